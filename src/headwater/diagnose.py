@@ -1,0 +1,188 @@
+"""From a model and data to a report: the first story told from the pieces."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import SGD, Optimizer
+
+from headwater.errors import HeadwaterError, InputError, ModelError, OptimizerError
+from headwater.measure import (
+    Objective,
+    Updates,
+    batch_size,
+    held_names,
+    measurement,
+    optimizer_record,
+    probation,
+    take,
+)
+from headwater.measure.objective import LossFunction, Step
+from headwater.report import Report
+from headwater.rules import judge
+
+OptimizerFactory = Callable[[Any], Optimizer]
+
+_DEFAULT_RATE = 1e-2
+
+
+def diagnose(
+    model: nn.Module,
+    batches: Any,
+    loss_fn: LossFunction | None = None,
+    *,
+    step: Step | None = None,
+    optimizer: Optimizer | OptimizerFactory | None = None,
+    steps: int = 8,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Finds where the gradient of a model vanishes or explodes, and why.
+
+    A copy of the model is trained for a few steps, each backward pass of which is itemised; the later steps are
+    judged. The model, its gradients, the optimizer and every random number generator are left exactly as they were.
+
+    Args:
+        model: the network, on any device.
+        batches: one batch, or an iterable of batches (a ``DataLoader``). A batch is ``(inputs, targets)``, where a
+            tuple of inputs is passed as ``model(*inputs)``, or a dict, passed as ``model(**batch)``. Tensors are moved
+            to the model's device. At most ``steps + 1`` batches are read, and up to 64 more when units look dead.
+        loss_fn: ``loss_fn(outputs, targets)``; for a dict batch ``loss_fn(outputs, batch)``. ``None``: the model's
+            output carries ``.loss`` (for a tuple batch it is called as ``model(*batch)``).
+        step: ``step(model, batch)`` returning a scalar loss, for anything unusual; replaces `loss_fn`.
+        optimizer: an optimizer over the model's parameters (a copy of it is used), or a factory such as
+            ``lambda params: torch.optim.Adam(params, 1e-3)``. ``None``: plain gradient descent whose steps are
+            bounded to a thousandth of the weights, so that no verdict depends on the scale of the loss.
+        steps: number of training steps on the copy; the first three are not judged.
+        seed: of all random numbers drawn during the diagnosis.
+        progress: called after each step with the steps done and their number.
+
+    Returns:
+        The report: findings (root cause first), layers, and ways to print, save and plot them.
+
+    Raises:
+        InputError: something passed cannot be used; the subclass and the message say what (`headwater.errors`).
+    """
+    model = _checked(model, loss_fn, step, steps)
+    objective = Objective(loss_fn, step)
+    first, more = take(batches, steps + 1)
+    with _untouched(model, seed):
+        twin, its_optimizer, given = _copy(model, optimizer)
+        twin.train(twin.training or not model.training)
+        record = optimizer_record(its_optimizer, twin, given=given)
+        updates = Updates(dict(twin.named_parameters()), its_optimizer)
+        result = probation(
+            twin, objective, first, more, its_optimizer, updates, steps=steps, bounded=not given, progress=progress
+        )
+        held = held_names(its_optimizer, twin)
+        size = batch_size(first[0])
+        found = measurement(twin, result, updates, record, held, batch_size=size, batches=len(first))
+    return Report(found, judge(found))
+
+
+def _checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"Expected model as a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
+    for name, function in (("loss_fn", loss_fn), ("step", step)):
+        if function is not None and not callable(function):
+            raise InputError(f"Expected {name} as a function, got {type(function).__name__}.")
+    if not isinstance(steps, int) or steps < 1:
+        raise InputError(f"Expected steps as a whole number of at least 1, got {steps!r}.")
+    model = _unwrapped(model)
+    parameters = list(model.parameters())
+    if not parameters:
+        raise ModelError("The model has no parameters: there is no gradient to follow. Is it built lazily? Run it once.")
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in parameters):
+        raise ModelError("The model has lazy layers that were never run. Run one batch through it first.")
+    if not any(p.requires_grad for p in parameters):
+        raise ModelError(
+            "All parameters are frozen (requires_grad is False): nothing can be trained. Unfreeze at least one, e.g. "
+            "model.requires_grad_(True)."
+        )
+    if any(p.is_meta for p in parameters):
+        raise ModelError("The model lies on the meta device and holds no numbers. Move it with model.to_empty(device=...).")
+    return model
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """Takes the user's module out of torch.compile and of data parallel wrappers."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]:
+    """Copies the model, and the optimizer with it so that it drives the copy."""
+    if optimizer is not None and not callable(optimizer) and not isinstance(optimizer, Optimizer):
+        raise OptimizerError(
+            f"Expected optimizer as a torch.optim.Optimizer or a function of the parameters, got "
+            f"{type(optimizer).__name__}. For example optimizer=lambda params: torch.optim.Adam(params, 1e-3)."
+        )
+    try:
+        if isinstance(optimizer, Optimizer):
+            twin, its_optimizer = copy.deepcopy((model, optimizer))
+            return twin, its_optimizer, True
+        twin = copy.deepcopy(model)
+    except Exception as error:
+        raise ModelError(
+            f"The model cannot be copied ({type(error).__name__}: {error}), and Headwater never trains the original. "
+            "A tensor that is the result of an operation is often stored on a module: make it a buffer, or detach it."
+        ) from error
+    if optimizer is None:
+        return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE), False
+    return twin, _made(optimizer, twin), True
+
+
+def _made(factory: OptimizerFactory, twin: nn.Module) -> Optimizer:
+    try:
+        made = factory(twin.parameters())
+    except Exception as error:
+        raise OptimizerError(f"The optimizer factory raised {type(error).__name__}: {error}") from error
+    if not isinstance(made, Optimizer):
+        raise OptimizerError(f"The optimizer factory must return a torch.optim.Optimizer, got {type(made).__name__}.")
+    return made
+
+
+@contextmanager
+def _untouched(model: nn.Module, seed: int) -> Iterator[None]:
+    """Guards random number generators, gradients and the grad mode of the caller, whatever is raised inside."""
+    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
+    gradients = [(p, p.grad) for p in model.parameters()]
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng(devices=devices), torch.enable_grad(), _eager():
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            for parameter, _ in gradients:
+                parameter.grad = None
+            yield
+            if any(parameter.grad is not None for parameter, _ in gradients):
+                raise ModelError(
+                    "The loss trained the original model and not the copy that it was given. Let step(model, batch) "
+                    "use its own argument, and loss_fn no parameters of the model."
+                )
+    finally:
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+def _eager() -> Any:
+    """A compiled function is one opaque node of the graph: run what the user compiled as plain Python."""
+    return torch.compiler.set_stance("force_eager")
+
+
+__all__ = ["HeadwaterError", "diagnose"]

@@ -1,0 +1,48 @@
+"""Everything that Headwater raises on purpose.
+
+    HeadwaterError
+    ├── InputError             what was passed cannot be used; the message says what was expected and what came
+    │   ├── BatchError         the batches are empty or of a form that Headwater does not know
+    │   ├── ModelError         the model has nothing to train, or raised while it ran
+    │   ├── OptimizerError     the optimizer is neither an Optimizer nor a factory, or does not belong to the model
+    │   └── LossError          the loss is no scalar tensor, or does not depend on the parameters
+    │       └── NonFiniteLossError   the loss is NaN or infinite before any training step
+    ├── UnknownCodeError       no rule has this code
+    └── MissingDependencyError an optional package is needed; the message names the extra to install
+"""
+
+
+class HeadwaterError(Exception):
+    """Base of every exception that Headwater raises on purpose."""
+
+
+class InputError(HeadwaterError, ValueError):
+    """Something that was passed cannot be used."""
+
+
+class BatchError(InputError):
+    """The batches are empty or of a form that Headwater does not know."""
+
+
+class ModelError(InputError):
+    """The model has nothing to train, or raised an exception while it ran."""
+
+
+class OptimizerError(InputError):
+    """The optimizer is neither an Optimizer nor a factory, or it does not belong to the model."""
+
+
+class LossError(InputError):
+    """The loss is no scalar tensor, or does not depend on any parameter."""
+
+
+class NonFiniteLossError(LossError):
+    """The loss is NaN or infinite before any training step."""
+
+
+class UnknownCodeError(InputError):
+    """No rule has this code."""
+
+
+class MissingDependencyError(HeadwaterError, ImportError):
+    """An optional package is needed; the message names the extra to install."""

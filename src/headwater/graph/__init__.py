@@ -1,0 +1,7 @@
+"""Reads the autograd graph: nodes in order, kinds of operation, owners (module, source line). No numbers."""
+
+from headwater.graph.kinds import kind_of, role_of
+from headwater.graph.owners import Owners, owners, source_line, source_lines
+from headwater.graph.walk import Graph, GraphOp, walk
+
+__all__ = ["Graph", "GraphOp", "Owners", "kind_of", "owners", "role_of", "source_line", "source_lines", "walk"]

@@ -1,0 +1,123 @@
+"""Which module and which source line made an operation.
+
+Autograd numbers the nodes of a thread in the order of their creation. The number at entry and at exit of each module's
+forward therefore tells which nodes the module made, whatever its outputs look like, in-place operations and
+dictionaries included, and without a hook on any tensor.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+_FRAME = re.compile(r'\s*File "(?P<file>.+)", line (?P<line>\d+)')
+_LIBRARY_FOLDERS = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+_PACKAGE = Path(__file__).parents[1]
+_MEASURING = (str(_PACKAGE / "measure"), str(_PACKAGE / "diagnose.py"))
+
+
+class Owners:
+    """What was learned while one forward pass ran under `owners`.
+
+    Attributes:
+        calls: how often each module ran, by its path.
+        classes: class name of each module, by its path.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.classes = {name: type(module).__name__ for name, module in model.named_modules()}
+        self.calls: Counter[str] = Counter()
+        self._numbers: list[int] = []
+        self._current: list[tuple[str, int]] = []
+
+    def module(self, node: Any) -> tuple[str, int]:
+        """Returns path and call number (from 0) of the innermost module that made the node; ``("", 0)`` if none."""
+        place = bisect.bisect_right(self._numbers, node._sequence_nr()) - 1
+        return self._current[place] if place >= 0 else ("", 0)
+
+    def _enter(self, owner: tuple[str, int]) -> None:
+        self._numbers.append(torch.autograd._get_sequence_nr())
+        self._current.append(owner)
+
+
+@contextmanager
+def owners(model: nn.Module) -> Iterator[Owners]:
+    """Learns the modules' names while a forward pass of `model` runs inside. The hooks are removed at the end."""
+    learned = Owners(model)
+    handles: list[RemovableHandle] = []
+    stack: list[tuple[str, int]] = [("", 0)]
+    try:
+        for name, module in model.named_modules():
+            if not isinstance(module, torch.jit.ScriptModule):
+                handles += _hook(learned, name, module, stack)
+        yield learned
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, int]]) -> list[RemovableHandle]:
+    def enter(_module: nn.Module, _inputs: Any) -> None:
+        if _in_backward():
+            return
+        stack.append((name, learned.calls[name]))
+        learned.calls[name] += 1
+        learned._enter(stack[-1])
+
+    def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+        if _in_backward():
+            return
+        if len(stack) > 1:
+            stack.pop()
+        learned._enter(stack[-1])
+
+    return [
+        module.register_forward_pre_hook(enter, prepend=True),
+        module.register_forward_hook(leave, always_call=True),
+    ]
+
+
+def _in_backward() -> bool:
+    """Activation checkpointing runs forward again inside backward, and its hooks with it."""
+    return torch._C._current_graph_task_id() != -1
+
+
+@contextmanager
+def source_lines() -> Iterator[None]:
+    """Makes autograd remember the Python lines of the operations created inside (anomaly metadata, no NaN check)."""
+    was_enabled, was_checking = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    torch.autograd.set_detect_anomaly(True, check_nan=False)
+    try:
+        yield
+    finally:
+        torch.autograd.set_detect_anomaly(was_enabled, check_nan=was_checking)
+
+
+def source_line(node: Any) -> tuple[str, int] | None:
+    """Returns file and line of the user's call that made the node, when it ran under `source_lines`.
+
+    The innermost frame that lies outside the standard library and installed packages, and below Headwater's own call
+    of the model; ``None`` when there is none (a model made of library modules only).
+    """
+    lines = node.metadata.get("traceback_")
+    for file, line in filter(None, map(_frame, reversed(lines or []))):
+        if file.startswith(_MEASURING):
+            return None
+        if not file.startswith((*_LIBRARY_FOLDERS, "<")):
+            return file, line
+    return None
+
+
+def _frame(text: str) -> tuple[str, int] | None:
+    match = _FRAME.match(text)
+    return (match["file"], int(match["line"])) if match else None

@@ -1,0 +1,173 @@
+"""From the steps of a probation to one measurement: medians over the judged steps."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from headwater.measure.norms import frobenius
+from headwater.measure.probation import Probation
+from headwater.measure.profile import summarise
+from headwater.measure.updates import Updates
+from headwater.records import Layer, Measurement, OptimizerRecord, ParameterRecord, Profile, ProfilePoint
+
+SETTLED = 3
+"""Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
+
+
+def judged(steps: int) -> range:
+    """Returns the numbers of the steps that are judged: all but the first three, and at least half of them."""
+    return range(min(SETTLED, steps // 2), steps)
+
+
+def measurement(
+    model: nn.Module,
+    result: Probation,
+    updates: Updates,
+    optimizer: OptimizerRecord,
+    held: frozenset[str],
+    *,
+    batch_size: int,
+    batches: int,
+) -> Measurement:
+    """Puts the record together. `held` names the parameters that the optimizer's groups hold."""
+    steps = judged(len(result.layers))
+    parameters = tuple(_parameter(name, p, result, updates, held, len(steps)) for name, p in model.named_parameters())
+    found = _with_updates(_median_layers(result, steps), model, parameters, updates, len(steps))
+    first = next(model.parameters())
+    return Measurement(
+        model=type(model).__name__,
+        parameters_total=sum(p.numel() for p in model.parameters()),
+        batch_size=batch_size,
+        batches=batches,
+        judged_steps=tuple(steps),
+        steps=tuple(result.steps),
+        layers=found,
+        profile=_median_profile([result.profiles[i] for i in steps]),
+        parameters=parameters,
+        units=result.units.records(),
+        spreads=result.signals.spreads(found),
+        inputs=result.signals.inputs(),
+        head=result.head,
+        optimizer=optimizer,
+        device=str(first.device),
+        versions={"torch": torch.__version__, "python": platform.python_version()},
+    )
+
+
+def optimizer_record(optimizer: Optimizer, model: nn.Module, *, given: bool) -> OptimizerRecord:
+    """Describes an optimizer before its steps."""
+    known = {id(p) for p in model.parameters()}
+    held = [p for group in optimizer.param_groups for p in group["params"]]
+    rates = tuple(float(group["lr"]) for group in optimizer.param_groups if "lr" in group)
+    return OptimizerRecord(type(optimizer).__name__, rates, given, sum(id(p) not in known for p in held))
+
+
+def held_names(optimizer: Optimizer, model: nn.Module) -> frozenset[str]:
+    """Returns the names of the model's parameters that the optimizer's groups hold."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return frozenset(name for name, p in model.named_parameters() if id(p) in held)
+
+
+def _middle(values: Sequence[float]) -> int:
+    """Index of the lower median: a step that was really seen, so that the parts of its gain multiply to it."""
+    return sorted(range(len(values)), key=lambda i: values[i])[(len(values) - 1) // 2]
+
+
+def _median_layers(result: Probation, steps: range) -> tuple[Layer, ...]:
+    seen: dict[str, list[Layer]] = {}
+    for step in steps:
+        for layer in result.layers[step]:
+            seen.setdefault(layer.name, []).append(layer)
+    at_first = {layer.name: layer for layer in result.layers[0]}
+    medians = [_median_layer(several, at_first.get(name)) for name, several in seen.items()]
+    return tuple(sorted(medians, key=lambda layer: layer.depth))
+
+
+def _median_layer(several: list[Layer], at_first: Layer | None) -> Layer:
+    by_signal = several[_middle([layer.signal or 0.0 for layer in several])]
+    with_gain = [layer for layer in several if layer.gain is not None]
+    by_gain = with_gain[_middle([layer.gain or 0.0 for layer in with_gain])] if with_gain else by_signal
+    moved_on = bool(by_signal.signal) or by_signal.branch
+    return replace(
+        by_gain,
+        signal=by_signal.signal,
+        stream=by_signal.stream,
+        underflow=by_signal.underflow,
+        zero_initialised=at_first is not None and at_first.zero_initialised and moved_on,
+        file=at_first.file if at_first else None,
+        line=at_first.line if at_first else None,
+    )
+
+
+def _with_updates(
+    found: tuple[Layer, ...],
+    model: nn.Module,
+    parameters: tuple[ParameterRecord, ...],
+    updates: Updates,
+    last: int,
+) -> tuple[Layer, ...]:
+    """Adds what the optimizer did to each layer's weight."""
+    weights = {layer.name: _weight_of(layer.name, parameters) for layer in found}
+    decreases = {name: updates.decrease(w.name, last) for name, w in weights.items() if w is not None}
+    total = sum(abs(d) for d in decreases.values() if d is not None)
+    trained: list[Layer] = []
+    for layer in found:
+        weight, decrease = weights[layer.name], decreases.get(layer.name)
+        if weight is None:
+            trained.append(layer)
+            continue
+        share = decrease / total if decrease is not None and total > 0 else None
+        trained.append(
+            replace(
+                layer,
+                trainable=weight.trainable,
+                update_ratio=weight.update_ratio,
+                loss_share=share if weight.trainable else None,
+                weight_norm=weight.norm,
+                shape=weight.shape,
+            )
+        )
+    return tuple(trained)
+
+
+def _weight_of(layer: str, parameters: tuple[ParameterRecord, ...]) -> ParameterRecord | None:
+    """The layer's matrix: the parameter of its own name, or the largest that its module owns."""
+    own = [p for p in parameters if p.name == layer]
+    owned = [p for p in parameters if p.module == layer and len(p.shape) > 1]
+    return (own or sorted(owned, key=lambda p: -len(p.shape)) or [None])[0]
+
+
+def _parameter(
+    name: str, parameter: nn.Parameter, result: Probation, updates: Updates, held: frozenset[str], last: int
+) -> ParameterRecord:
+    module = name.rpartition(".")[0]
+    return ParameterRecord(
+        name=name,
+        shape=tuple(parameter.shape),
+        module=module,
+        trainable=parameter.requires_grad,
+        gradient=updates.gradient(name),
+        called=module in result.called,
+        in_optimizer=name in held,
+        norm=frobenius(parameter),
+        update_ratio=updates.ratio(name, last),
+        identical_units=name in result.identical,
+        epsilon_share=updates.epsilon_share(name),
+    )
+
+
+def _median_profile(profiles: list[Profile]) -> Profile:
+    """Median of the signal at each point, with slope and attenuation of the medians."""
+    points = [_median_point([p for profile in profiles for p in profile.points if p.name == point.name]) for point in profiles[-1].points]
+    lost = next((p.underflow_at for p in profiles if p.underflow_at), None)
+    return summarise(points, profiles[-1].noise, recurrent=any(p.recurrent for p in profiles), underflow_at=lost)
+
+
+def _median_point(several: list[ProfilePoint]) -> ProfilePoint:
+    return several[_middle([p.signal for p in several])]

@@ -1,0 +1,79 @@
+"""What stands between the last layer and the loss, and the ranges of outputs and targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from headwater.graph import Graph
+from headwater.measure.structure import is_layer
+from headwater.records import HeadOp, HeadRecord, Trace
+
+_MOST_OPS = 64
+
+
+def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
+    """Returns the operations above every layer, from the loss downward, with the ranges of outputs and targets.
+
+    Args:
+        graph, trace: of the same pass.
+        outputs: what the model returned; read when it is a tensor.
+        targets: what the loss compares it with; read when it is a tensor.
+    """
+    ops = tuple(_head_op(graph, trace, index) for index in _above_layers(trace)[:_MOST_OPS])
+    return _with_targets(_with_output(HeadRecord(ops), outputs), targets)
+
+
+def _above_layers(trace: Trace) -> list[int]:
+    reached = [False] * len(trace.ops)
+    reached[0] = True
+    for op in trace.ops:
+        if reached[op.index] and not is_layer(op):
+            for edge in op.edges:
+                reached[edge.to] = True
+    return [op.index for op in trace.ops if reached[op.index] and not is_layer(op)]
+
+
+def _head_op(graph: Graph, trace: Trace, index: int) -> HeadOp:
+    op = trace.ops[index]
+    return HeadOp(
+        kind=op.kind,
+        role=op.role,
+        shape=op.shape,
+        input_shapes=tuple(trace.ops[edge.to].shape for edge in op.edges),
+        constant_operand=bool(graph.ops[index].outside),
+        file=op.file,
+        line=op.line,
+    )
+
+
+def _with_output(record: HeadRecord, outputs: Any) -> HeadRecord:
+    if not isinstance(outputs, torch.Tensor) or not outputs.is_floating_point() or outputs.numel() == 0:
+        return record
+    values = outputs.detach().float()
+    low, high = values.aminmax()
+    spread = float(values.std(dim=0).mean()) if values.dim() > 0 and values.shape[0] > 1 else None
+    return replace(
+        record,
+        output_shape=tuple(outputs.shape),
+        output_min=float(low),
+        output_max=float(high),
+        output_spread=spread,
+    )
+
+
+def _with_targets(record: HeadRecord, targets: Any) -> HeadRecord:
+    if not isinstance(targets, torch.Tensor) or targets.is_complex() or targets.numel() == 0:
+        return record
+    values = targets.detach().double()
+    return replace(
+        record,
+        target_shape=tuple(targets.shape),
+        target_dtype=str(targets.dtype).removeprefix("torch."),
+        target_min=float(values.min()),
+        target_max=float(values.max()),
+        target_rms=float(values.square().mean().sqrt()),
+        target_std=float(values.std()) if values.numel() > 1 else 0.0,
+    )

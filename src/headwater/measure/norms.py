@@ -1,0 +1,79 @@
+"""Frobenius norms that neither overflow nor underflow, and that cost no synchronisation on an accelerator."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+# Squares of fp32 numbers below 1e-19 round to zero and above 1.8e19 to infinity. Inside this range of norms what is
+# lost is below numel * 1e-38 / 1e-24 of the result; outside it the norm is taken again in float64.
+_SAFE_LOW, _SAFE_HIGH = 1e-12, 1e18
+
+
+def frobenius(tensor: torch.Tensor) -> float:
+    """Returns the Frobenius norm of a tensor of any shape, dtype and layout as a Python number.
+
+    Half precision is accumulated in float32. Where squares would leave float32's range the tensor is scaled by its
+    largest element in float64 first, so that only a tensor of zeros has norm 0 and only one that holds an infinity
+    (or NaN) has an infinite (or NaN) norm.
+    """
+    values = dense(tensor)
+    norm = float(torch.linalg.vector_norm(values, dtype=_accumulator(values)))
+    if _SAFE_LOW < norm < _SAFE_HIGH or values.numel() == 0:
+        return norm
+    return _scaled_norm(values)
+
+
+def _scaled_norm(values: torch.Tensor) -> float:
+    largest = float(values.abs().max())
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    return largest * float(torch.linalg.vector_norm(values.double() / largest))
+
+
+def dense(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns the numbers of a tensor in a strided real tensor: of a sparse one those that it stores."""
+    tensor = tensor.detach()
+    if tensor.layout is torch.sparse_coo:
+        tensor = tensor.coalesce().values()
+    elif tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
+def _accumulator(values: torch.Tensor) -> torch.dtype:
+    return torch.float64 if values.dtype is torch.float64 else torch.float32
+
+
+class NormBook:
+    """Collects norms by key while a backward pass runs, and gives them as numbers afterwards.
+
+    On a CPU a norm is read at once. On an accelerator it stays there, as float64 so that no second look is needed, and
+    `read` fetches all of them in one transfer: the backward pass is never made to wait.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int], float] = {}
+        self._waiting: dict[torch.device, list[tuple[tuple[int, int], torch.Tensor]]] = {}
+
+    def add(self, key: tuple[int, int], tensor: torch.Tensor) -> None:
+        """Adds the tensor's norm to those under `key`, jointly: the root of the sum of squares."""
+        if tensor.device.type == "cpu":
+            self._join(key, frobenius(tensor))
+        else:
+            norm = torch.linalg.vector_norm(dense(tensor), dtype=torch.float64)
+            self._waiting.setdefault(tensor.device, []).append((key, norm))
+
+    def read(self) -> dict[tuple[int, int], float]:
+        """Returns every norm; a key to which nothing was added is missing."""
+        for waiting in self._waiting.values():
+            numbers: list[float] = torch.stack([norm for _, norm in waiting]).tolist()
+            for (key, _), number in zip(waiting, numbers, strict=True):
+                self._join(key, number)
+        self._waiting.clear()
+        return self._numbers
+
+    def _join(self, key: tuple[int, int], norm: float) -> None:
+        before = self._numbers.get(key)
+        self._numbers[key] = norm if before is None else math.hypot(before, norm)

@@ -1,0 +1,189 @@
+"""A few real training steps on a copy of the model, each of them itemised: everything that one diagnosis measures.
+
+Steps are taken, and only the later ones judged, because much is zero by design at the very first: branches and heads
+that start at zero, low-rank adapters, a warm-up that starts at rate zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from headwater.errors import LossError
+from headwater.graph import Graph, GraphOp, Owners, owners, source_lines, walk
+from headwater.measure.head import head
+from headwater.measure.layers import layers, uses
+from headwater.measure.norms import frobenius
+from headwater.measure.objective import Objective
+from headwater.measure.profile import profile
+from headwater.measure.signals import Signals
+from headwater.measure.structure import structure
+from headwater.measure.trace import backward, check_loss, itemise, parameter_names
+from headwater.measure.units import Units
+from headwater.measure.updates import Updates, identical_units, zero_names
+from headwater.records import HeadRecord, Layer, Profile, StepRecord, Trace
+
+STEP_SHARE = 1e-3
+"""Change of the weights in one step of the default optimizer, as a share of their norm (Karpathy, CS231n: "1e-3")."""
+
+FIRM_SAMPLES = 2048
+"""Samples after which a unit never seen alive is called dead: its activity is below 3/2048 with 95 % confidence."""
+
+_MOST_EXTRA_BATCHES = 64
+
+
+@dataclass
+class Probation:
+    """What the steps left behind."""
+
+    steps: list[StepRecord] = field(default_factory=list[StepRecord])
+    layers: list[tuple[Layer, ...]] = field(default_factory=list[tuple[Layer, ...]])
+    profiles: list[Profile] = field(default_factory=list[Profile])
+    identical: frozenset[str] = frozenset()
+    called: frozenset[str] = frozenset()
+    head: HeadRecord = field(default_factory=HeadRecord)
+    units: Units = field(default_factory=Units)
+    signals: Signals = field(default_factory=Signals)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One forward pass that is ready for its backward pass."""
+
+    loss: torch.Tensor
+    graph: Graph
+    owners: Owners
+    outputs: Any
+    targets: Any
+
+    def place(self, op: GraphOp) -> tuple[str, int]:
+        return self.owners.module(op.node) if op.kind != "Input" else ("", 0)
+
+
+def probation(
+    model: nn.Module,
+    objective: Objective,
+    batches: list[Any],
+    more: Iterator[Any],
+    optimizer: Optimizer,
+    updates: Updates,
+    *,
+    steps: int,
+    bounded: bool,
+    progress: Callable[[int, int], None] | None = None,
+) -> Probation:
+    """Takes `steps` training steps on `model` and measures each.
+
+    Args:
+        model: is changed; pass a copy.
+        objective: turns a batch into a loss.
+        batches: used in turn, and again from the start when there are fewer than steps.
+        more: further batches, read only when units look dead on too few samples.
+        optimizer: over the parameters of `model`.
+        updates: follows its steps.
+        steps: how many.
+        bounded: whether Headwater chose the optimizer, and sets its rate so that each step changes the weights by
+            `STEP_SHARE`: then nothing measured depends on the scale of the loss.
+        progress: called with the steps done and their number.
+    """
+    result = Probation()
+    for step in range(steps):
+        with owners(model) as learned, source_lines() if step == 0 else nullcontext():
+            forward = objective(model, batches[step % len(batches)])
+        _check(forward.loss, step)
+        run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
+        trace = _measure(model, run, result, fresh=step < len(batches), first=step == 0)
+        result.steps.append(_step_record(step, trace))
+        updates.before_step()
+        result.identical = _identical(model)
+        if result.steps[-1].non_finite:
+            break
+        if bounded:
+            _bound(model, optimizer)
+        optimizer.step()
+        updates.after_step()
+        optimizer.zero_grad(set_to_none=True)
+        if progress:
+            progress(step + 1, steps)
+    _look_longer(model, objective, more, result)
+    return result
+
+
+def _check(loss: Any, step: int) -> None:
+    """A loss that is not finite is an error of input at the first step, and a finding later."""
+    if step == 0 or not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss.grad_fn is None:
+        check_loss(loss)
+
+
+def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, first: bool) -> Trace:
+    """Runs the backward pass and files what it shows."""
+    zeros = zero_names(model.named_parameters()) if first else frozenset[str]()
+    result.units.prepare(run.graph, run.place, fresh=fresh)
+
+    def observe(op: GraphOp) -> None:
+        result.units.observe(op)
+        result.signals.observe(op)
+
+    loss = float(run.loss.detach())
+    norms = backward(run.loss, run.graph, observe)
+    trace = itemise(run.graph, norms, loss, parameter_names(model), run.owners)
+    shape = structure(trace)
+    used = uses(trace, shape)
+    names = {use.op: use.layer for use in used}
+    result.layers.append(layers(trace, shape, used, classes=run.owners.classes, zero_parameters=zeros))
+    result.profiles.append(profile(trace, shape, used))
+    result.units.attribute(trace, names)
+    result.signals.attribute(run.graph, names)
+    result.called |= frozenset(run.owners.calls)
+    if first:
+        result.head = head(run.graph, trace, run.outputs, run.targets)
+    return trace
+
+
+def _step_record(step: int, trace: Trace) -> StepRecord:
+    if not math.isfinite(trace.loss):
+        return StepRecord(step, trace.loss, "the loss")
+    for op in trace.ops:
+        if not op.finite:
+            return StepRecord(step, trace.loss, f"{op.kind} in {op.module}" if op.module else op.kind, op.file, op.line)
+    return StepRecord(step, trace.loss)
+
+
+def _identical(model: nn.Module) -> frozenset[str]:
+    return frozenset(name for name, p in model.named_parameters() if p.requires_grad and identical_units(p))
+
+
+def _bound(model: nn.Module, optimizer: Optimizer) -> None:
+    """Sets the rate of plain gradient descent so that the step is `STEP_SHARE` of the weights."""
+    moved = [p for p in model.parameters() if p.grad is not None]
+    weights = math.hypot(*(frobenius(p) for p in moved))
+    gradients = math.hypot(*(frobenius(p.grad) for p in moved if p.grad is not None))
+    for group in optimizer.param_groups:
+        group["lr"] = STEP_SHARE * weights / gradients if gradients > 0 else 0.0
+
+
+def _look_longer(model: nn.Module, objective: Objective, more: Iterator[Any], result: Probation) -> None:
+    """Runs further batches forward while units look dead or saturated on too few samples to say so."""
+    for _, batch in zip(range(_MOST_EXTRA_BATCHES), more, strict=False):
+        if not _undecided(result.units):
+            return
+        with owners(model) as learned:
+            forward = objective(model, batch)
+        if forward.loss.grad_fn is None:
+            return
+        run = _Pass(forward.loss, walk(forward.loss), learned, None, None)
+        result.units.prepare(run.graph, run.place, fresh=True)
+        for op in run.graph.ops:
+            result.units.observe(op)
+
+
+def _undecided(units: Units) -> bool:
+    hidden = [u for u in units.records() if u.role == "hidden" and u.samples < FIRM_SAMPLES]
+    return any(u.dead or u.saturated for u in hidden)

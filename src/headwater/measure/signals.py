@@ -1,0 +1,85 @@
+"""The forward signal at the inputs of the layers: what the data bring in, and how much of it survives."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+
+import torch
+
+from headwater.graph import Graph, GraphOp
+from headwater.graph.kinds import DATA_SLOT, NORMALISATIONS
+from headwater.measure.norms import frobenius
+from headwater.measure.saved import layer_input
+from headwater.measure.units import applies_weight
+from headwater.records import InputRecord, Layer, SpreadRecord
+
+
+class Signals:
+    """Collects spreads and input statistics, pass after pass."""
+
+    def __init__(self) -> None:
+        self._spreads: dict[str, list[float]] = {}
+        self._inputs: dict[str, InputRecord] = {}
+        self._pass_spreads: dict[int, float] = {}
+        self._pass_inputs: dict[int, torch.Tensor] = {}
+
+    def observe(self, op: GraphOp) -> None:
+        """Reads the input of one layer, while its saved tensors can still be read."""
+        if not applies_weight(op):
+            return
+        tensor = layer_input(op)
+        if tensor is None or not tensor.is_floating_point() or tensor.dim() < 2:
+            return
+        if tensor.shape[0] > 1:
+            self._pass_spreads[op.index] = spread(tensor)
+        if DATA_SLOT.get(op.kind) in op.outside:
+            self._pass_inputs[op.index] = _range(tensor)
+
+    def attribute(self, graph: Graph, names: Mapping[int, str]) -> None:
+        """Files what this pass showed under the layers' names."""
+        normalised = _feeds_normalisation(graph)
+        for index, value in self._pass_spreads.items():
+            self._spreads.setdefault(names[index], []).append(value)
+        for index, numbers in self._pass_inputs.items():
+            rms, mean, low, high = numbers.tolist()
+            record = InputRecord(names[index], rms, mean, low, high, normalised[index])
+            self._inputs.setdefault(names[index], record)
+        self._pass_spreads, self._pass_inputs = {}, {}
+
+    def spreads(self, layers: tuple[Layer, ...]) -> tuple[SpreadRecord, ...]:
+        """Returns the median spread at the input of each layer, input to output."""
+        return tuple(
+            SpreadRecord(layer.name, layer.depth, statistics.median(self._spreads[layer.name]))
+            for layer in layers
+            if layer.name in self._spreads
+        )
+
+    def inputs(self) -> tuple[InputRecord, ...]:
+        """Returns what each layer that reads the data received in the first pass."""
+        return tuple(self._inputs.values())
+
+
+def spread(tensor: torch.Tensor) -> float:
+    """Returns ``R = |h - mean over the batch|_F / |h|_F`` of a tensor whose first dimension is the batch.
+
+    The centred tensor is formed explicitly: ``|h|^2 - n |mean|^2`` would lose every digit once R is below 1e-4.
+    """
+    norm = frobenius(tensor)
+    return frobenius(tensor.float() - tensor.float().mean(dim=0, keepdim=True)) / norm if norm > 0 else 0.0
+
+
+def _range(tensor: torch.Tensor) -> torch.Tensor:
+    rms = frobenius(tensor) / max(tensor.numel(), 1) ** 0.5
+    low, high = tensor.aminmax()
+    return torch.tensor([rms, float(tensor.float().mean()), float(low), float(high)], dtype=torch.float64)
+
+
+def _feeds_normalisation(graph: Graph) -> list[bool]:
+    """Whether what leaves each operation is normalised before the next layer."""
+    normalised = [False] * len(graph.ops)
+    for op in graph.ops:
+        onward = op.kind in NORMALISATIONS or (normalised[op.index] and not applies_weight(op))
+        for _, to in op.edges:
+            normalised[to] = normalised[to] or onward
+    return normalised

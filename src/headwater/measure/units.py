@@ -1,0 +1,226 @@
+"""The units of each activation over many samples: which never have a slope, and which hardly have one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from headwater.graph import Graph, GraphOp
+from headwater.graph.kinds import ISOMETRIES, WEIGHTED
+from headwater.measure.saved import saved
+from headwater.records import Trace, UnitsRecord
+
+SATURATED = 0.01
+"""A unit is saturated when ``E[phi'^2] / max phi'^2`` is below this: it passes less than a tenth of the gradient."""
+
+
+def _sigmoid(op: GraphOp) -> torch.Tensor | None:
+    y = saved(op, "result")
+    return None if y is None else 4.0 * y * (1.0 - y)
+
+
+def _tanh(op: GraphOp) -> torch.Tensor | None:
+    y = saved(op, "result")
+    return None if y is None else 1.0 - y * y
+
+
+def _relu(op: GraphOp) -> torch.Tensor | None:
+    y = saved(op, "result")
+    return None if y is None else (y > 0).float()
+
+
+def _clamped(op: GraphOp) -> torch.Tensor | None:
+    z = saved(op, "self")
+    low, high = (getattr(op.node, name, None) for name in _limits(op))
+    if z is None:
+        return None
+    inside = torch.ones_like(z, dtype=torch.bool)
+    if low is not None:
+        inside &= z > low
+    if high is not None:
+        inside &= z < high
+    return inside.float()
+
+
+def _limits(op: GraphOp) -> tuple[str, str]:
+    return ("_saved_min_val", "_saved_max_val") if op.kind == "Hardtanh" else ("_saved_min", "_saved_max")
+
+
+def _threshold(op: GraphOp) -> torch.Tensor | None:
+    z = saved(op, "self")
+    return None if z is None else (z > op.node._saved_threshold).float()
+
+
+def _hardsigmoid(op: GraphOp) -> torch.Tensor | None:
+    z = saved(op, "self")
+    return None if z is None else (z.abs() < 3.0).float()
+
+
+SLOPES: dict[str, Callable[[GraphOp], torch.Tensor | None]] = {
+    "Relu": _relu,
+    "Hardtanh": _clamped,
+    "Clamp": _clamped,
+    "ClampMin": _clamped,
+    "Threshold": _threshold,
+    "Sigmoid": _sigmoid,
+    "Hardsigmoid": _hardsigmoid,
+    "Tanh": _tanh,
+}
+"""Derivative of each activation as a share of its largest, from what autograd saved. Shape of the activation."""
+
+
+@dataclass
+class _Tally:
+    """Running sums over samples, by unit."""
+
+    name: str
+    kind: str
+    role: str
+    squares: torch.Tensor
+    alive: torch.Tensor
+    seen: int = 0
+    samples: int = 0
+    layer: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+Key = tuple[str, str, int]
+
+
+class Units:
+    """Adds up the slopes of every activation, pass after pass: `prepare`, then `observe` each operation."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[Key, _Tally] = {}
+        self._graph = Graph([])
+        self._keys: dict[int, Key] = {}
+        self._roles: list[str] = []
+        self._feeders: list[Feeder] = []
+        self._fresh = True
+
+    def prepare(self, graph: Graph, places: Callable[[GraphOp], tuple[str, int]], *, fresh: bool) -> None:
+        """Reads a new graph.
+
+        Args:
+            graph: of this forward pass.
+            places: gives module path and call number of an operation.
+            fresh: whether the batch was not seen before; samples seen twice count once.
+        """
+        self._graph, self._fresh = graph, fresh
+        self._feeders = feeders(graph)
+        self._roles = roles(graph)
+        self._keys = {}
+        numbers: Counter[tuple[str, int, str]] = Counter()
+        for op in reversed(graph.ops):  # input to output, as a reader numbers them
+            if op.kind in SLOPES:
+                path, call = places(op)
+                self._keys[op.index] = (path, op.kind, numbers[path, call, op.kind])
+                numbers[path, call, op.kind] += 1
+
+    def observe(self, op: GraphOp) -> None:
+        """Adds one activation's slopes, while its saved tensors can still be read."""
+        key = self._keys.get(op.index)
+        slope = SLOPES[op.kind](op) if key else None
+        if key is None or slope is None or slope.dim() < 2:
+            return
+        dim = 1 if self._feeders[op.index].channels_first and slope.dim() > 2 else -1
+        by_unit = slope.movedim(dim, -1).flatten(end_dim=-2)
+        squares = by_unit.square().sum(dim=0, dtype=torch.float64).cpu()
+        tally = self._tallies.get(key)
+        if tally is None or tally.squares.shape != squares.shape:
+            zeros = torch.zeros_like(squares)
+            tally = _Tally(_name(key), op.kind.lower(), self._roles[op.index], zeros, zeros.bool())
+            self._tallies[key] = tally
+        tally.squares += squares
+        tally.alive |= (by_unit != 0).any(dim=0).cpu()
+        tally.seen += by_unit.shape[0]
+        tally.samples += by_unit.shape[0] if self._fresh else 0
+
+    def attribute(self, trace: Trace, names: Mapping[int, str]) -> None:
+        """Adds the names of the feeding layers and source lines from the trace of the same pass."""
+        for index, key in self._keys.items():
+            if key in self._tallies:
+                tally, feeder = self._tallies[key], self._feeders[index].layer
+                tally.layer = names.get(feeder, tally.layer) if feeder is not None else tally.layer
+                tally.file = trace.ops[index].file or tally.file
+                tally.line = trace.ops[index].line or tally.line
+
+    def records(self) -> tuple[UnitsRecord, ...]:
+        """Returns one record an activation, input to output."""
+        return tuple(_record(tally) for tally in self._tallies.values() if tally.seen)[::-1]
+
+
+def _name(key: Key) -> str:
+    path, kind, number = key
+    return (path or kind.lower()) + (f"#{number}" if number else "")
+
+
+def _record(tally: _Tally) -> UnitsRecord:
+    mean_squares = tally.squares / tally.seen
+    return UnitsRecord(
+        name=tally.name,
+        kind=tally.kind,
+        role=tally.role,
+        units=len(mean_squares),
+        samples=tally.samples,
+        dead=int((~tally.alive).sum()),
+        saturated=int((mean_squares < SATURATED).sum()),
+        mean_square_slope=float(mean_squares.mean()),
+        layer=tally.layer,
+        file=tally.file,
+        line=tally.line,
+    )
+
+
+@dataclass(frozen=True)
+class Feeder:
+    """The layer nearest below an operation, and whether units lie along dimension 1 (an image's channels)."""
+
+    layer: int | None
+    channels_first: bool
+
+
+def feeders(graph: Graph) -> list[Feeder]:
+    """Returns the feeder of each operation."""
+    found = [Feeder(None, False)] * len(graph.ops)
+    for op in reversed(graph.ops):
+        if applies_weight(op):
+            found[op.index] = Feeder(op.index, op.kind.endswith("Convolution"))
+            continue
+        below = next((found[to] for _, to in op.edges if found[to].layer is not None), Feeder(None, False))
+        moved = op.kind in ("Permute", "Transpose", "Movedim")
+        found[op.index] = Feeder(below.layer, below.channels_first and not moved)
+    return found
+
+
+def applies_weight(op: GraphOp) -> bool:
+    """Whether the operation applies a weight matrix: it is, or is part of, a layer."""
+    return op.kind in WEIGHTED and any(parameter.dim() > 1 for parameter in op.parameters)
+
+
+def roles(graph: Graph) -> list[str]:
+    """Tells gates (they multiply another signal) and outputs (no layer above) from hidden activations."""
+    consumers: list[list[GraphOp]] = [[] for _ in graph.ops]
+    below_layer = [False] * len(graph.ops)
+    for op in graph.ops:
+        for _, to in op.edges:
+            consumers[to].append(op)
+            below_layer[to] = below_layer[to] or below_layer[op.index] or applies_weight(op)
+    gates = [False] * len(graph.ops)
+    for op in graph.ops:
+        gates[op.index] = any(_gated(user, gates) for user in consumers[op.index])
+    return ["output" if not below else "gate" if gate else "hidden" for below, gate in zip(below_layer, gates, strict=True)]
+
+
+def _gated(consumer: GraphOp, gates: list[bool]) -> bool:
+    """A product of two signals, reached directly, through a new layout, or as ``1 - gate``."""
+    if consumer.kind == "Mul" and len(consumer.edges) > 1:
+        return True
+    return gates[consumer.index] and consumer.kind in _LIKE_THE_GATE
+
+
+_LIKE_THE_GATE = ISOMETRIES | {"Rsub", "Sub", "Neg", "Mul", "Expand", "ToCopy", "Select", "Split", "Slice"}

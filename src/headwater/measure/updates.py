@@ -1,0 +1,137 @@
+"""What the optimizer really did: how far each parameter moved, and how much of the loss that took away."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from headwater.measure.norms import dense, frobenius
+
+SAME = 1e-6
+"""Units are identical when they differ by less than this share of the largest weight: a few roundings of float32."""
+
+
+@dataclass
+class _History:
+    """One parameter over the probation."""
+
+    ratios: list[float] = field(default_factory=list[float])
+    decreases: list[float] = field(default_factory=list[float])
+    gradient: str = "none"
+
+
+class Updates:
+    """Follows parameters over optimizer steps: `before_step`, ``optimizer.step()``, `after_step`, step after step."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter], optimizer: Optimizer) -> None:
+        self._parameters = {name: p for name, p in parameters.items() if p.requires_grad}
+        self._groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+        self._optimizer = optimizer
+        self._before: dict[str, torch.Tensor] = {}
+        self._change: dict[str, torch.Tensor] = {}
+        self._history = {name: _History() for name in parameters}
+
+    def before_step(self) -> None:
+        """Reads the gradients that the optimizer is about to consume, and keeps the weights.
+
+        The gradients belong to a batch that the previous change has not seen, which makes them the measure of that
+        change: first-order decrease of the loss ``-<g', dw>`` (Lan, Liu, Zhou, Yosinski 2019, "LCA").
+        """
+        for name, parameter in self._parameters.items():
+            history = self._history[name]
+            if parameter.grad is None:
+                continue
+            gradient = dense(parameter.grad)
+            if history.gradient != "nonzero":
+                history.gradient = "nonzero" if bool(gradient.any()) else "zero"
+            if name in self._change and not parameter.grad.is_sparse:
+                decrease = -torch.sum(gradient.double() * self._change[name].double())
+                history.decreases.append(float(decrease))
+        self._before = {name: p.detach().clone() for name, p in self._parameters.items()}
+
+    def after_step(self) -> None:
+        """Measures ``|dw - weight decay| / max(|w|, |w| of PyTorch's default initialisation)``."""
+        for name, parameter in self._parameters.items():
+            group = self._groups.get(id(parameter))
+            if group is None or not float(group["lr"]) > 0:
+                continue
+            before = self._before[name]
+            change = parameter.detach().float() - before.float() * (1.0 - decay(self._optimizer, group))
+            self._change[name] = change
+            scale = max(frobenius(before), default_norm(parameter))
+            self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
+        self._before = {}
+
+    def gradient(self, name: str) -> str:
+        """Returns ``"none"``, ``"zero"`` or ``"nonzero"``: the most that ever reached the parameter."""
+        return self._history[name].gradient
+
+    def ratio(self, name: str, last: int) -> float | None:
+        """Returns the median relative update over the last steps; ``None`` when the parameter was never updated."""
+        ratios = self._history[name].ratios[-last:]
+        return statistics.median(ratios) if ratios else None
+
+    def decrease(self, name: str, last: int) -> float | None:
+        """Returns the median first-order decrease of the loss by this parameter over the last steps."""
+        decreases = self._history[name].decreases[-last:]
+        return statistics.median(decreases) if decreases else None
+
+    def epsilon_share(self, name: str) -> float | None:
+        """Returns the share of elements whose step Adam's epsilon rules: ``sqrt(v_hat) < 10 eps``."""
+        parameter = self._parameters.get(name)
+        group = self._groups.get(id(parameter))
+        if parameter is None or group is None or parameter not in self._optimizer.state:
+            return None
+        state: dict[str, Any] = self._optimizer.state[parameter]
+        if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group:
+            return None
+        correction = 1.0 - float(group["betas"][1]) ** float(state["step"])
+        root = torch.sqrt(state["exp_avg_sq"].float() / correction)
+        return float((root < 10.0 * float(group["eps"])).float().mean())
+
+
+def decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
+    """Returns the share of the weight that decay takes in one step, where it is a plain multiple of the weight.
+
+    So it is for decoupled decay (Loshchilov and Hutter 2019, AdamW) and for gradient descent without momentum;
+    elsewhere the decay passes through the optimizer's state and cannot be told apart: 0.
+    """
+    decoupled = bool(group.get("decoupled_weight_decay", type(optimizer).__name__ in ("AdamW", "SGDW", "Lion")))
+    plain = type(optimizer) is torch.optim.SGD and not group.get("momentum")
+    return float(group["lr"]) * float(group.get("weight_decay") or 0.0) if decoupled or plain else 0.0
+
+
+def default_norm(parameter: torch.Tensor) -> float:
+    """Norm of a matrix at PyTorch's default initialisation, of variance ``1 / (3 fan_in)``; 0 for vectors."""
+    if parameter.dim() < 2:
+        return 0.0
+    fan_in = parameter[0].numel()
+    return math.sqrt(parameter.numel() / (3.0 * fan_in)) if fan_in else 0.0
+
+
+def identical_units(parameter: nn.Parameter) -> bool:
+    """Whether all rows of a matrix are equal in weight and in gradient, so that no step can ever tell them apart."""
+    gradient = parameter.grad
+    if parameter.dim() < 2 or parameter.shape[0] < 2 or gradient is None or gradient.is_sparse:
+        return False
+    return _same_rows(parameter.detach()) and _same_rows(gradient)
+
+
+def _same_rows(matrix: torch.Tensor) -> bool:
+    largest = float(matrix.abs().max())
+    for rows in (matrix[1:2], matrix[1:]):  # nearly every matrix is told by its first two rows
+        if float((rows - matrix[:1]).abs().max()) > SAME * largest:
+            return False
+    return True
+
+
+def zero_names(parameters: Iterable[tuple[str, nn.Parameter]]) -> frozenset[str]:
+    """Returns the names of the parameters whose elements are all zero."""
+    return frozenset(name for name, parameter in parameters if not bool(parameter.detach().any()))

@@ -1,0 +1,40 @@
+"""Plain frozen data: what is measured and what is said about it. No torch."""
+
+from headwater.records.finding import Finding, Severity, Where
+from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
+from headwater.records.measurement import (
+    HeadOp,
+    HeadRecord,
+    InputRecord,
+    Measurement,
+    OptimizerRecord,
+    ParameterRecord,
+    SpreadRecord,
+    StepRecord,
+    UnitsRecord,
+)
+from headwater.records.remedy import REMEDIES
+from headwater.records.trace import Edge, Op, Trace
+
+__all__ = [
+    "REMEDIES",
+    "Edge",
+    "Finding",
+    "GainParts",
+    "HeadOp",
+    "HeadRecord",
+    "InputRecord",
+    "Layer",
+    "Measurement",
+    "Op",
+    "OptimizerRecord",
+    "ParameterRecord",
+    "Profile",
+    "ProfilePoint",
+    "Severity",
+    "SpreadRecord",
+    "StepRecord",
+    "Trace",
+    "UnitsRecord",
+    "Where",
+]

@@ -1,0 +1,46 @@
+"""What a rule says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a finding stands: layers or parameters by name, and the user's source line when it is known."""
+
+    module: str | None = None
+    names: tuple[str, ...] = ()
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict of one rule.
+
+    Attributes:
+        code: e.g. ``"HW101"``.
+        name: the fault, e.g. ``"vanishing-gradient"``.
+        severity: ``"error"``: this keeps the network from learning; ``"warning"``: a risk, or a part is affected;
+            ``"info"``: worth knowing.
+        where: where it stands.
+        message: one sentence that says what is wrong, in numbers.
+        cause: one or two sentences that say why.
+        evidence: the numbers that the verdict rests on, by name.
+        remedies: codes of the remedies that answer the cause, best first (`headwater.records.remedy`).
+        under: code of the finding of which this one is a consequence; ``None`` for a root cause.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    where: Where
+    message: str
+    cause: str
+    evidence: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
+    remedies: tuple[str, ...] = ()
+    under: str | None = None

@@ -1,0 +1,185 @@
+"""Everything that one diagnosis measured: the plain object that rules and reports read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headwater.records.layer import Layer, Profile
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One probation step. `non_finite` names the first place (in backward order) with a NaN or an infinity."""
+
+    step: int
+    loss: float
+    non_finite: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class ParameterRecord:
+    """One parameter over the probation.
+
+    Attributes:
+        name, shape: as in the model.
+        module: path of the module that owns it.
+        trainable: ``requires_grad``.
+        gradient: ``"none"`` when no gradient ever reached it, ``"zero"`` when it was exactly zero in every step,
+            else ``"nonzero"``.
+        called: whether its module ran in the forward pass; ``None`` where that is not known.
+        in_optimizer: whether a parameter group of the optimizer holds it.
+        norm: Frobenius norm at the last step.
+        update_ratio: as in `Layer`.
+        identical_units: whether all units (rows of a matrix with more than one row) had the same weights and the
+            same gradient after the probation, so that they can never differ.
+        epsilon_share: share of elements with ``sqrt(v_hat) < 10 eps`` under Adam; ``None`` for other optimizers.
+        underflow: whether its zero gradient comes from rounding to zero further up.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    module: str
+    trainable: bool
+    gradient: str
+    called: bool | None
+    in_optimizer: bool
+    norm: float
+    update_ratio: float | None = None
+    identical_units: bool = False
+    epsilon_share: float | None = None
+
+
+@dataclass(frozen=True)
+class UnitsRecord:
+    """The units of one activation over all samples seen.
+
+    Attributes:
+        name: module path of the activation, or of the layer that feeds it.
+        kind: ``"relu"``, ``"sigmoid"``, ``"tanh"``...
+        role: ``"hidden"``, ``"gate"`` (it multiplies another signal) or ``"output"`` (no layer above it).
+        units: number of units (channels).
+        samples: number of samples seen, each position of a feature map or sequence counting as one.
+        dead: units whose derivative was exactly zero on every sample.
+        saturated: units with ``E[phi'^2] / max phi'^2 < 0.01``.
+        mean_square_slope: mean over units of ``E[phi'^2] / max phi'^2``.
+        layer: name of the layer that feeds it.
+    """
+
+    name: str
+    kind: str
+    role: str
+    units: int
+    samples: int
+    dead: int
+    saturated: int
+    mean_square_slope: float
+    layer: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class SpreadRecord:
+    """How much of a layer's input still depends on the sample: ``R = |h - mean over the batch| / |h|``."""
+
+    layer: str
+    depth: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """What the first layers receive from the data (floating point inputs only).
+
+    Attributes:
+        layer: the layer that reads it.
+        rms, mean, minimum, maximum: over the batch and all features.
+        normalised: whether the first operation after it, or the layer's output, is normalised.
+    """
+
+    layer: str
+    rms: float
+    mean: float
+    minimum: float
+    maximum: float
+    normalised: bool
+
+
+@dataclass(frozen=True)
+class HeadOp:
+    """An operation between the last layer and the loss, from the loss downward, with its output's shape."""
+
+    kind: str
+    role: str
+    shape: tuple[int, ...]
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    constant_operand: bool = False
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class HeadRecord:
+    """Outputs, targets and what stands between the last layer and the loss.
+
+    Attributes:
+        ops: the operations from the loss to the last layer along the signal.
+        output_shape, output_min, output_max, output_spread: of the model's output, when it is one tensor;
+            `output_spread` is the standard deviation over the batch.
+        target_shape, target_dtype, target_min, target_max, target_rms, target_std: of the targets, when given
+            as a tensor.
+        single_class: whether a softmax over one unit gives the output.
+    """
+
+    ops: tuple[HeadOp, ...] = ()
+    output_shape: tuple[int, ...] | None = None
+    output_min: float | None = None
+    output_max: float | None = None
+    output_spread: float | None = None
+    target_shape: tuple[int, ...] | None = None
+    target_dtype: str | None = None
+    target_min: float | None = None
+    target_max: float | None = None
+    target_rms: float | None = None
+    target_std: float | None = None
+
+
+@dataclass(frozen=True)
+class OptimizerRecord:
+    """The optimizer of the probation.
+
+    Attributes:
+        kind: class name, e.g. ``"AdamW"``.
+        rates: learning rate of each group.
+        given: whether the user gave it; when not, plain gradient descent whose step is bounded.
+        foreign: number of parameters in its groups that the model does not have.
+    """
+
+    kind: str
+    rates: tuple[float, ...]
+    given: bool
+    foreign: int = 0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One diagnosis as data. See each part."""
+
+    model: str
+    parameters_total: int
+    batch_size: int
+    batches: int
+    judged_steps: tuple[int, ...]
+    steps: tuple[StepRecord, ...]
+    layers: tuple[Layer, ...]
+    profile: Profile
+    parameters: tuple[ParameterRecord, ...]
+    units: tuple[UnitsRecord, ...]
+    spreads: tuple[SpreadRecord, ...]
+    inputs: tuple[InputRecord, ...]
+    head: HeadRecord
+    optimizer: OptimizerRecord
+    device: str = "cpu"
+    versions: dict[str, str] | None = None
