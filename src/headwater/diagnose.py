@@ -72,8 +72,8 @@ def diagnose(
     """
     model = _checked(model, loss_fn, step, steps)
     objective = Objective(loss_fn, step)
-    first, more = take(batches, steps + 1)
     with _untouched(model, seed):
+        first, more = take(batches, steps + 1)  # a loader that shuffles draws random numbers
         twin, its_optimizer, given = _copy(model, optimizer)
         twin.train(twin.training or not model.training)
         record = optimizer_record(its_optimizer, twin, given=given)

@@ -54,6 +54,7 @@ DATA_SLOT: dict[str, int] = {
     "MkldnnRnnLayer": 0,
     "CudnnRnn": 0,
     "MiopenRnn": 0,
+    "Trilinear": 0,
 }
 """The operand that is the signal where the signature tells it: ``F.linear(x, w)`` calls ``addmm(bias, x, w.T)``."""
 

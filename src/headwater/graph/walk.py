@@ -59,8 +59,8 @@ class Graph:
 def walk(loss: torch.Tensor) -> Graph:
     """Reads the graph behind `loss`, which must have a ``grad_fn``. Runs nothing and changes nothing."""
     post_order = _post_order(loss.grad_fn)
-    sides = _parameter_sides(post_order)
-    carriers = [node for node in reversed(post_order) if sides[node] is None]
+    sides = _sides(post_order)
+    carriers = _reachable(loss.grad_fn, post_order, sides)
     index = {node: i for i, node in enumerate(carriers)}
     ops = [_graph_op(i, node, index, sides) for i, node in enumerate(carriers)]
     for op in ops:
@@ -87,36 +87,46 @@ def _post_order(root: Node) -> list[Node]:
     return order
 
 
-Leaves = tuple[torch.Tensor, ...]
+@dataclass(frozen=True)
+class _Side:
+    """What a node's value depends on.
+
+    Attributes:
+        leaves: the parameters below it.
+        signal: whether it carries the signal.
+        certain: whether that is sure: some operation below it is applied to data only. A product of a parameter and
+            a tensor outside the graph is not: ``x @ w`` looks like the power iteration of spectral normalisation.
+    """
+
+    leaves: tuple[torch.Tensor, ...]
+    signal: bool
+    certain: bool
 
 
-def _parameter_sides(post_order: list[Node]) -> dict[Node, Leaves | None]:
-    """Maps each node on the parameter side to the parameters below it, and each carrier of the signal to ``None``."""
+def _sides(post_order: list[Node]) -> dict[Node, _Side]:
     leaves = [node.variable for node in post_order if kind_of(node.name()) == _LEAF]
     # purely functional code has plain tensors for weights; elsewhere a plain leaf is an input that asks for a gradient
     functional = not any(isinstance(leaf, torch.nn.Parameter) for leaf in leaves)
-    sides: dict[Node, Leaves | None] = {}
+    sides: dict[Node, _Side] = {}
     for node in post_order:
         kind = kind_of(node.name())
         if kind == _LEAF:
             is_weight = functional or isinstance(node.variable, torch.nn.Parameter)
-            sides[node] = (node.variable,) if is_weight else None
+            sides[node] = _Side((node.variable,) if is_weight else (), not is_weight, not is_weight)
         else:
             sides[node] = _side(node, kind, sides)
     return sides
 
 
-def _side(node: Node, kind: str, sides: dict[Node, Leaves | None]) -> Leaves | None:
+def _side(node: Node, kind: str, sides: dict[Node, _Side]) -> _Side:
     children = [child for child, _ in node.next_functions]
-    known = [child for child in children if child is not None]
-    if kind in ALWAYS_DATA or not known:
-        return None
-    below = [sides[child] for child in known]
-    if any(side is None for side in below):
-        return None
-    if len(known) < len(children) and not _constant_operand(node, kind, children):
-        return None
-    return tuple({id(leaf): leaf for side in below if side for leaf in side}.values())
+    below = [sides[child] for child in children if child is not None]
+    if kind in ALWAYS_DATA or not below or any(side.certain for side in below):
+        return _Side((), signal=True, certain=True)
+    leaves = tuple({id(leaf): leaf for side in below for leaf in side.leaves}.values())
+    outside = len(below) < len(children)
+    signal = any(side.signal for side in below) or (outside and not _constant_operand(node, kind, children))
+    return _Side(leaves, signal, certain=False)
 
 
 def _constant_operand(node: Node, kind: str, children: list[Node | None]) -> bool:
@@ -132,7 +142,27 @@ def _constant_operand(node: Node, kind: str, children: list[Node | None]) -> boo
     return _numel(node) <= max(sizes)
 
 
-def _graph_op(i: int, node: Node, index: dict[Node, int], sides: dict[Node, Leaves | None]) -> GraphOp:
+def _carries(kind: str, slot: int, side: _Side) -> bool:
+    """Whether the edge at `slot` is a signal edge. In the slot of a weight only what surely depends on data is."""
+    in_weight_slot = kind in DATA_SLOT and kind in ALWAYS_DATA and slot != DATA_SLOT[kind]
+    return side.certain if in_weight_slot else side.signal
+
+
+def _reachable(root: Node, post_order: list[Node], sides: dict[Node, _Side]) -> list[Node]:
+    """Returns the nodes that signal edges reach from the loss, in backward order."""
+    reached = {root}
+    order: list[Node] = []
+    for node in reversed(post_order):
+        if node in reached:
+            order.append(node)
+            kind = kind_of(node.name())
+            for slot, (child, _) in enumerate(node.next_functions):
+                if child is not None and _carries(kind, slot, sides[child]):
+                    reached.add(child)
+    return order
+
+
+def _graph_op(i: int, node: Node, index: dict[Node, int], sides: dict[Node, _Side]) -> GraphOp:
     kind = "Input" if kind_of(node.name()) == _LEAF else kind_of(node.name())
     op = GraphOp(i, node, kind)
     parameters: dict[int, torch.Tensor] = {}
@@ -140,10 +170,10 @@ def _graph_op(i: int, node: Node, index: dict[Node, int], sides: dict[Node, Leav
     for slot, (child, _) in enumerate(node.next_functions):
         if child is None:
             outside.append(slot)
-        elif child in index:
+        elif _carries(kind, slot, sides[child]):
             op.edges.append((slot, index[child]))
         else:
-            parameters.update({id(leaf): leaf for leaf in sides[child] or ()})
+            parameters.update({id(leaf): leaf for leaf in sides[child].leaves})
     op.outside, op.parameters = tuple(outside), tuple(parameters.values())
     if kind == "Input":
         op.shape, op.numel, op.dtype = tuple(node.variable.shape), node.variable.numel(), node.variable.dtype

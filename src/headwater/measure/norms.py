@@ -14,36 +14,37 @@ _SAFE_LOW, _SAFE_HIGH = 1e-12, 1e18
 def frobenius(tensor: torch.Tensor) -> float:
     """Returns the Frobenius norm of a tensor of any shape, dtype and layout as a Python number.
 
-    Half precision is accumulated in float32. Where squares would leave float32's range the tensor is scaled by its
-    largest element in float64 first, so that only a tensor of zeros has norm 0 and only one that holds an infinity
-    (or NaN) has an infinite (or NaN) norm.
+    Half precision is accumulated in float32. Where squares would leave float32's range the norm is taken in float64,
+    and there of the tensor divided by its largest element, so that only a tensor of zeros has norm 0 and only one that
+    holds an infinity (or NaN) has an infinite (or NaN) norm.
     """
     values = dense(tensor)
-    norm = float(torch.linalg.vector_norm(values, dtype=_accumulator(values)))
-    if _SAFE_LOW < norm < _SAFE_HIGH or values.numel() == 0:
+    if values.dtype is not torch.float64:
+        norm = float(torch.linalg.vector_norm(values, dtype=torch.float32))
+        if not _SAFE_LOW < norm < _SAFE_HIGH:
+            norm = float(torch.linalg.vector_norm(values, dtype=torch.float64))
         return norm
-    return _scaled_norm(values)
+    norm = float(torch.linalg.vector_norm(values))
+    return norm if _SAFE_LOW < norm < _SAFE_HIGH or values.numel() == 0 else _scaled_norm(values)
 
 
 def _scaled_norm(values: torch.Tensor) -> float:
     largest = float(values.abs().max())
     if largest == 0.0 or not math.isfinite(largest):
         return largest
-    return largest * float(torch.linalg.vector_norm(values.double() / largest))
+    return largest * float(torch.linalg.vector_norm(values / largest))
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
     """Returns the numbers of a tensor in a strided real tensor: of a sparse one those that it stores."""
     tensor = tensor.detach()
+    if tensor.layout is torch.strided and not tensor.is_complex():
+        return tensor
     if tensor.layout is torch.sparse_coo:
         tensor = tensor.coalesce().values()
     elif tensor.layout is not torch.strided:
         tensor = tensor.to_dense()
     return torch.view_as_real(tensor) if tensor.is_complex() else tensor
-
-
-def _accumulator(values: torch.Tensor) -> torch.dtype:
-    return torch.float64 if values.dtype is torch.float64 else torch.float32
 
 
 class NormBook:

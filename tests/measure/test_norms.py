@@ -1,0 +1,59 @@
+"""Norms against a slow float64 computation, over all magnitudes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.measure.norms import NormBook, frobenius
+
+
+def _slow(values: list[float]) -> float:
+    return math.hypot(*values)
+
+
+@given(
+    st.lists(st.floats(-1, 1).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=1, max_size=30),
+    st.integers(-38, 37),
+)
+def test_float32_over_its_whole_range(values: list[float], exponent: int) -> None:
+    tensor = torch.tensor(values, dtype=torch.float64).mul(10.0**exponent).float()
+    assert frobenius(tensor) == pytest.approx(_slow(tensor.double().tolist()), rel=1e-5, abs=1e-50)
+
+
+def test_half_precision_does_not_overflow() -> None:
+    assert frobenius(torch.full((100,), 1e4, dtype=torch.float16)) == pytest.approx(1e5)
+
+
+def test_float32_squares_that_would_underflow_or_overflow() -> None:
+    assert frobenius(torch.full((4,), 1e-30)) == pytest.approx(2e-30)
+    assert frobenius(torch.full((4,), 1e30)) == pytest.approx(2e30)
+
+
+def test_float64_squares_that_would_overflow() -> None:
+    assert frobenius(torch.full((4,), 1e200, dtype=torch.float64)) == pytest.approx(2e200)
+
+
+def test_only_zeros_have_norm_zero_and_only_infinities_an_infinite_one() -> None:
+    assert frobenius(torch.zeros(3)) == 0.0
+    assert frobenius(torch.empty(0)) == 0.0
+    assert frobenius(torch.tensor([1.0, math.inf])) == math.inf
+    assert math.isnan(frobenius(torch.tensor([1.0, math.nan])))
+
+
+def test_sparse_complex_and_expanded_tensors() -> None:
+    sparse = torch.sparse_coo_tensor([[0, 0, 2]], [3.0, 3.0, 8.0], (5,), check_invariants=True)
+    assert frobenius(sparse) == pytest.approx(10.0)
+    assert frobenius(torch.tensor([3 + 4j])) == pytest.approx(5.0)
+    assert frobenius(torch.ones(1).expand(9)) == pytest.approx(3.0)
+
+
+def test_book_joins_what_is_added_under_one_key() -> None:
+    book = NormBook()
+    book.add((0, -1), torch.tensor([3.0]))
+    book.add((0, -1), torch.tensor([4.0]))
+    assert book.read() == {(0, -1): pytest.approx(5.0)}

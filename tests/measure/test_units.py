@@ -1,0 +1,95 @@
+"""Dead and saturated units against counting them by hand; gates and outputs told apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from headwater.graph import owners, walk
+from headwater.measure.units import Units
+from headwater.records import UnitsRecord
+
+
+def units_of(model: nn.Module, *batches: torch.Tensor, repeat: bool = False) -> tuple[UnitsRecord, ...]:
+    found = Units()
+    for batch in batches:
+        with owners(model) as learned:
+            loss = model(batch).square().mean()
+        graph = walk(loss)
+        found.prepare(
+            graph, lambda op, learned=learned: learned.module(op.node) if op.kind != "Input" else ("", 0), fresh=not repeat
+        )
+        for op in graph.ops:
+            found.observe(op)
+    return found.records()
+
+
+def test_dead_units_of_a_linear_layer() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 2))
+    with torch.no_grad():
+        model[0].bias[:3] = -100.0
+    batches = [torch.randn(256, 4) for _ in range(4)]
+    (record,) = units_of(model, *batches)
+    seen = torch.cat([torch.relu(model[0](b)) for b in batches])
+    assert record.dead == int((seen == 0).all(dim=0).sum()) >= 3
+    assert (record.units, record.samples, record.role, record.name) == (10, 1024, "hidden", "1")
+
+
+def test_channels_are_the_units_of_a_convolution() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(6 * 36, 2))
+    with torch.no_grad():
+        model[1].bias[0] = -100.0
+    (record,) = units_of(model, torch.randn(5, 3, 8, 8))
+    assert (record.units, record.samples, record.dead) == (6, 5 * 36, 1)
+
+
+@pytest.mark.parametrize(("activation", "slope"), [(nn.Sigmoid(), lambda y: 4 * y * (1 - y)), (nn.Tanh(), lambda y: 1 - y * y)])
+def test_saturation_is_the_mean_square_slope(activation: nn.Module, slope: object) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 10), activation, nn.Linear(10, 2))
+    with torch.no_grad():
+        model[0].weight[:6] *= 300
+    x = torch.randn(512, 4)
+    (record,) = units_of(model, x)
+    mean_squares = slope(activation(model[0](x).detach())).square().mean(dim=0)  # type: ignore[operator]
+    assert record.saturated == int((mean_squares < 0.01).sum())
+    assert record.mean_square_slope == pytest.approx(float(mean_squares.mean()), rel=1e-4)
+
+
+class Gated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate = torch.sigmoid(self.a(x))
+        x = gate * torch.tanh(self.b(x)) + (1 - gate) * x
+        return torch.sigmoid(self.out(torch.tanh(x)))
+
+
+def test_gates_and_outputs_are_told_from_hidden_activations() -> None:
+    roles = sorted((record.kind, record.role) for record in units_of(Gated(), torch.randn(8, 4)))
+    assert roles == [("sigmoid", "gate"), ("sigmoid", "output"), ("tanh", "gate"), ("tanh", "hidden")]
+
+
+def test_samples_seen_twice_count_once() -> None:
+    model = nn.Sequential(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 2))
+    (record,) = units_of(model, torch.randn(8, 4), repeat=True)
+    assert record.samples == 0
+
+
+def test_checkpointed_tensors_are_not_read() -> None:
+    net = nn.Sequential(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 2))
+
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return checkpoint(self.net, x, use_reentrant=False)
+
+    assert units_of(Checkpointed(), torch.randn(8, 4)) == ()

@@ -1,0 +1,187 @@
+"""diagnose: the model stays as it was, every form of batch works, and bad input gets a clear error."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import headwater
+from headwater import errors
+
+
+def _model() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+
+
+def _batches(count: int = 3, size: int = 16) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    return [(torch.randn(size, 4), torch.randint(0, 3, (size,))) for _ in range(count)]
+
+
+def _state(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> list[Any]:
+    gradients = [None if p.grad is None else (id(p.grad), p.grad.clone()) for p in model.parameters()]
+    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in model.modules()]
+    return [
+        copy.deepcopy(model.state_dict()),
+        gradients,
+        [m.training for m in model.modules()],
+        [p.requires_grad for p in model.parameters()],
+        hooks,
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state(),
+        torch.is_grad_enabled(),
+        torch.is_anomaly_enabled(),
+        copy.deepcopy(optimizer.state_dict()) if optimizer else None,
+    ]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor | np.ndarray):
+        return bool((torch.as_tensor(a) == torch.as_tensor(b)).all())
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kind", ["none", "instance", "factory"])
+def test_everything_is_left_as_it_was_to_the_last_bit(training: bool, kind: str) -> None:
+    model = _model()
+    model[1].eval()
+    F.cross_entropy(model(torch.randn(8, 4)), torch.randint(0, 3, (8,))).backward()
+    instance = torch.optim.Adam(model.parameters(), 1e-2)
+    instance.step()
+    model.train(training)
+    optimizer = {"none": None, "instance": instance, "factory": lambda p: torch.optim.Adam(p, 1e-2)}[kind]
+    x, y = _batches(1, 64)[0]
+    batches = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
+    before = _state(model, instance)
+    headwater.diagnose(model, batches, F.cross_entropy, optimizer=optimizer)
+    assert _same(before, _state(model, instance))
+
+
+def test_everything_is_left_as_it_was_when_the_model_raises() -> None:
+    model, x = _model(), torch.randn(8, 5)
+    before = _state(model)
+    with pytest.raises(errors.ModelError, match="mat1 and mat2"):
+        headwater.diagnose(model, (x, torch.zeros(8, dtype=torch.long)), F.cross_entropy)
+    assert _same(before, _state(model))
+
+
+def test_the_same_seed_gives_the_same_report() -> None:
+    model, batches = _model(), _batches()
+    first, second = (headwater.diagnose(model, batches, F.cross_entropy, seed=3) for _ in range(2))
+    assert first.measurement == second.measurement
+
+
+class _Labelled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        out = self.fc(x)
+        return {"loss": F.cross_entropy(out, labels), "logits": out}
+
+
+def test_forms_of_batches() -> None:
+    x, y = _batches(1)[0]
+    model = _model()
+    loader = DataLoader(TensorDataset(x, y), batch_size=8, shuffle=True)
+    for batches in ((x, y), [x, y], [(x, y), (x, y)], loader, iter([(x, y)]), ((b) for b in [[x, y]])):
+        assert headwater.diagnose(model, batches, F.cross_entropy, steps=2).layers
+    assert headwater.diagnose(_Labelled(), {"x": x, "labels": y}, steps=2).layers
+    assert headwater.diagnose(_Labelled(), (x, y), steps=2).layers
+    step = lambda m, b: F.cross_entropy(m(b["image"]), b["digit"])  # noqa: E731
+    assert headwater.diagnose(model, {"image": x, "digit": y}, step=step, steps=2).layers
+    two = nn.Bilinear(4, 4, 3)
+    assert headwater.diagnose(two, ((x, x), y), F.cross_entropy, steps=2).layers
+
+
+def test_no_more_batches_are_read_than_needed() -> None:
+    read: list[int] = []
+
+    def endless() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while True:
+            read.append(1)
+            yield _batches(1)[0]
+
+    headwater.diagnose(nn.Linear(4, 3), endless(), F.cross_entropy, steps=4)
+    assert len(read) <= 6
+
+
+def test_under_no_grad_and_compiled() -> None:
+    model = _model()
+    with torch.no_grad():
+        assert headwater.diagnose(model, _batches(), F.cross_entropy, steps=2).layers
+    assert headwater.diagnose(torch.compile(model, backend="eager"), _batches(), F.cross_entropy, steps=2).layers
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.AdamW])
+def test_optimizers(optimizer: type[torch.optim.Optimizer]) -> None:
+    report = headwater.diagnose(_model(), _batches(), F.cross_entropy, optimizer=lambda p: optimizer(p, lr=1e-2))
+    assert all(layer.update_ratio and layer.update_ratio > 0 for layer in report.layers)
+    assert sum(abs(layer.loss_share or 0) for layer in report.layers) == pytest.approx(1, abs=0.5)
+
+
+def _nan_model() -> nn.Module:
+    model = nn.Linear(4, 3)
+    nn.init.constant_(model.weight, math.nan)
+    return model
+
+
+def _stray() -> Any:
+    original = nn.Linear(4, 3)
+    return original, lambda _model, batch: F.cross_entropy(original(batch[0]), batch[1])
+
+
+X, Y = torch.randn(8, 4), torch.randint(0, 3, (8,))
+CE = F.cross_entropy
+
+
+@pytest.mark.parametrize(
+    ("model", "batches", "options", "error", "words"),
+    [
+        ("no module", (X, Y), {"loss_fn": CE}, errors.ModelError, "torch.nn.Module, got str"),
+        (nn.ReLU(), (X, Y), {"loss_fn": CE}, errors.ModelError, "no parameters"),
+        (nn.Linear(4, 3).requires_grad_(False), (X, Y), {"loss_fn": CE}, errors.ModelError, "frozen"),
+        (nn.LazyLinear(3), (X, Y), {"loss_fn": CE}, errors.ModelError, "lazy"),
+        (nn.Linear(4, 3, device="meta"), (X, Y), {"loss_fn": CE}, errors.ModelError, "meta device"),
+        (nn.Linear(4, 3), (X.to("meta"), Y.to("meta")), {"loss_fn": CE}, errors.ModelError, "on meta"),
+        (nn.Linear(4, 3), (X[:, :2], Y), {"loss_fn": CE}, errors.ModelError, r"float32\[8, 2\]"),
+        (nn.Linear(4, 3).half(), (X, Y), {"loss_fn": CE}, errors.ModelError, "float16"),
+        (nn.Linear(4, 3), [], {"loss_fn": CE}, errors.BatchError, "empty list"),
+        (nn.Linear(4, 3), 3, {"loss_fn": CE}, errors.BatchError, "got int"),
+        (nn.Linear(4, 3), (X, Y, Y), {"loss_fn": CE}, errors.BatchError, r"\(inputs, targets\)"),
+        (nn.Linear(4, 3), (X,), {}, errors.LossError, "must carry .loss"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": lambda o, t: o}, errors.LossError, "scalar"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": lambda o, t: o.detach().sum()}, errors.LossError, "no grad_fn"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": lambda o, t: 1.0}, errors.LossError, "float"),
+        (_nan_model(), (X, Y), {"loss_fn": CE}, errors.NonFiniteLossError, "nan"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "steps": 0}, errors.InputError, "steps"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": 3}, errors.InputError, "loss_fn"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "optimizer": 3}, errors.OptimizerError, "got int"),
+        (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "optimizer": lambda p: None}, errors.OptimizerError, "NoneType"),
+        (*(s := _stray())[:1], (X, Y), {"step": s[1]}, errors.ModelError, "original model"),
+    ],
+)
+def test_bad_input(model: Any, batches: Any, options: dict[str, Any], error: type[Exception], words: str) -> None:
+    before = _state(model) if isinstance(model, nn.Module) and not isinstance(model, nn.LazyLinear) else []
+    with pytest.raises(error, match=words):
+        headwater.diagnose(model, batches, **options)
+    with pytest.raises(errors.HeadwaterError):
+        headwater.diagnose(model, batches, **options)
+    if before and not any(p.is_meta or p.isnan().any() for p in model.parameters()):
+        assert _same(before, _state(model))
