@@ -116,7 +116,9 @@ def main() -> int:
             error = mean / PREDICTED[name][i] - 1.0
             unstable = (name, how) in UNSTABLE
             worst = worst if unstable else max(worst, abs(error))
-            row.append(f"{PREDICTED[name][i]:.4f} / {mean:.4f} ({100 * error:+.2f} %{', unstable' if unstable else ''})")
+            row.append(
+                f"{PREDICTED[name][i]:.4f} / {mean:.4f} ({100 * error:+.2f} %{', unstable' if unstable else ''})"
+            )
         rows.append(row)
     summary = f"Worst error of the 66 stable cells: {100 * worst:.2f} % (limit {100 * TOLERANCE:.0f} %)."
     command = f"python -m benchmarks.gains --width {args.width} --depth {args.depth} --seeds {args.seeds}"

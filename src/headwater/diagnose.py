@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-from headwater.errors import HeadwaterError, InputError, ModelError, OptimizerError
+from headwater.errors import InputError, ModelError, OptimizerError
 from headwater.measure import (
     Objective,
     Updates,
@@ -98,7 +98,9 @@ def _checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
     model = _unwrapped(model)
     parameters = list(model.parameters())
     if not parameters:
-        raise ModelError("The model has no parameters: there is no gradient to follow. Is it built lazily? Run it once.")
+        raise ModelError(
+            "The model has no parameters: there is no gradient to follow. Is it built lazily? Run it once."
+        )
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in parameters):
         raise ModelError("The model has lazy layers that were never run. Run one batch through it first.")
     if not any(p.requires_grad for p in parameters):
@@ -107,18 +109,20 @@ def _checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
             "model.requires_grad_(True)."
         )
     if any(p.is_meta for p in parameters):
-        raise ModelError("The model lies on the meta device and holds no numbers. Move it with model.to_empty(device=...).")
+        raise ModelError(
+            "The model lies on the meta device and holds no numbers. Move it with model.to_empty(device=...)."
+        )
     return model
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
     """Takes the user's module out of torch.compile and of data parallel wrappers."""
     while True:
-        inner = getattr(model, "_orig_mod", None)
+        inner: Any = getattr(model, "_orig_mod", None)
         if inner is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            inner = model.module
+            inner = cast(Any, model).module
         if not isinstance(inner, nn.Module):
-            return model
+            return cast(nn.Module, model)
         model = inner
 
 
@@ -144,9 +148,9 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
     return twin, _made(optimizer, twin), True
 
 
-def _made(factory: OptimizerFactory, twin: nn.Module) -> Optimizer:
+def _made(factory: Any, twin: nn.Module) -> Optimizer:
     try:
-        made = factory(twin.parameters())
+        made: Any = factory(twin.parameters())
     except Exception as error:
         raise OptimizerError(f"The optimizer factory raised {type(error).__name__}: {error}") from error
     if not isinstance(made, Optimizer):
@@ -155,7 +159,7 @@ def _made(factory: OptimizerFactory, twin: nn.Module) -> Optimizer:
 
 
 @contextmanager
-def _untouched(model: nn.Module, seed: int) -> Iterator[None]:
+def _untouched(model: nn.Module, seed: int) -> Generator[None]:
     """Guards random number generators, gradients and the grad mode of the caller, whatever is raised inside."""
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
     gradients = [(p, p.grad) for p in model.parameters()]
@@ -183,6 +187,3 @@ def _untouched(model: nn.Module, seed: int) -> Iterator[None]:
 def _eager() -> Any:
     """A compiled function is one opaque node of the graph: run what the user compiled as plain Python."""
     return torch.compiler.set_stance("force_eager")
-
-
-__all__ = ["HeadwaterError", "diagnose"]

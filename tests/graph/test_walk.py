@@ -96,11 +96,15 @@ def test_purely_functional_weights_are_parameters() -> None:
 
 def test_a_weight_used_twice_keeps_both_uses() -> None:
     h = _hidden()
-    uses = [op for op in walk(F.linear(torch.tanh(F.linear(h, V)), V).sum()).ops if op.parameters and op.parameters[0] is V]
+    uses = [
+        op for op in walk(F.linear(torch.tanh(F.linear(h, V)), V).sum()).ops if op.parameters and op.parameters[0] is V
+    ]
     assert len(uses) == 2
 
 
-@pytest.mark.parametrize("norm", [parametrizations.weight_norm, parametrizations.spectral_norm, parametrizations.orthogonal])
+@pytest.mark.parametrize(
+    "norm", [parametrizations.weight_norm, parametrizations.spectral_norm, parametrizations.orthogonal]
+)
 def test_parametrised_weights_are_no_signal(norm: Callable[[nn.Module], nn.Module]) -> None:
     layer = norm(nn.Linear(4, 4))
     op = _op(layer(_hidden()).sum(), "Addmm")

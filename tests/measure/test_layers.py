@@ -27,7 +27,11 @@ def measured(model: nn.Module, *inputs: torch.Tensor) -> tuple[tuple[Layer, ...]
     shape = structure(trace)
     used = uses(trace, shape)
     zeros = zero_names(model.named_parameters())
-    return layers(trace, shape, used, classes=learned.classes, zero_parameters=zeros), profile(trace, shape, used), trace
+    return (
+        layers(trace, shape, used, classes=learned.classes, zero_parameters=zeros),
+        profile(trace, shape, used),
+        trace,
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

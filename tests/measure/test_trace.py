@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -121,7 +122,7 @@ def test_fifty_sigmoid_layers_keep_their_gains_down_to_the_smallest_numbers() ->
     linear = [op for op in trace.ops if op.kind == "Addmm"]
     reliable = [op for op in linear if not op.underflow]
     assert len(reliable) > 40  # 0.14^43 is 1e-37, where squares of float32 are long gone
-    gains = [b.norm_in / a.norm_in for a, b in zip(reliable[1:], reliable[2:], strict=False)]
+    gains = [b.norm_in / a.norm_in for a, b in itertools.pairwise(reliable)]
     assert math.exp(sum(map(math.log, gains)) / len(gains)) == pytest.approx(0.1413, rel=0.03)
     assert trace.underflow_at is not None
     lost = trace.ops[trace.underflow_at]

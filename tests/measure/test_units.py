@@ -19,7 +19,9 @@ def units_of(model: nn.Module, *batches: torch.Tensor, repeat: bool = False) -> 
             loss = model(batch).square().mean()
         graph = walk(loss)
         found.prepare(
-            graph, lambda op, learned=learned: learned.module(op.node) if op.kind != "Input" else ("", 0), fresh=not repeat
+            graph,
+            lambda op, learned=learned: learned.module(op.node) if op.kind != "Input" else ("", 0),
+            fresh=not repeat,
         )
         for op in graph.ops:
             found.observe(op)
@@ -39,14 +41,18 @@ def test_dead_units_of_a_linear_layer() -> None:
 
 
 def test_channels_are_the_units_of_a_convolution() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(6 * 36, 2))
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(6 * 36, 2)
+    )
     with torch.no_grad():
         model[1].bias[0] = -100.0
     (record,) = units_of(model, torch.randn(5, 3, 8, 8))
     assert (record.units, record.samples, record.dead) == (6, 5 * 36, 1)
 
 
-@pytest.mark.parametrize(("activation", "slope"), [(nn.Sigmoid(), lambda y: 4 * y * (1 - y)), (nn.Tanh(), lambda y: 1 - y * y)])
+@pytest.mark.parametrize(
+    ("activation", "slope"), [(nn.Sigmoid(), lambda y: 4 * y * (1 - y)), (nn.Tanh(), lambda y: 1 - y * y)]
+)
 def test_saturation_is_the_mean_square_slope(activation: nn.Module, slope: object) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 10), activation, nn.Linear(10, 2))

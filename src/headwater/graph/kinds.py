@@ -75,7 +75,8 @@ SAVED_INPUT: dict[str, str] = {
 
 _NORMALISATION_CLASS = re.compile(r"norm(alization|alisation)?(\d+d|2dact|act\w*)?$", re.IGNORECASE)
 _ACTIVATION_CLASS = re.compile(
-    r"(activation|relu\d?|gelu\w*|silu|swish|mish|elu|selu|celu|sigmoid|tanh|softplus|softsign|hardtanh)$", re.IGNORECASE
+    r"(activation|relu\d?|gelu\w*|silu|swish|mish|elu|selu|celu|sigmoid|tanh|softplus|softsign|hardtanh)$",
+    re.IGNORECASE,
 )
 _SUFFIX = re.compile(r"Backward\d*$")
 

@@ -11,10 +11,10 @@ import bisect
 import re
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -35,7 +35,7 @@ class Owners:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.classes = {name: type(module).__name__ for name, module in model.named_modules()}
+        self.classes = {name: type(module).__name__ for name, module in _modules(model)}
         self.calls: Counter[str] = Counter()
         self._numbers: list[int] = []
         self._current: list[tuple[str, int]] = []
@@ -45,19 +45,20 @@ class Owners:
         place = bisect.bisect_right(self._numbers, node._sequence_nr()) - 1
         return self._current[place] if place >= 0 else ("", 0)
 
-    def _enter(self, owner: tuple[str, int]) -> None:
-        self._numbers.append(torch.autograd._get_sequence_nr())
+    def enter(self, owner: tuple[str, int]) -> None:
+        """Notes that what is created from now on belongs to `owner`."""
+        self._numbers.append(_next_sequence_number())
         self._current.append(owner)
 
 
 @contextmanager
-def owners(model: nn.Module) -> Iterator[Owners]:
+def owners(model: nn.Module) -> Generator[Owners]:
     """Learns the modules' names while a forward pass of `model` runs inside. The hooks are removed at the end."""
     learned = Owners(model)
     handles: list[RemovableHandle] = []
     stack: list[tuple[str, int]] = [("", 0)]
     try:
-        for name, module in model.named_modules():
+        for name, module in _modules(model):
             if not isinstance(module, torch.jit.ScriptModule):
                 handles += _hook(learned, name, module, stack)
         yield learned
@@ -72,14 +73,14 @@ def _hook(learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, 
             return
         stack.append((name, learned.calls[name]))
         learned.calls[name] += 1
-        learned._enter(stack[-1])
+        learned.enter(stack[-1])
 
     def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
         if _in_backward():
             return
         if len(stack) > 1:
             stack.pop()
-        learned._enter(stack[-1])
+        learned.enter(stack[-1])
 
     return [
         module.register_forward_pre_hook(enter, prepend=True),
@@ -87,13 +88,22 @@ def _hook(learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, 
     ]
 
 
+def _modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    return list(cast("Iterator[tuple[str, nn.Module]]", model.named_modules()))
+
+
+def _next_sequence_number() -> int:
+    """Number that autograd will give to the next node of this thread; PyTorch has no public name for it."""
+    return cast(Any, torch.autograd)._get_sequence_nr()
+
+
 def _in_backward() -> bool:
     """Activation checkpointing runs forward again inside backward, and its hooks with it."""
-    return torch._C._current_graph_task_id() != -1
+    return cast(Any, torch)._C._current_graph_task_id() != -1
 
 
 @contextmanager
-def source_lines() -> Iterator[None]:
+def source_lines() -> Generator[None]:
     """Makes autograd remember the Python lines of the operations created inside (anomaly metadata, no NaN check)."""
     was_enabled, was_checking = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
     torch.autograd.set_detect_anomaly(True, check_nan=False)

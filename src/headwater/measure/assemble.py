@@ -38,7 +38,7 @@ def measurement(
     """Puts the record together. `held` names the parameters that the optimizer's groups hold."""
     steps = judged(len(result.layers))
     parameters = tuple(_parameter(name, p, result, updates, held, len(steps)) for name, p in model.named_parameters())
-    found = _with_updates(_median_layers(result, steps), model, parameters, updates, len(steps))
+    found = _with_updates(_median_layers(result, steps), parameters, updates, len(steps))
     first = next(model.parameters())
     return Measurement(
         model=type(model).__name__,
@@ -107,13 +107,13 @@ def _median_layer(several: list[Layer], at_first: Layer | None) -> Layer:
 
 def _with_updates(
     found: tuple[Layer, ...],
-    model: nn.Module,
     parameters: tuple[ParameterRecord, ...],
     updates: Updates,
     last: int,
 ) -> tuple[Layer, ...]:
     """Adds what the optimizer did to each layer's weight."""
-    weights = {layer.name: _weight_of(layer.name, parameters) for layer in found}
+    named = {p.name: p for p in parameters}
+    weights = {layer.name: named.get(layer.weight) for layer in found}
     decreases = {name: updates.decrease(w.name, last) for name, w in weights.items() if w is not None}
     total = sum(abs(d) for d in decreases.values() if d is not None)
     trained: list[Layer] = []
@@ -134,13 +134,6 @@ def _with_updates(
             )
         )
     return tuple(trained)
-
-
-def _weight_of(layer: str, parameters: tuple[ParameterRecord, ...]) -> ParameterRecord | None:
-    """The layer's matrix: the parameter of its own name, or the largest that its module owns."""
-    own = [p for p in parameters if p.name == layer]
-    owned = [p for p in parameters if p.module == layer and len(p.shape) > 1]
-    return (own or sorted(owned, key=lambda p: -len(p.shape)) or [None])[0]
 
 
 def _parameter(
@@ -164,7 +157,10 @@ def _parameter(
 
 def _median_profile(profiles: list[Profile]) -> Profile:
     """Median of the signal at each point, with slope and attenuation of the medians."""
-    points = [_median_point([p for profile in profiles for p in profile.points if p.name == point.name]) for point in profiles[-1].points]
+    points = [
+        _median_point([p for profile in profiles for p in profile.points if p.name == point.name])
+        for point in profiles[-1].points
+    ]
     lost = next((p.underflow_at for p in profiles if p.underflow_at), None)
     return summarise(points, profiles[-1].noise, recurrent=any(p.recurrent for p in profiles), underflow_at=lost)
 

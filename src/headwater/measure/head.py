@@ -18,7 +18,8 @@ def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
     """Returns the operations above every layer, from the loss downward, with the ranges of outputs and targets.
 
     Args:
-        graph, trace: of the same pass.
+        graph: of the pass.
+        trace: of the same pass.
         outputs: what the model returned; read when it is a tensor.
         targets: what the loss compares it with; read when it is a tensor.
     """

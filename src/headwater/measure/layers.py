@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,10 +15,11 @@ _KINDS = {"Convolution": "Conv", "MkldnnRnnLayer": "LSTM", "CudnnRnn": "RNN", "M
 
 @dataclass(frozen=True)
 class Use:
-    """One application of a weight: the operation and the name of its layer."""
+    """One application of a weight: the operation, the name of its layer and that of the weight."""
 
     op: int
     layer: str
+    weight: str
 
 
 def uses(trace: Trace, structure: Structure) -> tuple[Use, ...]:
@@ -40,7 +42,7 @@ def uses(trace: Trace, structure: Structure) -> tuple[Use, ...]:
         tied = kinds.setdefault(weight, {})
         if op.kind not in tied:
             tied[op.kind] = name if op.kind in LOOKUPS or not op.module else op.module
-        found.append(Use(op.index, tied[op.kind] if len(_all_kinds(trace, weights, weight)) > 1 else name))
+        found.append(Use(op.index, tied[op.kind] if len(_all_kinds(trace, weights, weight)) > 1 else name, weight))
     return tuple(found)
 
 
@@ -55,7 +57,12 @@ def _weight(op: Op) -> str:
 
 
 def _owner(parameter: str) -> str:
-    return parameter.rpartition(".")[0]
+    """The module that a parameter belongs to, also when torch.nn.utils.parametrize keeps it in a list of its own."""
+    return (
+        parameter.partition(".parametrizations.")[0]
+        if ".parametrizations." in parameter
+        else parameter.rpartition(".")[0]
+    )
 
 
 def layers(
@@ -76,6 +83,7 @@ def layers(
         zero_parameters: names of parameters whose elements are all zero.
     """
     names = {use.op: use.layer for use in used}
+    weights = {use.layer: use.weight for use in used}
     calls: dict[str, int] = {}
     nearest: dict[str, int] = {}
     for use in used:
@@ -85,6 +93,7 @@ def layers(
     found = [
         replace(
             _layer(trace, structure, names, index, classes or {}),
+            weight=weights[name],
             calls=calls[name],
             zero_initialised=cut[index],
         )
@@ -100,7 +109,10 @@ def cut_off(trace: Trace, structure: Structure, zero_parameters: Collection[str]
     for op in trace.ops:
         if op.norm_in == 0.0 and structure.sources[op.index]:
             sources = [trace.ops[source] for source, _ in structure.sources[op.index]]
-            blocked = [cut[s.index] or (s.norm_out == 0.0 and not set(s.parameters).isdisjoint(zero_parameters)) for s in sources]
+            blocked = [
+                cut[s.index] or (s.norm_out == 0.0 and not set(s.parameters).isdisjoint(zero_parameters))
+                for s in sources
+            ]
             cut[op.index] = any(blocked)
     return cut
 
@@ -149,7 +161,7 @@ def path_to_next_layer(trace: Trace, structure: Structure, index: int) -> list[i
 
 
 def gain_parts(trace: Trace, structure: Structure, path: list[int]) -> GainParts | None:
-    """Factors of ``norm_in(last) / norm_in(first)`` along a path; ``None`` when no gradient reaches its first operation.
+    """Factors of ``norm_in(last) / norm_in(first)`` along a path; ``None`` when no gradient reaches its start.
 
     Each operation contributes ``edge norm / norm_in``, under its role. Where several edges meet, the gradient that they
     sum to divided by that of the path's own edge is a factor too; it counts as ``other`` unless all of them come from
@@ -158,7 +170,7 @@ def gain_parts(trace: Trace, structure: Structure, path: list[int]) -> GainParts
     if not trace.ops[path[0]].norm_in > 0:
         return None
     parts = {"activation": 1.0, "weights": 1.0, "normalisation": 1.0, "other": 1.0}
-    for here, there in zip(path, path[1:], strict=False):
+    for here, there in itertools.pairwise(path):
         op, below = trace.ops[here], trace.ops[there]
         carried = max((edge.norm for edge in op.edges if edge.to == there), default=0.0)
         if op.norm_in > 0:
@@ -175,4 +187,4 @@ def width(op: Op) -> int:
     """Number of units of a layer's output: channels of a convolution, features otherwise."""
     if not op.shape:
         return 1
-    return op.shape[1] if op.kind.endswith("Convolution") and len(op.shape) > 1 else op.shape[-1]
+    return op.shape[1 if op.kind.endswith("Convolution") and len(op.shape) > 1 else -1]

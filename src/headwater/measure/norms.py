@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 
@@ -20,11 +21,11 @@ def frobenius(tensor: torch.Tensor) -> float:
     """
     values = dense(tensor)
     if values.dtype is not torch.float64:
-        norm = float(torch.linalg.vector_norm(values, dtype=torch.float32))
+        norm = float(vector_norm(values, torch.float32))
         if not _SAFE_LOW < norm < _SAFE_HIGH:
-            norm = float(torch.linalg.vector_norm(values, dtype=torch.float64))
+            norm = float(vector_norm(values, torch.float64))
         return norm
-    norm = float(torch.linalg.vector_norm(values))
+    norm = float(vector_norm(values, torch.float64))
     return norm if _SAFE_LOW < norm < _SAFE_HIGH or values.numel() == 0 else _scaled_norm(values)
 
 
@@ -32,7 +33,12 @@ def _scaled_norm(values: torch.Tensor) -> float:
     largest = float(values.abs().max())
     if largest == 0.0 or not math.isfinite(largest):
         return largest
-    return largest * float(torch.linalg.vector_norm(values / largest))
+    return largest * float(vector_norm(values / largest, torch.float64))
+
+
+def vector_norm(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Returns the 2-norm of all elements, accumulated in `dtype`, as a tensor on their device."""
+    return cast(torch.Tensor, torch.linalg.vector_norm(values, dtype=dtype))
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
@@ -63,13 +69,13 @@ class NormBook:
         if tensor.device.type == "cpu":
             self._join(key, frobenius(tensor))
         else:
-            norm = torch.linalg.vector_norm(dense(tensor), dtype=torch.float64)
+            norm = vector_norm(dense(tensor), torch.float64)
             self._waiting.setdefault(tensor.device, []).append((key, norm))
 
     def read(self) -> dict[tuple[int, int], float]:
         """Returns every norm; a key to which nothing was added is missing."""
         for waiting in self._waiting.values():
-            numbers: list[float] = torch.stack([norm for _, norm in waiting]).tolist()
+            numbers = cast("list[float]", torch.stack([norm for _, norm in waiting]).tolist())
             for (key, _), number in zip(waiting, numbers, strict=True):
                 self._join(key, number)
         self._waiting.clear()

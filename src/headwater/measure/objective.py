@@ -90,7 +90,7 @@ def _carried_loss(outputs: Any) -> torch.Tensor:
         loss = cast("Mapping[str, Any]", outputs).get("loss")
     if loss is None:
         raise LossError(
-            f"Without loss_fn the model's output must carry .loss, got {type(outputs).__name__} without one. "
+            f"Without loss_fn the model's output must carry .loss, got {_type(outputs)} without one. "
             "Pass loss_fn(outputs, targets) or step(model, batch); with a Hugging Face model put labels in the batch."
         )
     return loss
@@ -107,12 +107,12 @@ def take(batches: Any, most: int) -> tuple[list[Any], Iterator[Any]]:
     if _is_one_batch(batches):
         return [batches], iter(())
     if not isinstance(batches, Iterable):
-        raise BatchError(f"Expected batches as {_FORMS}; got {type(batches).__name__}.")
+        raise BatchError(f"Expected batches as {_FORMS}; got {_type(batches)}.")
     rest = iter(cast("Iterable[Any]", batches))
     first = [batch for _, batch in zip(range(most), rest, strict=False)]
     if not first:
         raise BatchError(
-            f"Expected at least one batch, got an empty {type(batches).__name__}. Is the data loader empty, does "
+            f"Expected at least one batch, got an empty {_type(batches)}. Is the data loader empty, does "
             "drop_last drop its only batch, or was a generator used up before?"
         )
     return first, rest
@@ -139,10 +139,10 @@ def to_device(value: Any, device: torch.device) -> Any:
     if isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
         return {key: to_device(part, device) for key, part in items}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(to_device(part, device) for part in cast("tuple[Any, ...]", value)))
     if isinstance(value, list | tuple):
-        return type(cast("list[Any]", value))(to_device(part, device) for part in cast("Sequence[Any]", value))
+        parts = [to_device(part, device) for part in cast("Sequence[Any]", value)]
+        make = cast(Any, type(cast(Any, value)))
+        return make(*parts) if hasattr(make, "_fields") else make(parts)  # a named tuple takes its fields one by one
     return value
 
 
@@ -169,12 +169,18 @@ def describe(value: Any) -> str:
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, list | tuple):
         return "(" + ", ".join(describe(part) for part in cast("Sequence[Any]", value)) + ")"
+    return _type(value)
+
+
+def _type(value: object) -> str:
     return type(value).__name__
 
 
 def _what_went_wrong(error: Exception, model: nn.Module, batch: Any) -> str:
     first = next(iter(model.named_parameters()), None)
-    expects = f"the model's first parameter {first[0]} is {describe(first[1])}" if first else "the model has no parameter"
+    expects = (
+        f"the model's first parameter {first[0]} is {describe(first[1])}" if first else "the model has no parameter"
+    )
     return (
         f"The forward pass raised {type(error).__name__}: {error}\nThe batch holds {describe(batch)}; {expects}. Check "
         "shapes, dtypes and devices; if the model is called in another way, pass step=lambda model, batch: loss."

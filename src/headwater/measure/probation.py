@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from headwater.errors import LossError
 from headwater.graph import Graph, GraphOp, Owners, owners, source_lines, walk
 from headwater.measure.head import head
 from headwater.measure.layers import layers, uses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 from scipy import stats
 
@@ -34,7 +35,7 @@ def summarise(
     live = [(p.depth, math.log(p.signal)) for p in points if p.signal > 0 and math.isfinite(p.signal)]
     slope = None
     if len({depth for depth, _ in live}) > 1:
-        slope = float(stats.theilslopes([s for _, s in live], [d for d, _ in live])[0])
+        slope = float(cast(Any, stats).theilslopes([s for _, s in live], [d for d, _ in live])[0])
     attenuation = None
     if len(points) > 1 and points[-1].signal > 0:
         attenuation = points[0].signal / points[-1].signal

@@ -22,7 +22,7 @@ class Signals:
         self._spreads: dict[str, list[float]] = {}
         self._inputs: dict[str, InputRecord] = {}
         self._pass_spreads: dict[int, float] = {}
-        self._pass_inputs: dict[int, torch.Tensor] = {}
+        self._pass_inputs: dict[int, tuple[float, float, float, float]] = {}
 
     def observe(self, op: GraphOp) -> None:
         """Reads the input of one layer, while its saved tensors can still be read."""
@@ -42,8 +42,7 @@ class Signals:
         for index, value in self._pass_spreads.items():
             self._spreads.setdefault(names[index], []).append(value)
         for index, numbers in self._pass_inputs.items():
-            rms, mean, low, high = numbers.tolist()
-            record = InputRecord(names[index], rms, mean, low, high, normalised[index])
+            record = InputRecord(names[index], *numbers, normalised[index])
             self._inputs.setdefault(names[index], record)
         self._pass_spreads, self._pass_inputs = {}, {}
 
@@ -69,10 +68,10 @@ def spread(tensor: torch.Tensor) -> float:
     return frobenius(tensor.float() - tensor.float().mean(dim=0, keepdim=True)) / norm if norm > 0 else 0.0
 
 
-def _range(tensor: torch.Tensor) -> torch.Tensor:
+def _range(tensor: torch.Tensor) -> tuple[float, float, float, float]:
     rms = frobenius(tensor) / max(tensor.numel(), 1) ** 0.5
     low, high = tensor.aminmax()
-    return torch.tensor([rms, float(tensor.float().mean()), float(low), float(high)], dtype=torch.float64)
+    return rms, float(tensor.float().mean()), float(low), float(high)
 
 
 def _feeds_normalisation(graph: Graph) -> list[bool]:

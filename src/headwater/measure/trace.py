@@ -135,7 +135,7 @@ def _arriving(graph: Graph, norms: Mapping[tuple[int, int], float]) -> list[floa
 
 
 def _lost(graph: Graph, arriving: list[float]) -> list[bool]:
-    """Whether the gradient that reaches each operation was rounded away: too small for its dtype, or zero after that."""
+    """Whether the gradient that reaches each operation is too small for its dtype, or zero because of that."""
     lost = [False] * len(graph.ops)
     zero_after_loss = [False] * len(graph.ops)
     for op in graph.ops:

@@ -213,7 +213,9 @@ def roles(graph: Graph) -> list[str]:
     gates = [False] * len(graph.ops)
     for op in graph.ops:
         gates[op.index] = any(_gated(user, gates) for user in consumers[op.index])
-    return ["output" if not below else "gate" if gate else "hidden" for below, gate in zip(below_layer, gates, strict=True)]
+    return [
+        "output" if not below else "gate" if gate else "hidden" for below, gate in zip(below_layer, gates, strict=True)
+    ]
 
 
 def _gated(consumer: GraphOp, gates: list[bool]) -> bool:

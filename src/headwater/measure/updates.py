@@ -126,10 +126,7 @@ def identical_units(parameter: nn.Parameter) -> bool:
 
 def _same_rows(matrix: torch.Tensor) -> bool:
     largest = float(matrix.abs().max())
-    for rows in (matrix[1:2], matrix[1:]):  # nearly every matrix is told by its first two rows
-        if float((rows - matrix[:1]).abs().max()) > SAME * largest:
-            return False
-    return True
+    return all(float((rows - matrix[:1]).abs().max()) <= SAME * largest for rows in (matrix[1:2], matrix[1:]))
 
 
 def zero_names(parameters: Iterable[tuple[str, nn.Parameter]]) -> frozenset[str]:

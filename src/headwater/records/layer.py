@@ -39,6 +39,7 @@ class Layer:
         stream: for a layer in a branch, norm of the gradient on the stream where the branch rejoins it.
         zero_initialised: whether the layer stands in a branch (or under a head) that a weight of zeros cuts off at
             the first step, by design.
+        weight: name of the parameter that it applies.
         trainable: whether its weight asks for a gradient.
         calls: how often the weight is applied in one forward pass.
         weight_norm: Frobenius norm of the weight.
@@ -59,6 +60,7 @@ class Layer:
     branch: bool = False
     stream: float | None = None
     zero_initialised: bool = False
+    weight: str = ""
     trainable: bool = True
     calls: int = 1
     weight_norm: float | None = None

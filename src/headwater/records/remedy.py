@@ -4,7 +4,7 @@ from __future__ import annotations
 
 REMEDIES: dict[str, str] = {
     "init-matched": "initialise each weight for the activation that follows it (He for ReLU, Xavier for tanh)",
-    "activation-swap": "replace sigmoid or tanh in hidden layers by ReLU or GELU, together with a matching initialisation",
+    "activation-swap": "use ReLU or GELU in place of sigmoid or tanh in hidden layers, with a matching initialisation",
     "normalisation": "add batch or layer normalisation between the weights and the activation",
     "residual": "lead a residual connection around each block, with its branch scaled or zero-initialised",
     "adaptive-optimizer": "use Adam or AdamW, which rescale each layer's step (helps while the gradient is not lost)",
@@ -17,9 +17,9 @@ REMEDIES: dict[str, str] = {
     "remove-output-activation": "drop the activation on the output",
     "match-loss": "use the loss that matches the output",
     "match-shapes": "give outputs and targets the same shape (squeeze the output or unsqueeze the target)",
-    "register-parameters": "build the optimizer from model.parameters() after the model has its final parameters",
-    "reconnect": "keep the path in tensors: no detach(), .data, .item(), numpy() or argmax between the parameter and the loss",
+    "register-parameters": "build the optimizer from model.parameters() once the model has its final layers",
+    "reconnect": "keep the path in tensors: no detach(), .data, .item(), numpy() or argmax on the way to the loss",
     "random-init": "draw the weights at random, so that units differ",
-    "find-non-finite": "stop the number that overflows: lower the rate, guard log, sqrt and division, or raise the precision",
+    "find-non-finite": "stop what overflows: lower the rate, guard log, sqrt and division, or raise the precision",
 }
 """Code of each remedy and what it says in one line."""
