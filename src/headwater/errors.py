@@ -1,14 +1,14 @@
 """Everything that Headwater raises on purpose.
 
-    HeadwaterError
-    ├── InputError             what was passed cannot be used; the message says what was expected and what came
-    │   ├── BatchError         the batches are empty or of a form that Headwater does not know
-    │   ├── ModelError         the model has nothing to train, or raised while it ran
-    │   ├── OptimizerError     the optimizer is neither an Optimizer nor a factory, or does not belong to the model
-    │   └── LossError          the loss is no scalar tensor, or does not depend on the parameters
-    │       └── NonFiniteLossError   the loss is NaN or infinite before any training step
-    ├── UnknownCodeError       no rule has this code
-    └── MissingDependencyError an optional package is needed; the message names the extra to install
+HeadwaterError
+├── InputError             what was passed cannot be used; the message says what was expected and what came
+│   ├── BatchError         the batches are empty or of a form that Headwater does not know
+│   ├── ModelError         the model has nothing to train, or raised while it ran
+│   ├── OptimizerError     the optimizer is neither an Optimizer nor a factory, or does not belong to the model
+│   └── LossError          the loss is no scalar tensor, or does not depend on the parameters
+│       └── NonFiniteLossError   the loss is NaN or infinite before any training step
+├── UnknownCodeError       no rule has this code
+└── MissingDependencyError an optional package is needed; the message names the extra to install
 """
 
 

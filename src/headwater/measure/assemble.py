@@ -14,15 +14,19 @@ from headwater.measure.norms import frobenius
 from headwater.measure.probation import Probation
 from headwater.measure.profile import summarise
 from headwater.measure.updates import Updates
-from headwater.records import Layer, Measurement, OptimizerRecord, ParameterRecord, Profile, ProfilePoint
+from headwater.records import Layer, Measurement, OptimizerRecord, ParameterRecord, Profile, ProfilePoint, StepRecord
 
 SETTLED = 3
 """Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
 
 
-def judged(steps: int) -> range:
-    """Returns the numbers of the steps that are judged: all but the first three, and at least half of them."""
-    return range(min(SETTLED, steps // 2), steps)
+def judged(steps: Sequence[StepRecord]) -> list[int]:
+    """Returns the numbers of the steps that are judged: all but the first three, and at least half of them.
+
+    A step with a NaN or an infinity is judged only when there is no other: what led to it shows in the one before.
+    """
+    finite = [record.step for record in steps if not record.non_finite] or [record.step for record in steps]
+    return finite[min(SETTLED, len(finite) // 2) :]
 
 
 def measurement(
@@ -36,7 +40,7 @@ def measurement(
     batches: int,
 ) -> Measurement:
     """Puts the record together. `held` names the parameters that the optimizer's groups hold."""
-    steps = judged(len(result.layers))
+    steps = judged(result.steps)
     parameters = tuple(_parameter(name, p, result, updates, held, len(steps)) for name, p in model.named_parameters())
     found = _with_updates(_median_layers(result, steps), parameters, updates, len(steps))
     first = next(model.parameters())
@@ -79,7 +83,7 @@ def _middle(values: Sequence[float]) -> int:
     return sorted(range(len(values)), key=lambda i: values[i])[(len(values) - 1) // 2]
 
 
-def _median_layers(result: Probation, steps: range) -> tuple[Layer, ...]:
+def _median_layers(result: Probation, steps: Sequence[int]) -> tuple[Layer, ...]:
     seen: dict[str, list[Layer]] = {}
     for step in steps:
         for layer in result.layers[step]:

@@ -90,7 +90,7 @@ def _carried_loss(outputs: Any) -> torch.Tensor:
         loss = cast("Mapping[str, Any]", outputs).get("loss")
     if loss is None:
         raise LossError(
-            f"Without loss_fn the model's output must carry .loss, got {_type(outputs)} without one. "
+            f"Without loss_fn the model's output must carry .loss, got {_type(cast(object, outputs))} without one. "
             "Pass loss_fn(outputs, targets) or step(model, batch); with a Hugging Face model put labels in the batch."
         )
     return loss
@@ -112,7 +112,7 @@ def take(batches: Any, most: int) -> tuple[list[Any], Iterator[Any]]:
     first = [batch for _, batch in zip(range(most), rest, strict=False)]
     if not first:
         raise BatchError(
-            f"Expected at least one batch, got an empty {_type(batches)}. Is the data loader empty, does "
+            f"Expected at least one batch, got an empty {_type(cast(object, batches))}. Is the data loader empty, does "
             "drop_last drop its only batch, or was a generator used up before?"
         )
     return first, rest

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -139,10 +139,13 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, fi
     result.layers.append(layers(trace, shape, used, classes=run.owners.classes, zero_parameters=zeros))
     result.profiles.append(profile(trace, shape, used))
     result.units.attribute(trace, names)
-    result.signals.attribute(run.graph, names)
+    result.signals.attribute(run.graph, names, finite=math.isfinite(loss))
     result.called |= frozenset(run.owners.calls)
-    if first:
-        result.head = head(run.graph, trace, run.outputs, run.targets)
+    if first or math.isfinite(
+        loss
+    ):  # outputs are judged late, when a head of zeros has moved; lines are known at first
+        now = head(run.graph, trace, run.outputs, run.targets)
+        result.head = now if first else replace(now, ops=result.head.ops)
     return trace
 
 

@@ -36,8 +36,11 @@ class Signals:
         if DATA_SLOT.get(op.kind) in op.outside:
             self._pass_inputs[op.index] = _range(tensor)
 
-    def attribute(self, graph: Graph, names: Mapping[int, str]) -> None:
-        """Files what this pass showed under the layers' names."""
+    def attribute(self, graph: Graph, names: Mapping[int, str], *, finite: bool) -> None:
+        """Files what this pass showed under the layers' names; nothing when its loss was not finite."""
+        if not finite:
+            self._pass_spreads, self._pass_inputs = {}, {}
+            return
         normalised = _feeds_normalisation(graph)
         for index, value in self._pass_spreads.items():
             self._spreads.setdefault(names[index], []).append(value)

@@ -35,7 +35,6 @@ class ParameterRecord:
         identical_units: whether all units (rows of a matrix with more than one row) had the same weights and the
             same gradient after the probation, so that they can never differ.
         epsilon_share: share of elements with ``sqrt(v_hat) < 10 eps`` under Adam; ``None`` for other optimizers.
-        underflow: whether its zero gradient comes from rounding to zero further up.
     """
 
     name: str
@@ -126,11 +125,10 @@ class HeadRecord:
 
     Attributes:
         ops: the operations from the loss to the last layer along the signal.
-        output_shape, output_min, output_max, output_spread: of the model's output, when it is one tensor;
-            `output_spread` is the standard deviation over the batch.
+        output_shape, output_min, output_max, output_spread: of the model's output at the last step with a finite loss,
+            when it is one tensor; `output_spread` is the standard deviation over the batch, averaged over features.
         target_shape, target_dtype, target_min, target_max, target_rms, target_std: of the targets, when given
             as a tensor.
-        single_class: whether a softmax over one unit gives the output.
     """
 
     ops: tuple[HeadOp, ...] = ()
