@@ -1,0 +1,42 @@
+"""Headwater finds where a network's gradient runs dry, explains why in numbers, and shows it."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headwater import errors as errors
+    from headwater.diagnose import diagnose as diagnose
+    from headwater.measure import trace as trace
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "diagnose", "errors", "trace"]
+
+# Imported on first use: `headwater explain` and the rules need no torch, whose import takes seconds.
+_HOMES = {"diagnose": "headwater.diagnose", "trace": "headwater.measure"}
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: object) -> None:
+        # Importing a submodule binds it to the package: headwater.diagnose would stop being the function.
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name == "errors":
+        return import_module("headwater.errors")
+    raise AttributeError(f"module 'headwater' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,71 @@
+"""``headwater check``."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headwater.cli.console import note, progress_bar
+from headwater.cli.target import load_setup
+
+
+class FailOn(str, Enum):
+    """The least severity that makes the exit code 1."""
+
+    error = "error"
+    warning = "warning"
+    never = "never"
+
+
+_FAILING = {FailOn.error: {"error"}, FailOn.warning: {"error", "warning"}, FailOn.never: set[str]()}
+
+
+def check(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="pkg.mod:function or path/to/file.py:function")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the profile (.png or .svg).")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps taken on a copy of the model.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
+    fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.error,
+) -> None:
+    """Diagnose the network that a function of yours returns.
+
+    TARGET names a function without arguments. It returns (model, batches,
+    loss_fn), or the same with an optimizer as the fourth. The network is not
+    changed: a copy of it is trained for a few steps.
+
+    \b
+    headwater check mine.py:network
+    headwater check package.training:setup --html report.html
+    headwater check mine.py:network --json --fail-on warning
+    """
+    setup = load_setup(target)
+    from headwater.diagnose import diagnose
+
+    with progress_bar() as tell:
+        report = diagnose(
+            setup.model,
+            setup.batches,
+            setup.loss_fn,
+            optimizer=setup.optimizer,
+            steps=steps,
+            seed=seed,
+            progress=lambda done, total: tell("Diagnosing", done, total),
+        )
+    if json:
+        sys.stdout.write(report.to_json() + "\n")
+    else:
+        report.print()
+    if html is not None:
+        report.save_html(html)
+        note(f"written: {html}")
+    if plot is not None:
+        report.plot(plot)
+        note(f"written: {plot}")
+    if any(finding.severity in _FAILING[fail_on] for finding in report.findings):
+        raise typer.Exit(1)

@@ -1,0 +1,32 @@
+"""What the commands say beside their result, all of it on stderr: progress, notes and complaints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+Tell = Callable[[str, int, int], None]
+
+
+@contextmanager
+def progress_bar() -> Generator[Tell]:
+    """Gives a function ``tell(what, done, total)`` that moves a bar; without a terminal it shows nothing."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def note(message: str) -> None:
+    """Says something in passing."""
+    Console(stderr=True).print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def complain(error: Exception) -> None:
+    """Says what went wrong, as the message of the exception tells it."""
+    Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)

@@ -1,0 +1,44 @@
+"""The demo as one HTML page that opens offline: the chapters side by side, each full report below."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from headwater.study.demo import Chapter, Demo
+from headwater.study.demo_charts import loss_curve, profiles
+from headwater.study.demo_text import changed, diagnosis, moral, sentences, setting
+
+
+def save_demo(demo: Demo, path: Path) -> None:
+    """Writes the page of `demo` to `path`."""
+    template = Template(files("headwater.study").joinpath("demo.html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        setting=escape(setting(demo.data, demo.steps)),
+        chapters="\n".join(_card(number, chapter) for number, chapter in enumerate(demo.chapters, 1)),
+        profiles=profiles(demo),
+        moral=escape(moral(demo) or ""),
+        reports="\n".join(_full(chapter) for chapter in demo.chapters),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _card(number: int, chapter: Chapter) -> str:
+    said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences(chapter))
+    return (
+        f'<section class="chapter {chapter.training.outcome}">'
+        f"<h2>{number}. {escape(chapter.plan.title)}</h2>"
+        f'<p class="change">{escape(changed(chapter))}</p>'
+        f'<div class="accuracy">{100 * chapter.training.accuracy:.0f} % <small>of the test images right</small></div>'
+        f"{loss_curve(chapter.training)}{said}"
+        f'<p class="verdict">{escape(diagnosis(chapter))}</p></section>'
+    )
+
+
+def _full(chapter: Chapter) -> str:
+    # A frame of its own keeps the report's styles and names apart from this page's.
+    report = escape(chapter.report.to_html(), quote=True)
+    title = escape(chapter.plan.title)
+    return f'<details><summary>{title}</summary><iframe title="{title}" srcdoc="{report}"></iframe></details>'

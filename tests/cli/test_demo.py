@@ -1,0 +1,29 @@
+from functools import partial
+
+import pytest
+
+from headwater import study
+from tests.cli.test_app import run
+
+pytest.importorskip("sklearn")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    monkeypatch.setattr(study, "run_chapter", partial(study.run_chapter, steps=20))
+    monkeypatch.setattr(study, "STEPS", 20)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_demo_tells_the_story_and_writes_its_page(capsys, tmp_path):
+    code, out, err = run(capsys, "demo")
+    assert (code, err) == (0, "")
+    for number, plan in enumerate(study.PLANS, 1):
+        assert f"{number}. {plan.title}" in out
+    assert "headwater check mine.py:network" in out
+    assert (tmp_path / "headwater-demo.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_page_goes_where_it_is_asked_to(capsys, tmp_path):
+    run(capsys, "demo", "--out", "story.html", "--data", "digits")
+    assert (tmp_path / "story.html").exists()

@@ -1,0 +1,58 @@
+"""What the README shows runs as printed."""
+
+import doctest
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.cli.test_app import run
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    torch.manual_seed(0)
+
+
+def test_the_python_session(tmp_path):
+    session = doctest.DocTestParser().get_doctest(TEXT, {}, "README.md", str(README), 0)
+    report: list[str] = []
+    results = doctest.DocTestRunner().run(session, out=report.append)
+    assert results.attempted >= 8
+    assert not report, "".join(report)
+    assert (tmp_path / "report.html").exists()
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("headwater ")]
+
+
+def test_the_readme_shows_the_command_line():
+    assert len(commands()) >= 4
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_command_line(command, capsys, tmp_path):
+    (source,) = re.findall(r"```python\n(# mine\.py\n.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "mine.py").write_text(source)
+    arguments = shlex.split(command, comments=True)[1:]
+    code, out, _ = run(capsys, *arguments)
+    assert code == (1 if arguments[0] == "check" else 0)
+    assert out
+
+
+def test_every_file_that_it_links_to_exists():
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    assert links
+    for link in links:
+        assert (README.parent / link).exists(), link
