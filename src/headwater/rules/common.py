@@ -1,0 +1,80 @@
+"""What several rules share: how numbers and names are written, and small questions to a measurement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from headwater.records import Layer, Measurement, ParameterRecord, StepRecord, Where
+
+LOSS_RISES = 10.0
+"""A loss this many times the first one within the probation has left its course; noise between batches does not."""
+
+_MOST_NAMES = 3
+
+
+def number(value: float) -> str:
+    """Two significant digits: ``0.0031``, ``3.1e-42``, ``140``."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    rounded = float(f"{value:.2g}")
+    if 1e-4 <= abs(rounded) < 1e5:
+        return f"{rounded:g}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent where that reads well: ``14 %``; else as a number, ``3e-05``."""
+    if 0.001 <= share < 10:
+        return f"{number(100 * share)} %"
+    return number(share)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names: ``a, b, c and 4 more``."""
+    shown = ", ".join(names[:_MOST_NAMES])
+    rest = len(names) - _MOST_NAMES
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def median(values: Iterable[float]) -> float:
+    """The median, without numpy's conversion of types. At least one value."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else 0.5 * (ordered[middle - 1] + ordered[middle])
+
+
+def count(parameters: Iterable[ParameterRecord]) -> int:
+    """Numbers (elements) that the parameters hold."""
+    return sum(math.prod(p.shape) for p in parameters)
+
+
+def trainable(measurement: Measurement) -> tuple[ParameterRecord, ...]:
+    """The parameters that ask for a gradient."""
+    return tuple(p for p in measurement.parameters if p.trainable)
+
+
+def layer_named(measurement: Measurement, name: str | None) -> Layer | None:
+    """The layer of this name."""
+    return next((layer for layer in measurement.layers if layer.name == name), None)
+
+
+def layer_of(measurement: Measurement, parameter: ParameterRecord) -> Layer | None:
+    """The layer that applies a parameter: named for the parameter, or for the module that owns it."""
+    return layer_named(measurement, parameter.name) or layer_named(measurement, parameter.module)
+
+
+def at_layer(measurement: Measurement, name: str | None, names: tuple[str, ...] = ()) -> Where:
+    """Where a layer stands, with its source line when it is known."""
+    layer = layer_named(measurement, name)
+    return Where(name, names or ((name,) if name else ()), layer.file if layer else None, layer.line if layer else None)
+
+
+def blows_up(steps: Sequence[StepRecord]) -> StepRecord | None:
+    """The first probation step whose loss is not finite or `LOSS_RISES` times the first one."""
+    first = steps[0].loss if steps else 0.0
+    for step in steps:
+        if step.non_finite or not math.isfinite(step.loss) or 0 < LOSS_RISES * first < step.loss:
+            return step
+    return None

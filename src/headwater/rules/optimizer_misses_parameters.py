@@ -1,0 +1,81 @@
+"""HW606 optimizer-misses-parameters: parameters ask for a gradient, and no group of the optimizer holds them.
+
+An optimizer keeps references to the parameters that it was given when it was made. Layers that are replaced, added or
+built lazily afterwards are unknown to it: they get gradients in every step, and never move.
+
+## What it means
+
+The loss is computed with weights that stay as they were drawn. Often it is the last layer: a new head is put on a
+pretrained network after the optimizer was made. The optimizer goes on moving the old head, which nobody uses any
+more.
+
+## How it is measured
+
+By identity: a trainable parameter of the model that is in no parameter group. Parameters in the groups that the model
+does not have (`foreign`) are the other half of the same mistake, and firm evidence for it.
+
+## Thresholds
+
+| what | severity |
+| --- | --- |
+| they hold over half of all trainable numbers | error: most of the network cannot learn |
+| else | warning |
+
+Frozen parameters (`requires_grad` is False) are never reported. Where only a part is meant to be trained (a probe on
+a fixed network, one of several optimizers), freeze the rest during the diagnosis, or diagnose each part with its
+optimizer.
+
+## What to do
+
+Make the optimizer after the model has its final parameters, from `model.parameters()`; or add the new ones with
+`optimizer.add_param_group`. Freeze what is meant to stay, which also saves its gradients.
+
+## What not to do
+
+Do not move a model to another device or dtype by replacing its parameters after the optimizer was made.
+
+## References
+
+- PyTorch documentation, `torch.optim`: "Constructing it"
+"""
+
+from __future__ import annotations
+
+from headwater.records import Finding, Measurement
+from headwater.rules.common import at_layer, count, listed, percent, trainable
+from headwater.rules.rule import Rule
+
+CODE, NAME = "HW606", "optimizer-misses-parameters"
+
+MOST = 0.5
+"""Share of the trainable numbers above which most of the network cannot learn."""
+
+
+def check(measurement: Measurement) -> Finding | None:
+    """Looks for trainable parameters that the optimizer does not hold."""
+    asking = trainable(measurement)
+    missed = [p for p in asking if not p.in_optimizer]
+    if not missed:
+        return None
+    share = count(missed) / max(count(asking), 1)
+    foreign = measurement.optimizer.foreign
+    modules = tuple(dict.fromkeys(p.module or p.name for p in missed))
+    cause = (
+        f"It holds {foreign} parameters that the model does not have: it was made before these layers were replaced."
+        if foreign
+        else "It was made from a part of the parameters, or before these were added."
+    )
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity="error" if share > MOST else "warning",
+        where=at_layer(measurement, modules[0], tuple(p.name for p in missed)),
+        message=f"The optimizer ({measurement.optimizer.kind}) does not hold {len(missed)} trainable parameters of "
+        f"{listed(modules)}: {percent(share)} of all trainable numbers never move.",
+        cause=cause + " If they are meant to stay, set requires_grad_(False).",
+        evidence={"missed": len(missed), "numbers": count(missed), "share": share, "foreign": foreign},
+        remedies=("register-parameters",),
+    )
+
+
+RULE = Rule(CODE, NAME, check, __doc__ or "")

@@ -1,0 +1,80 @@
+"""All rules, by code. A new rule adds its own file and one line here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from headwater.errors import UnknownCodeError
+from headwater.rules import (
+    broadcast_loss,
+    collapsed_signal,
+    dead_units,
+    disconnected_parameter,
+    exploding_gradient,
+    non_finite,
+    optimizer_misses_parameters,
+    output_loss_mismatch,
+    saturated_units,
+    symmetric_initialisation,
+    unscaled_data,
+    vanishing_gradient,
+    zero_gradient,
+)
+from headwater.rules.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    vanishing_gradient.RULE,
+    exploding_gradient.RULE,
+    collapsed_signal.RULE,
+    dead_units.RULE,
+    saturated_units.RULE,
+    disconnected_parameter.RULE,
+    zero_gradient.RULE,
+    output_loss_mismatch.RULE,
+    broadcast_loss.RULE,
+    unscaled_data.RULE,
+    optimizer_misses_parameters.RULE,
+    symmetric_initialisation.RULE,
+    non_finite.RULE,
+)
+
+
+def rule(code: str) -> Rule:
+    """Returns the rule with this code; small letters and the fault's name do as well.
+
+    Raises:
+        UnknownCodeError: no rule has it; the message names the nearest codes.
+    """
+    wanted = code.strip()
+    found = _BY_CODE.get(wanted.upper()) or _BY_NAME.get(wanted.lower())
+    if found is None:
+        raise UnknownCodeError(f"No rule has the code {code!r}. Nearest: {_nearest(wanted)}.")
+    return found
+
+
+def by_code(rules: Iterable[Rule]) -> dict[str, Rule]:
+    """Returns the rules by code.
+
+    Raises:
+        ValueError: two rules share a code or a name.
+    """
+    found: dict[str, Rule] = {}
+    names: set[str] = set()
+    for each in rules:
+        if each.code in found or each.name in names:
+            raise ValueError(f"Two rules share the code {each.code} or the name {each.name}.")
+        found[each.code] = each
+        names.add(each.name)
+    return found
+
+
+def _nearest(wanted: str) -> str:
+    codes = difflib.get_close_matches(wanted.upper(), _BY_CODE, n=3, cutoff=0.5)
+    names = difflib.get_close_matches(wanted.lower(), _BY_NAME, n=3, cutoff=0.5)
+    matches = codes or [_BY_NAME[name].code for name in names] or sorted(_BY_CODE)
+    return ", ".join(f"{each} ({_BY_CODE[each].name})" for each in matches)
+
+
+_BY_CODE = by_code(RULES)
+_BY_NAME = {each.name: each for each in RULES}

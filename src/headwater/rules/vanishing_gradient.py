@@ -1,0 +1,269 @@
+"""HW101 vanishing-gradient: the gradient fades on its way to the first layers, and they do not learn.
+
+Backpropagation multiplies the gradient by one factor for every layer that it passes. Where most factors lie below
+one, the product shrinks exponentially with depth: at 0.41 a layer (ReLU with PyTorch's default initialisation), 30
+layers leave a share of 2e-12.
+
+## What it means
+
+The first layers read the data, and they receive next to nothing to learn from. The last layers do learn, but from
+features that stay random. The loss falls a little, to what the last layers can do alone, and then stands still.
+
+Three other things look alike and are not this. A gradient that is *exactly* zero was cut off, not worn down (HW602).
+At the end of a training all gradients shrink *together*, and no factor of the chain changes. And a small gradient of
+a *parameter* proves nothing: it depends on the parameter's size, the batch and the scale of the loss.
+
+## How it is measured
+
+Along the trunk, the places that the gradient cannot go around (every layer of a plain chain; the stream of a residual
+network), with the total norm over the whole batch:
+
+    a_l = |dL/dz_l|_F          A = a_first / a_last          slope = median of (ln a_k - ln a_l) / (k - l)
+
+Total norms are used because their expected gain does not depend on the widths of the layers; the norm per element
+does.
+
+*Cause*: A is small, by more than the chance of finite widths allows, and the loss is spread over the chain or sits in
+one layer, which is then named. *Effect*: the lower third of the trained layers moves far less than the upper third
+(relative update |dw|/|w|, without weight decay), or moves by less than float32 can hold, or is ruled by Adam's
+epsilon, or carries no part of the decrease of the loss; or the forward signal has collapsed.
+
+An error needs a strong cause and a firm effect; a weak cause with an effect, or a strong cause alone, is a warning.
+With an adaptive optimizer a small share of the decrease alone is not a firm effect, because the layers do move.
+
+## Thresholds
+
+| what | value | source |
+| --- | --- | --- |
+| weak cause | A < 0.05 | Schoenholz et al. 2017: trainable to about 6 depth scales, e^-3 of the norm |
+| strong cause | A < 1e-3 | measured on small MLPs: gradient descent fails from here, Adam from 1e-6 |
+| chance | ln A < -2 noise | Hanin and Nica 2018: sd of ln A is 0.5 sqrt(5 sum 1/N_l); two of them |
+| updates | lower / upper third < 1e-2 | chosen on 84 trainings of one family of networks |
+| lost to rounding | dw/w < 6e-8 | half of float32's spacing: the sum w + dw is w again |
+| epsilon | over half of the elements with sqrt(v) < 10 eps | from the formula of Adam's step, g / (sqrt(v) + eps) |
+| forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
+| share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
+
+A weight used again and again along the trunk (a recurrent network) is reported only with an effect: shorter paths can
+teach it although the longest one is lost. A loss in a single place is reported only with an effect too: a mean over
+many positions, or a normalisation after large weights, takes gradient norm once and harms nothing.
+
+## What to do
+
+1. Initialise each weight for the activation that follows it: He for ReLU, Xavier for tanh. It changes no function.
+2. Replace sigmoid in *hidden* layers. No initialisation mends it: its slope is at most 1/4.
+3. Lead residual connections around blocks: the stream then keeps the gradient whatever the branches do.
+4. Normalise between weights and activation (not with sigmoid and LayerNorm: 0.39 a layer remains).
+5. Between A = 1e-6 and 1e-3, an adaptive optimizer can train what plain gradient descent cannot.
+
+## What not to do
+
+Do not clip the gradient: clipping only makes it smaller. Do not raise the learning rate: it scales all layers alike,
+and the last ones diverge first. ReLU alone is not the cure: with PyTorch's default initialisation it loses 59 % a
+layer. Leave sigmoids in gates and on outputs where they are. Do not re-initialise pretrained weights.
+
+Branches of a residual network whose layers get little (layer scale, zero initialisation) are so by design: the trunk
+is judged, not the branches.
+
+## References
+
+- Bengio, Simard, Frasconi 1994, "Learning long-term dependencies with gradient descent is difficult", IEEE
+  Transactions on Neural Networks 5
+- Glorot, Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+- He, Zhang, Ren, Sun 2015, "Delving deep into rectifiers", ICCV, arXiv 1502.01852
+- Schoenholz, Gilmer, Ganguli, Sohl-Dickstein 2017, "Deep information propagation", ICLR, arXiv 1611.01232
+- Hanin, Nica 2018, "Products of many large random matrices and gradients in deep neural networks", arXiv 1812.05994
+- Lan, Liu, Zhou, Yosinski 2019, "LCA: loss change allocation for neural network training", NeurIPS, arXiv 1909.01440
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+from headwater.records import Finding, Measurement, Profile, ProfilePoint, Severity
+from headwater.rules.chain import Parts, chain_parts, part_words
+from headwater.rules.common import at_layer, median, number, percent
+from headwater.rules.effects import epsilon_share, loss_share, spread_left, thirds, trained, update, update_contrast
+from headwater.rules.rule import Rule
+
+CODE, NAME = "HW101", "vanishing-gradient"
+
+WEAK = 0.05
+"""Attenuation of the norm at six depth scales, e^-3: about the deepest trainable network (Schoenholz et al. 2017)."""
+STRONG = 1e-3
+"""Attenuation at which plain gradient descent failed on small MLPs, and Adam still trained (measured)."""
+CHANCE = 2.0
+"""Standard deviations of ``ln A`` at random initialisation that an attenuation must exceed (Hanin and Nica 2018)."""
+LEAST_POINTS = 3
+"""Places that a slope needs; two would be a single ratio."""
+ONE_PLACE, ONE_OF_MANY = 0.5, 0.75
+"""Share of ``ln A`` that one place accounts for when it is named alone: the larger part; and where the slope speaks for
+the whole chain, more than either of two like layers would have."""
+
+UPDATES = 1e-2
+"""Lower third's relative update over the upper third's: at a hundredth, layers are left behind (84 trainings)."""
+ROUNDED = 6e-8
+"""Half of float32's spacing: a relative update below it changes nothing."""
+EPSILON = 0.5
+"""Share of elements whose step Adam's epsilon rules."""
+COLLAPSE = 1e-3
+"""Spread at the deepest layer over that at the first (measured: 6e-8 where it fails, 0.4 where it trains)."""
+SHARE = 1e-3
+"""Lower third's share of the first-order decrease of the loss."""
+
+ADAM_TRAINS = 1e-6
+"""Down to this attenuation Adam trained what gradient descent could not (measured: 3.8e-5 yes, 1e-6 no)."""
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """Where the gradient is lost: between two neighbours of the trunk (a bottleneck), or over all of it."""
+
+    attenuation: float
+    upper: ProfilePoint
+    lower: ProfilePoint
+    bottleneck: bool
+
+
+@dataclass(frozen=True)
+class _Effect:
+    """How it shows that low layers do not learn; `firm` when it alone shows that."""
+
+    says: str
+    name: str
+    value: float
+    firm: bool = True
+
+
+def check(measurement: Measurement) -> Finding | None:
+    """Looks for a trunk that loses its gradient, and for low layers that do not learn."""
+    cause = _cause(measurement.profile)
+    effects = _effects(measurement) if cause else ()
+    severity = _severity(cause, effects, recurrent=measurement.profile.recurrent) if cause else None
+    if cause is None or severity is None:
+        return None
+    parts = chain_parts(measurement, cause.upper.name if cause.bottleneck else None)
+    low = measurement.profile.points[0].name
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity=severity,
+        where=at_layer(measurement, cause.upper.name if cause.bottleneck else low),
+        message=_message(measurement.profile, cause, effects),
+        cause=_why(cause, parts, effects),
+        evidence=_evidence(measurement.profile, cause, effects, parts),
+        remedies=_remedies(measurement, cause, parts),
+    )
+
+
+def _cause(profile: Profile) -> _Cause | None:
+    points, attenuation = profile.points, profile.attenuation
+    if len(points) < LEAST_POINTS or attenuation is None:
+        return None
+    if profile.underflow_at:
+        attenuation = 0.0
+    elif attenuation == 0 or not math.isfinite(attenuation):
+        return None  # exactly zero without rounding was cut off somewhere: HW602 and its causes
+    if attenuation >= WEAK or (attenuation > 0 and math.log(attenuation) >= -CHANCE * profile.noise):
+        return None
+    chain = profile.slope is not None and math.exp(-profile.slope * (points[-1].depth - points[0].depth)) < WEAK
+    if profile.underflow_at:  # else the numbers are too small for their dtype as a whole, and nothing vanishes
+        return _Cause(attenuation, points[-1], points[0], bottleneck=False) if chain else None
+    lower, upper = min(itertools.pairwise(points), key=_drop)
+    of_all = math.log(_drop((lower, upper))) / math.log(attenuation)
+    if of_all > (ONE_OF_MANY if chain else ONE_PLACE):
+        return _Cause(attenuation, upper, lower, bottleneck=True)
+    return _Cause(attenuation, points[-1], points[0], bottleneck=False) if chain else None
+
+
+def in_one_place(profile: Profile) -> bool:
+    """Whether the gradient is lost in one place and not along the chain."""
+    cause = _cause(profile)
+    return cause is not None and cause.bottleneck
+
+
+def _drop(pair: tuple[ProfilePoint, ProfilePoint]) -> float:
+    lower, upper = pair
+    return lower.signal / upper.signal if lower.signal > 0 and upper.signal > 0 else 1.0
+
+
+def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
+    layers = trained(measurement)
+    lower, upper = thirds(layers)
+    found: list[_Effect] = []
+    contrast = update_contrast(lower, upper)
+    if contrast is not None and contrast < UPDATES:
+        says = f"the lower third moves {number(contrast)} times as far as the upper"
+        found.append(_Effect(says, "update contrast", contrast))
+    moved = median(map(update, lower)) if lower else 1.0
+    if moved < ROUNDED:
+        found.append(_Effect(f"the lower third moves by {number(moved)} of its weights a step", "lower update", moved))
+    ruled = epsilon_share(measurement, lower)
+    if ruled is not None and ruled > EPSILON:
+        found.append(_Effect(f"Adam's epsilon rules {percent(ruled)} of the lower third", "epsilon share", ruled))
+    left = spread_left(measurement)
+    if left is not None and left < COLLAPSE:
+        found.append(_Effect(f"{number(left)} of the signal's spread reaches the last layer", "spread left", left))
+    share = loss_share(lower, layers)
+    if share is not None and share < SHARE:
+        says = f"the lower third brings {number(share)} of the decrease of the loss"
+        found.append(_Effect(says, "lower loss share", share, firm=ruled is None))
+    return tuple(found)
+
+
+def _severity(cause: _Cause, effects: tuple[_Effect, ...], *, recurrent: bool) -> Severity | None:
+    if not effects:
+        return "warning" if cause.attenuation < STRONG and not recurrent and not cause.bottleneck else None
+    return "error" if cause.attenuation < STRONG and any(effect.firm for effect in effects) else "warning"
+
+
+def _message(profile: Profile, cause: _Cause, effects: tuple[_Effect, ...]) -> str:
+    first, last = profile.points[0].name, profile.points[-1].name
+    if profile.underflow_at:
+        said = (
+            f"The gradient rounds to zero at {profile.underflow_at}: nothing of what reaches {last} arrives at {first}"
+        )
+    else:
+        share = number(cause.attenuation)
+        said = f"Of the gradient that reaches {last}, a share of {share} arrives at {first}"
+    if cause.bottleneck:
+        said += f"; {cause.upper.name} alone lets {percent(_drop((cause.lower, cause.upper)))} through"
+    elif profile.gain is not None:
+        said += f": each layer keeps {percent(profile.gain)}"
+    return said + ("." if effects else "; the layers still move, so this is a risk.")
+
+
+def _why(cause: _Cause, parts: Parts | None, effects: tuple[_Effect, ...]) -> str:
+    where = f"In {cause.upper.name}" if cause.bottleneck else "A layer on average"
+    why = f"{where}: {part_words(parts)}." if parts else "It is lost where branches meet, not in one kind of operation."
+    effect = "; ".join(effect.says for effect in effects[:2])
+    return f"{why} As a result {effect}." if effect else why
+
+
+def _evidence(
+    profile: Profile, cause: _Cause, effects: tuple[_Effect, ...], parts: Parts | None
+) -> dict[str, float | int | str]:
+    found: dict[str, float | int | str] = {"attenuation": cause.attenuation, "noise": profile.noise}
+    found["points"] = len(profile.points)
+    if profile.gain is not None:
+        found["gain per layer"] = profile.gain
+    found |= {f"{name} gain": value for name, value in (parts.gains.items() if parts else ())}
+    return found | {effect.name: effect.value for effect in effects}
+
+
+def _remedies(measurement: Measurement, cause: _Cause, parts: Parts | None) -> tuple[str, ...]:
+    kinds = {units.kind for units in measurement.units if units.role == "hidden"}
+    if kinds & {"sigmoid", "hardsigmoid"} and (parts is None or parts.costliest == "activation"):
+        codes = ["activation-swap", "residual", "normalisation"]
+    elif parts is not None and parts.costliest in ("normalisation", "other"):
+        codes = ["residual", "init-matched"]
+    else:
+        codes = ["init-matched", "normalisation", "residual"]
+    if cause.attenuation > ADAM_TRAINS and measurement.optimizer.kind == "SGD":
+        codes.append("adaptive-optimizer")
+    return tuple(codes)
+
+
+RULE = Rule(CODE, NAME, check, __doc__ or "")
