@@ -1,0 +1,19 @@
+"""All cases of the detection benchmark."""
+
+from __future__ import annotations
+
+from benchmarks.detection import cases_data, cases_mlp, cases_numeric, cases_sequence, cases_vision, cases_wiring
+from benchmarks.detection.problem import Case
+
+CASES: tuple[Case, ...] = (
+    *cases_mlp.CASES,
+    *cases_vision.CASES,
+    *cases_sequence.CASES,
+    *cases_wiring.CASES,
+    *cases_data.CASES,
+    *cases_numeric.CASES,
+)
+BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
+
+assert len(BY_NAME) == len(CASES), "two cases share a name"
+assert all(case.twin in BY_NAME for case in CASES if case.expect is not None), "a broken case has no twin"

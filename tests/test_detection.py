@@ -1,0 +1,64 @@
+"""A fast part of the detection benchmark: each code on small networks, and the healthy twins and traps beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from benchmarks.detection.cases import BY_NAME, CASES
+from benchmarks.detection.outcome import diagnose_case
+
+CODES = "HW101 HW102 HW103 HW301 HW302 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
+# One small case of each code, from both halves.
+FAULTS = [
+    "tiny-init-6x64-momentum",
+    "normal-init-8x128-sgd",
+    "layernorm-of-one-feature",
+    "dead-bias-3x64",
+    "sigmoid-shifted-2x64",
+    "detach-mlp",
+    "sign-mlp",
+    "relu-on-regression-output",
+    "broadcast-mse-mlp",
+    "targets-of-1e5",
+    "optimizer-over-head-mlp",
+    "constant-3x64",
+    "root-of-zero",
+]
+HEALTHY = [
+    "sigmoid-2x64-adam",
+    "converged-3x64-adam",
+    "batch-8",
+    "rezero-20",
+    "gru-rows",
+    "tied-embeddings",
+    "unused-branch",
+    "warm-up-from-zero",
+    "embedding-bag-padding",
+    "log-softmax-then-cross-entropy",
+]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_report_leads_with_the_fault(name: str) -> None:
+    outcome = diagnose_case(name, seed=0)
+    assert not outcome.error
+    assert outcome.leading == BY_NAME[name].expect, outcome.findings
+
+
+@pytest.mark.parametrize("name", [*(f"{name}/healthy" for name in FAULTS), *HEALTHY])
+def test_report_is_silent_on_a_network_that_learns(name: str) -> None:
+    outcome = diagnose_case(name, seed=0)
+    assert not outcome.error
+    assert outcome.healthy, outcome.findings
+
+
+def test_faults_above_cover_every_code() -> None:
+    assert [BY_NAME[name].expect for name in FAULTS] == CODES
+
+
+@pytest.mark.parametrize("half", ["tune", "held_out"])
+def test_each_half_holds_every_code(half: str) -> None:
+    counts = Counter(case.expect for case in CASES if case.half == half)
+    assert all(counts[code] >= 2 for code in CODES), counts
