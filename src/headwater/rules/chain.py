@@ -30,12 +30,13 @@ class Parts:
 
 
 def chain_parts(measurement: Measurement, only: str | None = None) -> Parts | None:
-    """Returns the factors along the chain, or those of one layer; `None` where all layers lie in branches.
+    """Returns the factors along the chain, or those of one layer; `None` where most layers lie in branches.
 
     In a residual network what a layer of a branch keeps is not what the trunk keeps.
     """
     layers = [layer_named(measurement, only)] if only else measurement.layers
-    return mean_parts([layer for layer in layers if layer is not None and not layer.branch])
+    trunk = [layer for layer in layers if layer is not None and not layer.branch]
+    return mean_parts(trunk) if 2 * len(trunk) >= len(layers) else None
 
 
 def mean_parts(layers: Sequence[Layer]) -> Parts | None:

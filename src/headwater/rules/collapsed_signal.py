@@ -25,10 +25,10 @@ needed, and a first layer whose own input varies.
 | warning | less than 1e-3 of the spread is left | measured over 30 layers: He ReLU keeps 0.4, Xavier tanh all |
 | error | less than 1e-5 is left | measured: default ReLU keeps 5e-8, default tanh 6e-7: float32's rounding |
 
-A constant output (its deviation over the batch less than 1e-6 of its largest value) is the same collapse behind the
-last layer's input, and an error, unless a weight of zeros makes it so: a last layer that starts at zero gives a
-constant by design, and learns. A collapse within a recurrent or attention network shows in the same number; only
-fixed tokens or time steps are left unseen.
+A constant output (its deviation over the batch less than 1e-6 of its largest value, after the last step) is the same
+collapse behind the last layer's input, and an error. A last layer that starts at zero gives a constant by design, but
+has moved by then; while its rate is still zero (a warm-up), it is left alone. A collapse within a recurrent or
+attention network shows in the same number; only fixed tokens or time steps are left unseen.
 
 ## What to do
 
@@ -103,21 +103,23 @@ def _output_is_constant(measurement: Measurement) -> bool:
     head, layers = measurement.head, measurement.layers
     if head.output_spread is None or head.output_min is None or head.output_max is None:
         return False
-    by_design = len(layers) < 2 or any(layer.zero_initialised for layer in layers)
+    waits = not layers or not layers[-1].update_ratio  # a last layer of zeros during a warm-up from rate zero
+    by_design = waits and (len(layers) < 2 or any(layer.zero_initialised for layer in layers))
     return not by_design and head.output_spread <= CONSTANT * max(-head.output_min, head.output_max)
 
 
 def _constant(measurement: Measurement) -> Finding:
     head, last = measurement.head, measurement.layers[-1].name
+    deviation, low, high = (number(value or 0.0) for value in (head.output_spread, head.output_min, head.output_max))
     return Finding(
         code=CODE,
         name=NAME,
         severity="error",
         where=at_layer(measurement, last),
-        message=f"The output is the same for every sample: over the batch it deviates by {number(head.output_spread or 0)}, "
-        f"at values from {number(head.output_min or 0)} to {number(head.output_max or 0)}.",
-        cause=f"Samples still differ at the layers' inputs; what tells them apart is lost next to {last}: a normalisation "
-        "over one feature, or one that is then averaged, gives every sample the same numbers.",
+        message=f"The output is the same for every sample: over the batch it deviates by {deviation}, at values from "
+        f"{low} to {high}.",
+        cause=f"Samples still differ at the layers' inputs; what tells them apart is lost next to {last}: a "
+        "normalisation over one feature, or one that is then averaged, gives every sample the same numbers.",
         evidence={"output spread": head.output_spread or 0.0},
         remedies=(),
     )

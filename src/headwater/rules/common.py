@@ -38,6 +38,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
+def steps_in_words(step: int) -> str:
+    """When a step came: ``after 3 steps``; the first one came before any."""
+    return "at the first step" if step == 0 else "after 1 step" if step == 1 else f"after {step} steps"
+
+
 def median(values: Iterable[float]) -> float:
     """The median, without numpy's conversion of types. At least one value."""
     ordered = sorted(values)

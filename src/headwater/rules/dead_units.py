@@ -93,7 +93,7 @@ def check(measurement: Measurement) -> Finding | None:
         message=f"{worst.dead} of {worst.units} units after {place} ({worst.kind}) were inactive on "
         f"all {worst.samples} samples" + (f"; so were many after {listed(also)}." if also else "."),
         cause="Their input is negative (or beyond the limit) on every sample: their slope is exactly zero, and no "
-        f"gradient brings them back. It is active on less than {percent(bound)} of the data (95 % confidence).",
+        f"gradient brings them back. Such a unit fires on less than {percent(bound)} of the data (95 % confidence).",
         evidence={
             "dead": worst.dead,
             "units": worst.units,

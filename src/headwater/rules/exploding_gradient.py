@@ -16,7 +16,7 @@ As for HW101, along the trunk, with total norms over the batch:
     a_l = |dL/dz_l|_F          A = a_first / a_last          slope of ln a_l against depth
 
 *Cause*: A is large, beyond chance, and grows toward the input. *Effect*: a step of the probation made the loss ten
-times larger or not finite, or moved a layer by more than its own weights, or the outputs start a hundred times larger
+times larger or not finite, or moved a layer by more than its own weights, or the outputs are a hundred times larger
 than the targets (or than logits should be).
 
 Through normalised layers the chain may grow harmlessly: a BatchNorm network without residual connections multiplies
@@ -63,7 +63,7 @@ import math
 
 from headwater.records import Finding, Measurement, Profile
 from headwater.rules.chain import Parts, chain_parts, part_words
-from headwater.rules.common import at_layer, blows_up, median, number
+from headwater.rules.common import at_layer, blows_up, median, number, steps_in_words
 from headwater.rules.effects import thirds, trained, update, update_contrast
 from headwater.rules.rule import Rule
 
@@ -131,14 +131,14 @@ def _effects(measurement: Measurement) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     step = blows_up(measurement.steps)
     if step is not None:
-        found["loss at a step"] = (f"the loss is {number(step.loss)} after {step.step} steps", step.loss)
+        found["loss at a step"] = (f"the loss is {number(step.loss)} {steps_in_words(step.step)}", step.loss)
     furthest = max(trained(measurement), key=update, default=None)
     if furthest is not None and update(furthest) > WHOLE_WEIGHT:
         says = f"{furthest.name} moves {number(update(furthest))} times its own weights in a step"
         found["update ratio"] = (says, update(furthest))
     times = _output_times_scale(measurement)
     if times > OUTPUT_SCALE:
-        found["output scale"] = (f"the outputs start {number(times)} times too large", times)
+        found["output scale"] = (f"the outputs are {number(times)} times too large", times)
     return found
 
 

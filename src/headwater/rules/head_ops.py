@@ -63,6 +63,15 @@ def regression(head: HeadRecord) -> int | None:
     return None
 
 
+def compares_like(head: HeadRecord, index: int) -> bool:
+    """Whether the targets have as many elements as what an operation compares them with.
+
+    Else the loss made something else of them first (one-hot vectors of class numbers), and their range says nothing.
+    """
+    shapes = head.ops[index].input_shapes
+    return bool(shapes) and head.target_shape is not None and elements(shapes[0]) == elements(head.target_shape)
+
+
 def elements(shape: tuple[int, ...]) -> int:
     """Number of elements of a shape."""
     return math.prod(shape)

@@ -31,13 +31,13 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "HW603": ("HW602", "HW701", "HW103"),
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
     "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103"),
-    # A part without slope passes nothing on, in either direction. Weights that saturate a tanh also make what is left of
-    # the gradient explode.
-    "HW302": ("HW602", "HW101", "HW102", "HW103"),
-    "HW301": ("HW602", "HW101", "HW103"),
     # Small factors shrink the forward signal as well, and here and there the gradient to zero; where the signal has
     # collapsed, a ReLU is on for all samples or for none.
     "HW101": ("HW103", "HW301", "HW602"),
+    # A part without slope passes nothing on, in either direction. Weights that saturate a tanh also make what is left
+    # of the gradient explode.
+    "HW302": ("HW602", "HW101", "HW102", "HW103"),
+    "HW301": ("HW602", "HW101", "HW103"),
     "HW103": ("HW301", "HW101"),
     # A factor of zero for every sample is zero in the forward direction too.
     "HW602": ("HW103",),

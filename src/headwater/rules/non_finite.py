@@ -42,7 +42,7 @@ computed too, and zero times infinity is NaN.
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, Where
-from headwater.rules.common import number
+from headwater.rules.common import number, steps_in_words
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW701", "non-finite"
@@ -55,14 +55,13 @@ def check(measurement: Measurement) -> Finding | None:
         return None
     first = measurement.steps[0].loss
     module = (step.non_finite or "").partition(" in ")[2] or None
-    when = "at the first step" if step is measurement.steps[0] else f"after {step.step} steps"
     return Finding(
         code=CODE,
         name=NAME,
         severity="error",
         where=Where(module, (), step.file, step.line),
-        message=f"NaN or infinity {when}, first at {step.non_finite}: the loss is {number(step.loss)}, at the start "
-        f"{number(first)}.",
+        message=f"NaN or infinity {steps_in_words(step.step)}, first at {step.non_finite}: the loss is "
+        f"{number(step.loss)}, at the start {number(first)}.",
         cause="A number overflowed or was not defined there; a step on its gradient would spoil every weight.",
         evidence={"step": step.step, "loss": step.loss, "first loss": first, "place": step.non_finite or ""},
         remedies=("find-non-finite", "lower-rate", "clip-gradient"),

@@ -14,11 +14,15 @@ more.
 By identity: a trainable parameter of the model that is in no parameter group. Parameters in the groups that the model
 does not have (`foreign`) are the other half of the same mistake, and firm evidence for it.
 
+A layer whose weight is no parameter of the model at all is the same fault in another dress: layers kept in a Python
+list or dict are not registered, and `model.parameters()` does not know them. It counts unless the optimizer holds
+parameters that the model does not have, which may be those.
+
 ## Thresholds
 
 | what | severity |
 | --- | --- |
-| they hold over half of all trainable numbers | error: most of the network cannot learn |
+| they hold over half of all trainable numbers, or unregistered layers are over half of all layers | error |
 | else | warning |
 
 Frozen parameters (`requires_grad` is False) are never reported. Where only a part is meant to be trained (a probe on
@@ -27,8 +31,9 @@ optimizer.
 
 ## What to do
 
-Make the optimizer after the model has its final parameters, from `model.parameters()`; or add the new ones with
-`optimizer.add_param_group`. Freeze what is meant to stay, which also saves its gradients.
+Keep layers in `nn.ModuleList`, `nn.ModuleDict` or `nn.Sequential`. Make the optimizer after the model has its final
+parameters, from `model.parameters()`; or add the new ones with `optimizer.add_param_group`. Freeze what is meant to
+stay, which also saves its gradients.
 
 ## What not to do
 
@@ -41,6 +46,8 @@ Do not move a model to another device or dtype by replacing its parameters after
 
 from __future__ import annotations
 
+import re
+
 from headwater.records import Finding, Measurement
 from headwater.rules.common import at_layer, count, listed, percent, trainable
 from headwater.rules.rule import Rule
@@ -51,12 +58,16 @@ MOST = 0.5
 """Share of the trainable numbers above which most of the network cannot learn."""
 
 
+_UNREGISTERED = re.compile(r" \[[\d, ]*\]$")
+"""A layer whose weight has no name in the model is named for its operation and the shape: ``Addmm 3 [64, 64]``."""
+
+
 def check(measurement: Measurement) -> Finding | None:
     """Looks for trainable parameters that the optimizer does not hold."""
     asking = trainable(measurement)
     missed = [p for p in asking if not p.in_optimizer]
     if not missed:
-        return None
+        return _unregistered(measurement)
     share = count(missed) / max(count(asking), 1)
     foreign = measurement.optimizer.foreign
     modules = tuple(dict.fromkeys(p.module or p.name for p in missed))
@@ -74,6 +85,25 @@ def check(measurement: Measurement) -> Finding | None:
         f"{listed(modules)}: {percent(share)} of all trainable numbers never move.",
         cause=cause + " If they are meant to stay, set requires_grad_(False).",
         evidence={"missed": len(missed), "numbers": count(missed), "share": share, "foreign": foreign},
+        remedies=("register-parameters",),
+    )
+
+
+def _unregistered(measurement: Measurement) -> Finding | None:
+    """Looks for layers whose weights the model does not list among its parameters."""
+    layers = [layer.name for layer in measurement.layers if _UNREGISTERED.search(layer.name)]
+    if not layers or measurement.optimizer.foreign:
+        return None
+    share = len(layers) / len(measurement.layers)
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity="error" if share > MOST else "warning",
+        where=at_layer(measurement, layers[0], tuple(layers)),
+        message=f"{len(layers)} of {len(measurement.layers)} layers have weights that the model does not list: no "
+        f"optimizer made from model.parameters() moves them: {listed(layers)}.",
+        cause="Layers in a plain list or dict are not registered with the module that holds them.",
+        evidence={"unregistered layers": len(layers), "layers": len(measurement.layers)},
         remedies=("register-parameters",),
     )
 

@@ -38,7 +38,8 @@ do get zero gradient, or the output is the constant 1.
 | ReLU before a cross-entropy, with dead classes | warning | those classes cannot learn |
 
 A log-softmax before `cross_entropy` is harmless (the log-softmax of a log-softmax is itself), and so is a softmax
-with squared error (the Brier score, a proper one). Both are silent.
+with squared error (the Brier score, a proper one). Both are silent. Ranges are compared only where the targets have
+as many elements as the outputs: class numbers that the loss turns into one-hot vectors have no range to reach.
 
 ## What to do
 
@@ -65,7 +66,7 @@ from dataclasses import dataclass
 
 from headwater.records import Finding, HeadOp, HeadRecord, Measurement, Severity, Where
 from headwater.rules.common import number, percent, trainable
-from headwater.rules.head_ops import SOFTMAX, feeder, gives_output, is_straight, regression
+from headwater.rules.head_ops import SOFTMAX, compares_like, feeder, gives_output, is_straight, regression
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW603", "output-loss-mismatch"
@@ -175,7 +176,9 @@ def _nll_without_log(measurement: Measurement) -> _Fault | None:
 def _out_of_reach(measurement: Measurement) -> _Fault | None:
     head = measurement.head
     index = regression(head)
-    fed = feeder(head, index) if index is not None and is_straight(head, index) else None
+    if index is None or not is_straight(head, index) or not compares_like(head, index):
+        return None
+    fed = feeder(head, index)
     if fed is None or fed.kind not in _LIMITS or head.target_min is None or head.target_max is None:
         return None
     low, high = _LIMITS[fed.kind]

@@ -50,8 +50,8 @@ standardise each batch by itself, nor with statistics of the test set.
 from __future__ import annotations
 
 from headwater.records import Finding, HeadRecord, InputRecord, Measurement, Where
-from headwater.rules.common import at_layer, blows_up, number
-from headwater.rules.head_ops import CLASSIFICATION, regression
+from headwater.rules.common import at_layer, blows_up, number, steps_in_words
+from headwater.rules.head_ops import CLASSIFICATION, compares_like, regression
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW605", "unscaled-data"
@@ -69,11 +69,11 @@ FAR_FROM_OUTPUT = 10.0
 def check(measurement: Measurement) -> Finding | None:
     """Looks at the scale of what the first layers read, and of what the loss compares with."""
     inputs = [record for record in measurement.inputs if not record.normalised and (_large(record) or _small(record))]
-    targets = _targets(measurement.head)
+    step = blows_up(measurement.steps)
+    targets = _targets(measurement.head, blown_up=step is not None)
     if not inputs and targets is None:
         return None
-    step = blows_up(measurement.steps)
-    damage = f" The loss is {number(step.loss)} after {step.step} steps." if step else ""
+    damage = f" The loss is {number(step.loss)} {steps_in_words(step.step)}." if step else ""
     return Finding(
         code=CODE,
         name=NAME,
@@ -94,14 +94,15 @@ def _small(record: InputRecord) -> bool:
     return 0 < record.rms < SMALL and max(-record.minimum, record.maximum) < SMALL_PEAK
 
 
-def _targets(head: HeadRecord) -> float | None:
-    """Root mean square of the targets when it is out of scale."""
-    rms, kinds = head.target_rms, {op.kind for op in head.ops}
-    if rms is None or rms <= LARGE_TARGETS or regression(head) is None or kinds & (CLASSIFICATION | {"Exp"}):
+def _targets(head: HeadRecord, *, blown_up: bool) -> float | None:
+    """Root mean square of the targets when it is out of scale; outputs that blew up are no sign that it is not."""
+    rms, index = head.target_rms, regression(head)
+    if rms is None or rms <= LARGE_TARGETS or index is None or not compares_like(head, index):
         return None
-    if head.output_min is None or head.output_max is None:
+    if {op.kind for op in head.ops} & (CLASSIFICATION | {"Exp"}) or head.output_min is None or head.output_max is None:
         return None
-    return rms if rms > FAR_FROM_OUTPUT * max(-head.output_min, head.output_max) else None
+    far = rms > FAR_FROM_OUTPUT * max(-head.output_min, head.output_max)
+    return rms if far or blown_up else None
 
 
 def _message(inputs: list[InputRecord], targets: float | None) -> str:
@@ -109,8 +110,8 @@ def _message(inputs: list[InputRecord], targets: float | None) -> str:
     if inputs:
         first = inputs[0]
         said.append(
-            f"{first.layer} reads inputs of root mean square {number(first.rms)} (from {number(first.minimum)} to "
-            f"{number(first.maximum)}); about 1 is expected"
+            f"{first.layer} reads inputs of root mean square {number(first.rms)} (from {first.minimum:.3g} to "
+            f"{first.maximum:.3g}); about 1 is expected"
         )
     if targets is not None:
         said.append(f"the targets have root mean square {number(targets)}, far from what the network puts out")
