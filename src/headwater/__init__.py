@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -32,7 +33,11 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        state = random.getstate()  # rich draws a number when it is imported, which a seeded training would notice
+        try:
+            return getattr(import_module(_HOMES[name]), name)
+        finally:
+            random.setstate(state)
     if name == "errors":
         return import_module("headwater.errors")
     raise AttributeError(f"module 'headwater' has no attribute {name!r}")

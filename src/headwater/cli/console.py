@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -15,10 +16,10 @@ Tell = Callable[[str, int, int], None]
 @contextmanager
 def progress_bar() -> Generator[Tell]:
     """Gives a function ``tell(what, done, total)`` that moves a bar; without a terminal it shows nothing."""
-    console = Console(stderr=True)
+    # Not console.is_terminal: FORCE_COLOR, which many set where they log to a file, makes that true.
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("Starting", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from headwater.cli.console import progress_bar
 
 if TYPE_CHECKING:
-    from headwater.study import Chapter, Dataset, Plan
+    from headwater.study import Chapter
 
 
 class Data(str, Enum):
@@ -35,26 +35,23 @@ def demo(
     He initialisation. Each is trained by plain gradient descent and diagnosed.
     A page is written that puts the four side by side.
     """
-    from headwater.study import PLANS, STEPS, Demo, load_dataset, print_demo, save_demo, setting
+    from headwater import study  # here and not above: it imports torch
 
     console = Console()
-    dataset = load_dataset(data.value)
-    console.print(setting(dataset), highlight=False)
+    dataset = study.load_dataset(data.value)
+    console.print(study.setting(dataset), highlight=False)
     started = time.perf_counter()
-    chapters = [_tell(console, number, plan, dataset, seed) for number, plan in enumerate(PLANS, 1)]
-    result = Demo(dataset, STEPS, tuple(chapters))
-    print_demo(console, result)
-    save_demo(result, out)
+    chapters: list[Chapter] = []
+    for number, plan in enumerate(study.PLANS, 1):
+        with progress_bar() as tell:
+            chapters.append(study.run_chapter(plan, dataset, seed=seed, progress=tell))
+        study.print_chapter(console, number, chapters[-1])
+        if chapters[-1].report.findings and not any(earlier.report.findings for earlier in chapters[:-1]):
+            chapters[-1].report.print(console)  # the first diagnosis in full; the page holds the others
+    result = study.Demo(dataset, study.STEPS, tuple(chapters))
+    study.print_demo(console, result)
+    study.save_demo(result, out)
     console.print(_NEXT.format(out=out, seconds=time.perf_counter() - started), markup=False, highlight=False)
-
-
-def _tell(console: Console, number: int, plan: Plan, data: Dataset, seed: int) -> Chapter:
-    from headwater.study import print_chapter, run_chapter
-
-    with progress_bar() as tell:
-        chapter = run_chapter(plan, data, seed=seed, progress=tell)
-    print_chapter(console, number, chapter)
-    return chapter
 
 
 _NEXT = """Written: {out} ({seconds:.0f} s): the four side by side, each diagnosis in full.

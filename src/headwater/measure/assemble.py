@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,16 @@ from headwater.measure.norms import frobenius
 from headwater.measure.probation import Probation
 from headwater.measure.profile import summarise
 from headwater.measure.updates import Updates
-from headwater.records import Layer, Measurement, OptimizerRecord, ParameterRecord, Profile, ProfilePoint, StepRecord
+from headwater.records import (
+    LOSS_RISES,
+    Layer,
+    Measurement,
+    OptimizerRecord,
+    ParameterRecord,
+    Profile,
+    ProfilePoint,
+    StepRecord,
+)
 
 SETTLED = 3
 """Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
@@ -23,10 +33,14 @@ SETTLED = 3
 def judged(steps: Sequence[StepRecord]) -> list[int]:
     """Returns the numbers of the steps that are judged: all but the first three, and at least half of them.
 
-    A step with a NaN or an infinity is judged only when there is no other: what led to it shows in the one before.
+    Nothing is judged from the step on in which the loss blows up, unless it is the first: the cause shows before.
     """
-    finite = [record.step for record in steps if not record.non_finite] or [record.step for record in steps]
-    return finite[min(SETTLED, len(finite) // 2) :]
+    calm = [record.step for record in itertools.takewhile(lambda record: not _blown_up(record, steps[0]), steps)]
+    return calm[min(SETTLED, len(calm) // 2) :] or [steps[0].step]
+
+
+def _blown_up(record: StepRecord, first: StepRecord) -> bool:
+    return bool(record.non_finite) or 0 < LOSS_RISES * first.loss < record.loss
 
 
 def measurement(

@@ -17,6 +17,9 @@ from headwater.measure.norms import dense, frobenius
 SAME = 1e-6
 """Units are identical when they differ by less than this share of the largest weight: a few roundings of float32."""
 
+_GATES = (3, 4)
+"""Blocks of rows in the weights of a GRU and of an LSTM."""
+
 
 @dataclass
 class _History:
@@ -52,9 +55,10 @@ class Updates:
             if history.gradient != "nonzero":
                 history.gradient = "nonzero" if bool(gradient.any()) else "zero"
             if name in self._change and not parameter.grad.is_sparse:
-                decrease = -torch.sum(gradient.double() * self._change[name].double())
+                decrease = -torch.dot(gradient.float().flatten(), self._change[name].flatten())
                 history.decreases.append(float(decrease))
-        self._before = {name: p.detach().clone() for name, p in self._parameters.items()}
+        for name, parameter in self._parameters.items():
+            self._before.setdefault(name, torch.empty_like(parameter.detach())).copy_(parameter.detach())
 
     def after_step(self) -> None:
         """Measures ``|dw - weight decay| / max(|w|, |w| of PyTorch's default initialisation)``."""
@@ -62,12 +66,12 @@ class Updates:
             group = self._groups.get(id(parameter))
             if group is None or not float(group["lr"]) > 0:
                 continue
-            before = self._before[name]
-            change = parameter.detach().float() - before.float() * (1.0 - decay(self._optimizer, group))
-            self._change[name] = change
+            before, kept = self._before[name], 1.0 - decay(self._optimizer, group)
+            change = self._change.setdefault(name, torch.empty_like(before, dtype=torch.float32))
+            # in float32 also for half precision, where the difference itself would be rounded
+            change.copy_(parameter.detach()).sub_(before.float(), alpha=kept)
             scale = max(frobenius(before), default_norm(parameter))
             self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
-        self._before = {}
 
     def gradient(self, name: str) -> str:
         """Returns ``"none"``, ``"zero"`` or ``"nonzero"``: the most that ever reached the parameter."""
@@ -125,10 +129,16 @@ def identical_units(parameter: nn.Parameter) -> bool:
 
 
 def _same_rows(matrix: torch.Tensor) -> bool:
-    largest = float(matrix.abs().max())
-    return all(float((rows - matrix[:1]).abs().max()) <= SAME * largest for rows in (matrix[1:2], matrix[1:]))
+    """Whether all rows are equal, or all rows of each gate where a recurrent layer stacks three or four of them."""
+    counts = [n for n in (1, *_GATES) if matrix.shape[0] % n == 0 and matrix.shape[0] > n]
+    return any(all(map(_all_equal, matrix.chunk(n))) for n in counts)
+
+
+def _all_equal(rows: torch.Tensor) -> bool:
+    return all(float((some - some[:1]).abs().max()) <= SAME * float(some.abs().max()) for some in (rows[:2], rows))
 
 
 def zero_names(parameters: Iterable[tuple[str, nn.Parameter]]) -> frozenset[str]:
-    """Returns the names of the parameters whose elements are all zero."""
-    return frozenset(name for name, parameter in parameters if not bool(parameter.detach().any()))
+    """Returns the names of the weights whose elements are all zero; a bias of zeros stops no gradient."""
+    factors = ((name, p) for name, p in parameters if not name.rpartition(".")[2].startswith("bias"))
+    return frozenset(name for name, parameter in factors if not bool(parameter.detach().any()))

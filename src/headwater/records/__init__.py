@@ -3,6 +3,7 @@
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
 from headwater.records.measurement import (
+    LOSS_RISES,
     HeadOp,
     HeadRecord,
     InputRecord,
@@ -17,6 +18,7 @@ from headwater.records.remedy import REMEDIES
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
+    "LOSS_RISES",
     "REMEDIES",
     "Edge",
     "Finding",

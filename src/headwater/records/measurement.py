@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from headwater.records.layer import Layer, Profile
 
+LOSS_RISES = 10.0
+"""A loss this many times the first one within the probation has left its course; noise between batches does not."""
+
 
 @dataclass(frozen=True)
 class StepRecord:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from headwater.records import Layer, Measurement, ParameterRecord, StepRecord, Where
-
-LOSS_RISES = 10.0
-"""A loss this many times the first one within the probation has left its course; noise between batches does not."""
+from headwater.records import LOSS_RISES, Layer, Measurement, ParameterRecord, StepRecord, Where
 
 _MOST_NAMES = 3
 

@@ -12,7 +12,7 @@ from headwater.study.training import Training
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 320, 150, 28, 18
 _POINTS = 150
 
-_WIDE, _HIGH, _MARGIN, _FOOT = 960, 320, 60, 34
+_WIDE, _HIGH, _MARGIN, _FOOT, _LABELS = 960, 320, 60, 34, 220
 _DECADES = 45  # down to 1e-45, the least number of single precision
 
 
@@ -36,36 +36,37 @@ def profiles(demo: Demo) -> str:
     """Draws the gradient at each layer, as a share of the last layer's, for all networks on one logarithmic axis."""
     deepest = max(chapter.plan.depth for chapter in demo.chapters) + 1
     grid = "".join(
-        f'<path class="axis" d="M{_MARGIN} {_share_y(10.0**-power):.1f}H{_WIDE - 10}"/>'
-        f'<text x="{_MARGIN - 8}" y="{_share_y(10.0**-power) + 4:.1f}" text-anchor="end">1e-{power}</text>'
+        f'<path class="axis" d="M{_MARGIN} {_share_y(10.0**-power):.1f}H{_WIDE - _LABELS}"/>'
+        f'<text x="{_MARGIN - 8}" y="{_share_y(10.0**-power) + 4:.1f}" text-anchor="end">{10.0**-power:g}</text>'
         for power in range(0, _DECADES, 10)
     )
     lines = "".join(_line(number, chapter, deepest) for number, chapter in enumerate(demo.chapters, 1))
     return (
         f'<svg class="profiles" viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="gradient at each layer">{grid}'
         f'<text x="{_MARGIN}" y="{_HIGH - 6}">the last layer</text>'
-        f'<text x="{_WIDE - 10}" y="{_HIGH - 6}" text-anchor="end">{deepest - 1} layers back</text>{lines}</svg>'
+        f'<text x="{_WIDE - _LABELS}" y="{_HIGH - 6}" text-anchor="end">{deepest - 1} layers back</text>{lines}</svg>'
     )
 
 
 def _line(number: int, chapter: Chapter, deepest: int) -> str:
-    points = [point for point in chapter.report.measurement.profile.points if point.is_layer and point.signal > 0]
+    points = [point for point in chapter.report.profile.points if point.is_layer and point.signal > 0]
     if len(points) < 2:
         return ""
     places = [
         (
-            _MARGIN + (_WIDE - _MARGIN - 10) * (points[-1].depth - point.depth) / deepest,
+            _MARGIN + (_WIDE - _MARGIN - _LABELS) * (points[-1].depth - point.depth) / (deepest - 1),
             point.signal / points[-1].signal,
         )
         for point in points
     ]
     drawn = " ".join(f"{x:.1f},{_share_y(share):.1f}" for x, share in places)
     x, share = places[0]
+    # At the end of its line; above it where the lines of deeper networks go on.
+    y = _share_y(share) + (4 if chapter.plan.depth + 1 == deepest else -14)
     return (
         f'<g class="{chapter.training.outcome}"><title>{escape(chapter.plan.title)}</title>'
         f'<polyline class="curve" points="{drawn}"/>'
-        f'<text x="{x - 6:.1f}" y="{_share_y(share) - 8:.1f}" text-anchor="end">'
-        f"{number}. {escape(chapter.plan.title)}</text></g>"
+        f'<text x="{x + 8:.1f}" y="{y:.1f}">{number}. {escape(chapter.plan.title)}</text></g>'
     )
 
 

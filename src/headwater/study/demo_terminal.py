@@ -42,7 +42,7 @@ def print_demo(console: Console, demo: Demo) -> None:
         table.add_column(heading, justify="right")
     table.add_column("found")
     for chapter in demo.chapters:
-        gain = chapter.report.measurement.profile.gain
+        gain = chapter.report.profile.gain
         table.add_row(
             chapter.plan.title,
             "" if gain is None else f"{gain:.2f}",

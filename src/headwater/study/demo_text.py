@@ -46,7 +46,7 @@ def retries(chapter: Chapter) -> str | None:
 
 def gradient(chapter: Chapter) -> str | None:
     """Says how much of the gradient a layer passes on, and how much of it arrives at the first."""
-    gain = chapter.report.measurement.profile.gain
+    gain = chapter.report.profile.gain
     if gain is None:
         return None
     return (
@@ -98,7 +98,7 @@ def _loss(training: Training) -> str:
 
 
 def _left(chapter: Chapter) -> float | None:
-    profile = chapter.report.measurement.profile
+    profile = chapter.report.profile
     if profile.underflow_at is None or profile.gain is None:
         return profile.attenuation
     # The numbers below 1e-38 hold a digit or none: the power of the gain is better there.

@@ -1,0 +1,121 @@
+"""The report as one page: no script, no request, all of it in one file that opens offline.
+
+Pictures are drawn here as SVG. The page's policy forbids everything but its own style sheet, by hash: should a name
+of the user's ever get through as markup, it still could not run or load anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING
+
+from headwater.records import Measurement
+from headwater.report import words
+from headwater.report.html_findings import findings_section
+from headwater.report.html_table import table_section
+from headwater.report.svg import NARROW, WIDE, safe
+from headwater.report.svg_gains import draw_gains
+from headwater.report.svg_profile import draw_profile, has_level
+from headwater.report.verdict import verdict
+from headwater.report.view import PARTS, places
+
+if TYPE_CHECKING:
+    from headwater.report.report import Report
+
+_SIGNS = {"good": "✓", "risk": "!", "bad": "✗"}
+
+
+def render(report: Report) -> str:
+    """Returns the page."""
+    said, measurement = verdict(report), report.measurement
+    style = _resource("style.css")
+    leading = report.leading
+    page = {
+        "style": style,
+        "style_hash": _hash(style),
+        "model": safe(measurement.model),
+        "tone": said.tone,
+        "sign": _SIGNS[said.tone],
+        "headline": safe(said.headline),
+        "message": safe(leading.message if leading and not report.healthy else said.gradient),
+        "facts": _facts(measurement),
+        "pictures": _pictures(report),
+        "findings": findings_section(report.findings),
+        "table": table_section(measurement),
+        "versions": safe(", ".join(f"{name} {v}" for name, v in (measurement.versions or {}).items())),
+    }
+    return Template(_resource("template.html")).substitute(page)
+
+
+def _pictures(report: Report) -> str:
+    measurement, leading = report.measurement, report.leading
+    where = frozenset(leading.where.names) if leading and not report.healthy else frozenset[str]()
+    profile = "".join(draw_profile(measurement, frame, where) for frame in (WIDE, NARROW))
+    gains = "".join(draw_gains(measurement, frame) for frame in (WIDE, NARROW))
+    told = "" if report.healthy else f'<p class="told">{safe(verdict(report).gradient)}</p>'
+    figures = [
+        _figure("The gradient on its way back", profile, told + _marks_legend(report)),
+        _figure("What each layer does to it", gains, _parts_legend()),
+    ]
+    return "\n".join(figures)
+
+
+def _figure(title: str, picture: str, legend: str) -> str:
+    return f"<figure><h2>{title}</h2>{legend}{picture}</figure>" if picture else ""
+
+
+def _marks_legend(report: Report) -> str:
+    shown = places(report.measurement)
+    items = {
+        "layer": any(place.trunk and place.layer is not None for place in shown),
+        "stream": any(place.layer is None for place in shown),
+        "branch": any(not place.trunk for place in shown),
+        "level": has_level(shown),
+    }
+    said = {
+        "layer": "layer on the trunk",
+        "stream": "where branches meet",
+        "branch": "layer in a branch",
+        "level": "the last layer's gradient, were nothing lost",
+    }
+    return _legend({name: said[name] for name, there in items.items() if there})
+
+
+def _parts_legend() -> str:
+    return _legend({part: part for part in PARTS} | {"total": "the gain, their product"})
+
+
+def _legend(items: dict[str, str]) -> str:
+    keys = "".join(f'<li><span class="key {name}-key"></span>{said}</li>' for name, said in items.items())
+    return f'<ul class="legend">{keys}</ul>'
+
+
+def _facts(measurement: Measurement) -> str:
+    losses = [step.loss for step in measurement.steps]
+    facts = {
+        "layers": f"{len(measurement.layers):,}",
+        "parameters": f"{measurement.parameters_total:,}",
+        "batch": f"{measurement.batch_size:,}",
+        "optimizer": words.optimizer(measurement.optimizer),
+        "loss": f"{_loss(losses[0])} to {_loss(losses[-1])} in {words.count(len(losses), 'step')}" if losses else "-",
+        "device": measurement.device,
+    }
+    return "".join(f"<div><dt>{name}</dt><dd>{safe(value)}</dd></div>" for name, value in facts.items())
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.4g}" if math.isfinite(loss) else words.number(loss)
+
+
+def _hash(style: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+@cache
+def _resource(name: str) -> str:
+    return files("headwater.report").joinpath(name).read_text(encoding="utf-8")

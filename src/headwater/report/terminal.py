@@ -1,0 +1,72 @@
+"""The report on a terminal: the verdict, the profile as a picture in text, the findings.
+
+Everything is also said in words and numbers: without colour, on 80 columns, or in a file nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from headwater.records import Measurement
+from headwater.report import words
+from headwater.report.glyphs import Glyphs, glyphs, paragraph, text
+from headwater.report.terminal_findings import finding_lines
+from headwater.report.terminal_profile import profile_lines
+from headwater.report.verdict import Verdict, roots, verdict
+
+if TYPE_CHECKING:
+    from headwater.report.report import Report
+
+_WIDEST = 100
+"""Columns: longer lines are hard to read."""
+_MOST_ROWS = 24
+_MOST_ROWS_HEALTHY = 8
+"""Good news is short."""
+
+_TONE = {"good": "bold green", "risk": "bold yellow", "bad": "bold red"}
+
+
+def render(report: Report, console: Console | None = None) -> None:
+    """Prints the report."""
+    console = console or Console()
+    for line in _lines(report, min(console.width, _WIDEST), glyphs(console)):
+        # Lines are broken already, but for places in the source: these must stay whole to be copied and clicked.
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _lines(report: Report, width: int, signs: Glyphs) -> list[Text]:
+    most = _MOST_ROWS_HEALTHY if report.healthy else _MOST_ROWS
+    blocks = [
+        _verdict(verdict(report), report.measurement, width, signs),
+        profile_lines(report.measurement, most, width, signs),
+        *(finding_lines(head, under, width, signs) for head, under in roots(report.findings)),
+    ]
+    if report.leading is not None:
+        command = f"headwater explain {report.leading.code}"
+        blocks.append([Text.assemble(text(command, "bold", signs), " shows the page behind it.")])
+    lines: list[Text] = []
+    for block in blocks:
+        lines += [Text(), *block] if lines and block else block
+    return lines
+
+
+def _verdict(said: Verdict, measurement: Measurement, width: int, signs: Glyphs) -> list[Text]:
+    sign = {"good": signs.good, "risk": signs.risk, "bad": signs.bad}[said.tone]
+    lines = paragraph(text(f"{sign} {said.headline}", _TONE[said.tone], signs), width)
+    for line, style in ((said.gradient, ""), (_facts(measurement, signs), "dim")):
+        lines += paragraph(text(line, style, signs), width, indent="  ") if line else []
+    return lines
+
+
+def _facts(measurement: Measurement, signs: Glyphs) -> str:
+    facts = [
+        f"{measurement.model}: {words.count(len(measurement.layers), 'layer')}",
+        words.count(measurement.parameters_total, "parameter"),
+        f"batch of {measurement.batch_size:,}",
+        words.optimizer(measurement.optimizer),
+        measurement.device,
+    ]
+    return f" {signs.dash} ".join(facts)

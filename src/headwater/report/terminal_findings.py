@@ -1,0 +1,68 @@
+"""A finding on a terminal: what, where, why, the numbers, what to do, and what follows from it."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from headwater.records import REMEDIES, Finding
+from headwater.report import words
+from headwater.report.glyphs import Glyphs, paragraph, text
+
+_SEVERITY = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+_LABEL = 10
+
+
+def finding_lines(finding: Finding, consequences: list[Finding], width: int, signs: Glyphs) -> list[Text]:
+    """Returns a root cause with its consequences under it."""
+    lines = [_title(finding, signs), *_where(finding, "  ", signs)]
+    lines += paragraph(text(finding.message, "", signs), width, indent="  ")
+    lines.append(Text())
+    lines += _labelled("cause", [text(finding.cause, "", signs)], width, signs)
+    lines += _labelled(
+        "evidence", [text(line, "", signs) for line in _evidence(finding, width - 2 - _LABEL)], width, signs
+    )
+    lines += _labelled("advice", [_advice(code, signs) for code in finding.remedies], width, signs, hang=2)
+    for index, consequence in enumerate(consequences):
+        lines += [Text(), text("  It explains:", "dim", signs)] if index == 0 else []
+        lines += [Text("    ").append_text(_title(consequence, signs)), *_where(consequence, "      ", signs)]
+        lines += paragraph(text(consequence.message, "", signs), width, indent="      ")
+    return lines
+
+
+def _title(finding: Finding, signs: Glyphs) -> Text:
+    severity = text(finding.severity, _SEVERITY[finding.severity], signs)
+    return Text.assemble(severity, " ", text(f"{finding.code} {finding.name}", "bold", signs))
+
+
+def _where(finding: Finding, indent: str, signs: Glyphs) -> list[Text]:
+    """One line that is never broken."""
+    source, module = words.source(finding.where.file, finding.where.line), words.module(finding.where)
+    parts = [("at ", source), ("in ", module)]
+    said = [Text(before).append_text(text(part, "cyan", signs)) for before, part in parts if part]
+    return [Text.assemble(indent, Text(", ").join(said))] if said else []
+
+
+def _advice(code: str, signs: Glyphs) -> Text:
+    said = text(REMEDIES.get(code, "see its page"), "", signs)
+    return Text.assemble(f"{signs.dash} ", said, text(f" ({code})", "dim", signs))
+
+
+def _evidence(finding: Finding, width: int) -> list[str]:
+    """The numbers by name, broken into lines between them: a number is not torn from its name."""
+    lines: list[str] = []
+    for name, value in finding.evidence.items():
+        pair = f"{words.printable(name)} {words.evidence(value)}"
+        if lines and len(lines[-1]) + len(pair) + 3 <= width:
+            lines[-1] += f", {pair}"
+        else:
+            lines.append(pair)
+    return lines
+
+
+def _labelled(label: str, items: list[Text], width: int, signs: Glyphs, hang: int = 0) -> list[Text]:
+    """Items beside a label, each with its further lines hanging under it."""
+    lines: list[Text] = []
+    for index, item in enumerate(items):
+        first = text(f"  {label if index == 0 else '':<{_LABEL}}", "dim", signs)
+        lines += paragraph(item, width, indent=first, further=" " * (2 + _LABEL + hang))
+    return lines

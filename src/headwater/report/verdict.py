@@ -1,0 +1,76 @@
+"""The whole report in a line or two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from headwater.records import Finding, Profile
+from headwater.report.words import count, factor, number, printable
+
+if TYPE_CHECKING:
+    from headwater.report.report import Report
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reader must know first.
+
+    Attributes:
+        tone: how bad it is: ``"good"``, ``"risk"`` or ``"bad"``.
+        headline: what is wrong, in a few words.
+        gradient: what becomes of the gradient between the last layer and the first; may be empty.
+    """
+
+    tone: Literal["good", "risk", "bad"]
+    headline: str
+    gradient: str
+
+
+def verdict(report: Report) -> Verdict:
+    """Sums a report up."""
+    severities = {finding.severity for finding in report.findings}
+    gradient = _gradient(report.profile)
+    if report.healthy:
+        notes = f", with {count(len(report.findings), 'note')}" if report.findings else ""
+        return Verdict("good", f"Healthy{notes}", gradient)
+    named = ", ".join(f"{finding.name.replace('-', ' ')} ({finding.code})" for finding in _named(report))
+    if "error" in severities:
+        return Verdict("bad", f"Kept from learning: {printable(named)}", gradient)
+    return Verdict("risk", f"At risk: {printable(named)}", gradient)
+
+
+def roots(findings: tuple[Finding, ...]) -> list[tuple[Finding, list[Finding]]]:
+    """Each root cause with its consequences, in order. What names a root that is not there stands alone."""
+    codes = {finding.code for finding in findings if finding.under is None}
+    under: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.under is not None:
+            under.setdefault(finding.under, []).append(finding)
+    heads = [finding for finding in findings if finding.under not in codes]
+    # The first of two roots with one code takes the consequences; a head with a lost root has none.
+    return [(head, under.pop(head.code, []) if head.under is None else []) for head in heads]
+
+
+def _named(report: Report) -> list[Finding]:
+    """The leading fault, or all root causes of its severity when they are few."""
+    heads = [finding for finding, _ in roots(report.findings) if finding.severity != "info"]
+    worst = [finding for finding in heads if finding.severity == "error"] or heads
+    return (worst or list(report.findings))[:2]
+
+
+def _gradient(profile: Profile) -> str:
+    points = profile.points
+    if profile.underflow_at:
+        return f"The gradient rounds to zero at {printable(profile.underflow_at)}."
+    if profile.attenuation is None:
+        return ""
+    if not math.isfinite(profile.attenuation):
+        return "The gradient is not finite."
+    if profile.attenuation == 0:
+        return f"No gradient arrives at {printable(points[0].name)}."
+    said = f"The first layer receives {number(profile.attenuation)} times the gradient of the last"
+    if profile.gain is None:
+        return f"{said}."
+    return f"{said}: {factor(profile.gain)} per layer."

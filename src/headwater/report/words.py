@@ -1,0 +1,74 @@
+"""How numbers, names and places are written, in every rendering alike."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from headwater.records import OptimizerRecord, Where
+
+
+def number(value: float | None) -> str:
+    """Two significant digits: ``0.41``, ``3.1e-8``, ``140``; a dash for a number that does not exist."""
+    if value is None:
+        return "-"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    rounded = float(f"{value:.2g}")
+    if 1e-4 <= abs(rounded) < 1e5:
+        return f"{rounded:g}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def factor(value: float | None) -> str:
+    """A gain or a part of one: near one, two decimals tell more than two digits."""
+    return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)
+
+
+def evidence(value: float | int | str) -> str:
+    """A piece of evidence: counts in full, other numbers in two digits, words as they are."""
+    if isinstance(value, str):
+        return printable(value)
+    return f"{value:,}" if isinstance(value, int) else number(value)
+
+
+def count(amount: int, what: str) -> str:
+    """``1 layer``, ``2,000 layers``."""
+    return f"{amount:,} {what}" + ("" if amount == 1 else "s")
+
+
+def optimizer(record: OptimizerRecord) -> str:
+    """The optimizer with its rates; without one of the user's, what was used instead."""
+    if not record.given:
+        return "bounded SGD"
+    rates = ", ".join(f"{rate:g}" for rate in dict.fromkeys(record.rates))
+    return f"{record.kind} {rates}".strip()
+
+
+def printable(text: str) -> str:
+    """One line without control characters, which could move the cursor or end a document."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shortened(name: str, width: int, ellipsis: str = "…") -> str:
+    """The end of a module path, which tells more than its beginning."""
+    if len(name) <= width:
+        return name
+    return ellipsis + name[len(name) - width + len(ellipsis) :]
+
+
+def source(file: str | None, line: int | None) -> str:
+    """``file:line``, relative to the working directory where the file lies in it; nothing when it is not known."""
+    if file is None:
+        return ""
+    path, here = Path(file), Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return printable(str(shown)) + (f":{line}" if line is not None else "")
+
+
+def module(where: Where) -> str:
+    """The module that a finding names, and how many others it stands for."""
+    named = where.module or (where.names[0] if where.names else "")
+    others = len([name for name in where.names if name != named])
+    return printable(named) + (f" and {others} more" if named and others else "")
