@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
@@ -19,7 +20,7 @@ SCHEMA = "headwater-report/1"
 
 
 @dataclass(frozen=True)
-class _Document:
+class Document:
     """A Headwater report: findings with the root cause first, and the measurement that they rest on."""
 
     schema: Literal["headwater-report/1"]
@@ -30,7 +31,7 @@ class _Document:
 
 def render(report: Report) -> str:
     """Returns the report as JSON. A number that is not finite becomes ``null``: JSON has no other word for it."""
-    document = _Document(SCHEMA, report.healthy, report.findings, report.measurement)
+    document = Document(SCHEMA, report.healthy, report.findings, report.measurement)
     return msgspec.json.format(msgspec.json.encode(document, enc_hook=_builtin), indent=2).decode()
 
 
@@ -42,7 +43,7 @@ def parse(text: str) -> tuple[Measurement, tuple[Finding, ...]]:
     """
     try:
         tree: Any = msgspec.json.decode(text)
-        document = msgspec.convert(_with_nan(tree, inspect.type_info(_Document)), _Document)
+        document = msgspec.convert(_with_nan(tree, inspect.type_info(Document)), Document)
     except msgspec.MsgspecError as error:
         raise InputError(f"Expected a report as Report.to_json() writes it ({SCHEMA}): {error}") from error
     return document.measurement, document.findings
@@ -50,7 +51,7 @@ def parse(text: str) -> tuple[Measurement, tuple[Finding, ...]]:
 
 def json_schema() -> dict[str, Any]:
     """Returns the JSON Schema of the report, made from the records themselves."""
-    schema = cast(dict[str, Any], _null_for_numbers(msgspec.json.schema(_Document)))
+    schema = cast(dict[str, Any], _adapted(msgspec.json.schema(Document)))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Headwater report"} | schema
 
 
@@ -92,13 +93,15 @@ def _members(kind: inspect.Type) -> tuple[inspect.Type, ...]:
     return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
 
 
-def _null_for_numbers(schema: Any) -> Any:
-    """Lets ``null`` stand for every number that may be infinite or not a number."""
+def _adapted(schema: Any) -> Any:
+    """Lets ``null`` stand for every number, which may be infinite, and sets descriptions flush left."""
     if isinstance(schema, list):
-        return [_null_for_numbers(each) for each in cast(list[Any], schema)]
+        return [_adapted(each) for each in cast(list[Any], schema)]
     if not isinstance(schema, dict):
         return schema
-    mapped = {key: _null_for_numbers(each) for key, each in cast(dict[str, Any], schema).items()}
+    mapped = {key: _adapted(each) for key, each in cast(dict[str, Any], schema).items()}
+    if isinstance(mapped.get("description"), str):
+        mapped["description"] = cleandoc(mapped["description"])  # Python 3.13 does so itself
     if mapped.get("type") == "number":
         mapped["type"] = ["number", "null"]
     return mapped

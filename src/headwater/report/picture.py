@@ -102,7 +102,8 @@ def _scatter(axes: Axes, axis: LogAxis, some: Sequence[Place], label: str, marke
         return
     kept = some[:: math.ceil(len(some) / _MOST_MARKERS)]
     heights = [_height(axis, place.signal or 0.0) for place in kept]
-    drawn = axes.scatter([place.depth for place in kept], heights, 14, face, marker, edgecolors=edge, label=label)
+    depths = [place.depth for place in kept]
+    drawn = axes.scatter(depths, heights, s=14, c=face, marker=marker, edgecolors=edge, label=label)
     drawn.set(zorder=3, clip_on=False)
 
 

@@ -52,12 +52,14 @@ def rows(places: Sequence[Place], most: int) -> tuple[Row, ...]:
 
 
 def _runs(downward: list[Place], most: int) -> list[list[Place]]:
-    ends = min(_ENDS, most // 4)
+    ends = min(_ENDS, most // 8)
     kept = set(range(ends)) | set(range(len(downward) - ends, len(downward)))
     usual = mean_gain([place.gain for place in downward if place.gain])
     worst = sorted(range(len(downward)), key=lambda i: -_oddity(downward[i], usual))[:_WORST]
-    kept |= {i for i in worst if _oddity(downward[i], usual) > _ODD}
-    size = math.ceil((len(downward) - len(kept)) / max(1, most - len(kept) - _WORST))
+    odd = {i for i in worst if _oddity(downward[i], usual) > _ODD} - kept
+    kept |= odd
+    room = most - len(kept) - len(odd)  # each of them also cuts a run in two
+    size = math.ceil((len(downward) - len(kept)) / max(1, room))
     runs: list[list[Place]] = []
     for index, place in enumerate(downward):
         if index in kept or not runs or index - 1 in kept or len(runs[-1]) == size:

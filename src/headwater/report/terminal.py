@@ -32,9 +32,9 @@ _TONE = {"good": "bold green", "risk": "bold yellow", "bad": "bold red"}
 def render(report: Report, console: Console | None = None) -> None:
     """Prints the report."""
     console = console or Console()
-    for line in _lines(report, min(console.width, _WIDEST), glyphs(console)):
-        # Lines are broken already, but for places in the source: these must stay whole to be copied and clicked.
-        console.print(line, soft_wrap=True, highlight=False)
+    lines = _lines(report, min(console.width, _WIDEST), glyphs(console))
+    # Lines are broken already, but for places in the source: these must stay whole to be copied and clicked.
+    console.print(Text("\n").join(lines), soft_wrap=True, highlight=False)
 
 
 def _lines(report: Report, width: int, signs: Glyphs) -> list[Text]:

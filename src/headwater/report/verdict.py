@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -35,7 +36,7 @@ def verdict(report: Report) -> Verdict:
     if report.healthy:
         notes = f", with {count(len(report.findings), 'note')}" if report.findings else ""
         return Verdict("good", f"Healthy{notes}", gradient)
-    named = ", ".join(f"{finding.name.replace('-', ' ')} ({finding.code})" for finding in _named(report))
+    named = ", ".join(f"{_in_words(finding.name)} ({finding.code})" for finding in _named(report))
     if "error" in severities:
         return Verdict("bad", f"Kept from learning: {printable(named)}", gradient)
     return Verdict("risk", f"At risk: {printable(named)}", gradient)
@@ -58,6 +59,11 @@ def _named(report: Report) -> list[Finding]:
     heads = [finding for finding, _ in roots(report.findings) if finding.severity != "info"]
     worst = [finding for finding in heads if finding.severity == "error"] or heads
     return (worst or list(report.findings))[:2]
+
+
+def _in_words(name: str) -> str:
+    """``vanishing gradient``, but ``non-finite``."""
+    return re.sub(r"(?<!\bnon)-", " ", name)
 
 
 def _gradient(profile: Profile) -> str:

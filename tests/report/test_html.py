@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from headwater.records import GainParts, Where
+from headwater.report import Report
+from tests.builders import chain, finding, findings, layer, measurement, residual, vanishing
+
+EVIL = "</style></title></script><img src=x onerror=alert(1)>\"'&$style"
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects elements, and checks that each is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+
+def pictures(text: str) -> list[ElementTree.Element]:
+    return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]
+
+
+ODD = measurement(
+    (
+        *chain([0.0, 0.0, math.nan, 1e-3, math.inf]),
+        layer("lone", 3, None),
+        layer("zero", 4, 0.0, 0.0, branch=True, gain_parts=GainParts(0.0, 2.0, math.inf, math.nan)),
+    )
+)
+REPORTS = {
+    "vanishing": Report(vanishing(), findings()),
+    "healthy": Report(residual(), ()),
+    "odd": Report(ODD, (finding(),)),
+    "one": Report(measurement(chain([0.3])), ()),
+    "none": Report(measurement(), ()),
+    "long": Report(vanishing(2000, 0.93), findings()),
+    "evil": Report(
+        measurement(chain([0.1, 0.2, 0.4], prefix=EVIL), model=EVIL, versions={EVIL: EVIL}, device=EVIL),
+        (
+            finding(EVIL, EVIL, where=Where(EVIL, (EVIL,), EVIL, 1), message=EVIL, cause=EVIL, evidence={EVIL: EVIL}),
+            finding(message=EVIL, under=EVIL, remedies=(EVIL,)),
+            finding(message=EVIL, remedies=(EVIL,)),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_page_is_well_formed_and_asks_for_nothing(name: str) -> None:
+    text = REPORTS[name].to_html()
+    page = Page(text)
+    assert not page.tags() & {"script", "img", "link", "iframe", "object", "a", "form", "input"}
+    for _, attributes in page.elements:
+        assert not {key for key in attributes if key.startswith("on") or key in ("src", "href", "style")}
+    assert "url(" not in text and "@import" not in text
+    places = re.findall(r' (?:x|y|cx|cy|x1|x2|y1|y2|r|width|height|d|points)="([^"]*)"', text)
+    assert not [place for place in places if "nan" in place or "inf" in place]
+    for picture in pictures(text):
+        assert picture.find("title") is not None and picture.find("desc") is not None
+
+
+def test_only_the_style_sheet_is_allowed() -> None:
+    text = REPORTS["evil"].to_html()
+    style = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert len(style) == 1
+    digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
+    policies = [a["content"] for _, a in Page(text).elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == [
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+    ]
+
+
+def test_names_of_the_user_are_inert_and_whole() -> None:
+    page = Page(REPORTS["evil"].to_html())
+    assert "img" not in page.tags()
+    assert sum(EVIL in words for words in page.words) > 10
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_everything_drawn_lies_in_the_picture(name: str) -> None:
+    for picture in pictures(REPORTS[name].to_html()):
+        _, _, width, height = map(float, picture.attrib["viewBox"].split())
+        for element in picture.iter():
+            for key, most in (
+                ("x", width),
+                ("x1", width),
+                ("cx", width),
+                ("y", height),
+                ("y1", height),
+                ("cy", height),
+            ):
+                assert 0 <= float(element.attrib.get(key, 0)) <= most
+            for pair in element.attrib.get("points", "").split():
+                x, y = map(float, pair.split(","))
+                assert 0 <= x <= width and 0 <= y <= height
+
+
+def test_marks_stand_where_the_logarithm_puts_them() -> None:
+    signals = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    wide = pictures(Report(measurement(chain(signals)), ()).to_html())[0]
+    heights = [float(mark.attrib["cy"]) for mark in wide.iter("circle")]
+    steps = [low - high for low, high in itertools.pairwise(heights)]
+    assert steps == pytest.approx([steps[0]] * 4, abs=0.05) and steps[0] > 0
+
+
+def test_factors_stack_to_the_gain() -> None:
+    parts = GainParts(0.5, 0.2, 1.0, 1.0)
+    made = measurement((layer("a", 1, 0.1), layer("b", 2, 1.0, 0.1, gain_parts=parts)))
+    gains = pictures(Report(made, ()).to_html())[2]
+    rects = [element.attrib for element in gains.iter("rect")]
+    total = next(line for line in gains.iter("line") if line.attrib["class"] == "total")
+    assert [rect["class"] for rect in rects] == ["activation", "weights"]
+    assert float(rects[1]["y"]) == pytest.approx(float(rects[0]["y"]) + float(rects[0]["height"]), abs=0.02)
+    bottom = float(rects[1]["y"]) + float(rects[1]["height"])
+    assert bottom == pytest.approx(float(total.attrib["y1"]), abs=0.02)
+    assert float(rects[1]["height"]) / float(rects[0]["height"]) == pytest.approx(math.log(5) / math.log(2), rel=0.01)
+
+
+def test_zero_and_what_is_no_number_are_marked() -> None:
+    said = {element.text for picture in pictures(REPORTS["odd"].to_html()) for element in picture.iter("text")}
+    assert {"0", "NaN", "∞"} <= said
+
+
+def test_long_networks_are_thinned_but_their_table_is_whole() -> None:
+    text = REPORTS["long"].to_html()
+    assert text.count("<circle") < 20
+    assert text.count("<rect") < 1300
+    assert text.count("<tr>") == 2001
+    assert len(text) < 1_500_000
+
+
+def test_findings_and_consequences() -> None:
+    page = Page(REPORTS["vanishing"].to_html())
+    words = " ".join(page.words)
+    for said in ("HW101", "HW103", "HW302", "train.py:12", "activation gain", "headwater explain HW101"):
+        assert said in words
+    assert [tag for tag, _ in page.elements].count("article") == 1
+
+
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:
+    report = REPORTS["evil"]
+    frame = Page(report._repr_html_())
+    assert [tag for tag, _ in frame.elements] == ["iframe"]
+    assert frame.elements[0][1]["srcdoc"] == report.to_html()
+
+
+def test_save(tmp_path: Path) -> None:
+    path = REPORTS["healthy"].save_html(str(tmp_path / "report.html"))
+    assert path.read_text(encoding="utf-8") == REPORTS["healthy"].to_html()
+
+
+def test_the_verdict_leads() -> None:
+    warning = replace(REPORTS["vanishing"], findings=(finding(severity="warning"),))
+    heads = [re.search("<h1>(.*?)</h1>", report.to_html()) for report in (*list(REPORTS.values())[:2], warning)]
+    assert [head and head[1] for head in heads] == [
+        "Kept from learning: vanishing gradient (HW101)",
+        "Healthy",
+        "At risk: vanishing gradient (HW101)",
+    ]
