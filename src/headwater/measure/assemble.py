@@ -74,7 +74,7 @@ def measurement(
         head=result.head,
         optimizer=optimizer,
         device=str(first.device),
-        versions={"torch": torch.__version__, "python": platform.python_version()},
+        versions={"torch": str(torch.__version__), "python": platform.python_version()},
     )
 
 
@@ -169,6 +169,7 @@ def _parameter(
         norm=frobenius(parameter),
         update_ratio=updates.ratio(name, last),
         identical_units=name in result.identical,
+        equal_at_start=name in result.equal_at_start,
         epsilon_share=updates.epsilon_share(name),
     )
 

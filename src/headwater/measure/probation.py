@@ -26,7 +26,7 @@ from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.trace import backward, check_loss, itemise, parameter_names
 from headwater.measure.units import Units
-from headwater.measure.updates import Updates, identical_units, zero_names
+from headwater.measure.updates import Updates, equal_units, identical_units, zero_names
 from headwater.records import HeadRecord, Layer, Profile, StepRecord, Trace
 
 STEP_SHARE = 1e-3
@@ -46,6 +46,7 @@ class Probation:
     layers: list[tuple[Layer, ...]] = field(default_factory=list[tuple[Layer, ...]])
     profiles: list[Profile] = field(default_factory=list[Profile])
     identical: frozenset[str] = frozenset()
+    equal_at_start: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     head: HeadRecord = field(default_factory=HeadRecord)
     units: Units = field(default_factory=Units)
@@ -93,6 +94,7 @@ def probation(
         progress: called with the steps done and their number.
     """
     result = Probation()
+    result.equal_at_start = _named(model, equal_units)
     for step in range(steps):
         with owners(model) as learned, source_lines() if step == 0 else nullcontext():
             forward = objective(model, batches[step % len(batches)])
@@ -101,7 +103,7 @@ def probation(
         trace = _measure(model, run, result, fresh=step < len(batches), first=step == 0)
         result.steps.append(_step_record(step, trace))
         updates.before_step()
-        result.identical = _identical(model)
+        result.identical = _named(model, identical_units)
         if result.steps[-1].non_finite:
             break
         if bounded:
@@ -158,8 +160,9 @@ def _step_record(step: int, trace: Trace) -> StepRecord:
     return StepRecord(step, trace.loss)
 
 
-def _identical(model: nn.Module) -> frozenset[str]:
-    return frozenset(name for name, p in model.named_parameters() if p.requires_grad and identical_units(p))
+def _named(model: nn.Module, test: Callable[[nn.Parameter], bool]) -> frozenset[str]:
+    """Names of the trainable parameters that pass a test."""
+    return frozenset(name for name, p in model.named_parameters() if p.requires_grad and test(p))
 
 
 def _bound(model: nn.Module, optimizer: Optimizer) -> None:

@@ -128,6 +128,12 @@ def identical_units(parameter: nn.Parameter) -> bool:
     return _same_rows(parameter.detach()) and _same_rows(gradient)
 
 
+def equal_units(parameter: nn.Parameter) -> bool:
+    """Whether all rows of a matrix have the same weights, other than zero (a branch or a head that starts at zero)."""
+    matrix = parameter.detach()
+    return matrix.dim() > 1 and matrix.shape[0] > 1 and _same_rows(matrix) and bool(matrix.any())
+
+
 def _same_rows(matrix: torch.Tensor) -> bool:
     """Whether all rows are equal, or all rows of each gate where a recurrent layer stacks three or four of them."""
     counts = [n for n in (1, *_GATES) if matrix.shape[0] % n == 0 and matrix.shape[0] > n]

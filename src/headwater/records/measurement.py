@@ -37,6 +37,8 @@ class ParameterRecord:
         update_ratio: as in `Layer`.
         identical_units: whether all units (rows of a matrix with more than one row) had the same weights and the
             same gradient after the probation, so that they can never differ.
+        equal_at_start: whether all units had the same weights, other than zero, before the first step: then only their
+            biases can tell them apart.
         epsilon_share: share of elements with ``sqrt(v_hat) < 10 eps`` under Adam; ``None`` for other optimizers.
     """
 
@@ -50,6 +52,7 @@ class ParameterRecord:
     norm: float
     update_ratio: float | None = None
     identical_units: bool = False
+    equal_at_start: bool = False
     epsilon_share: float | None = None
 
 

@@ -23,9 +23,10 @@ one step. That is why both are asked for, and only after the steps.
 | what | severity |
 | --- | --- |
 | a matrix of a hidden layer | error: the layer is one unit wide |
+| a hidden matrix with equal rows before the first step only | warning: random biases alone tell its units apart |
 | only the deepest layer | silent: its units are outputs; with one below, that layer is named |
 
-1e-6 is a few roundings of float32.
+1e-6 is a few roundings of float32. Rows of zeros before the first step say nothing: branches and adapters start so.
 
 ## What to do
 
@@ -56,9 +57,10 @@ CODE, NAME = "HW607", "symmetric-initialisation"
 
 def check(measurement: Measurement) -> Finding | None:
     """Looks for hidden matrices whose rows can never differ."""
-    same = [p for p in trainable(measurement) if p.identical_units and _hidden(measurement, p)]
+    hidden = [p for p in trainable(measurement) if _hidden(measurement, p)]
+    same = [p for p in hidden if p.identical_units]
     if not same:
-        return None
+        return _equal_at_start(measurement, [p for p in hidden if p.equal_at_start])
     zero = sum(p.norm == 0 for p in same)
     modules = tuple(dict.fromkeys(p.module or p.name for p in same))
     what = "are all zero" if zero == len(same) else "are drawn as one constant, or as copies of one row"
@@ -70,6 +72,23 @@ def check(measurement: Measurement) -> Finding | None:
         message=f"All units of {listed(modules)} have the same weights and gradient: each layer works as one unit.",
         cause=f"Their weights {what}, so all units take the same step and can never differ.",
         evidence={"matrices": len(same), "all zero": zero, "units of the first": same[0].shape[0]},
+        remedies=("random-init",),
+    )
+
+
+def _equal_at_start(measurement: Measurement, equal: list[ParameterRecord]) -> Finding | None:
+    if not equal:
+        return None
+    modules = tuple(dict.fromkeys(p.module or p.name for p in equal))
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity="warning",
+        where=at_layer(measurement, modules[0], tuple(p.name for p in equal)),
+        message=f"All units of {listed(modules)} start with the same weights.",
+        cause="Their weights are one constant, or copies of one row: only their biases tell the units apart, and each "
+        "layer starts as little more than one unit.",
+        evidence={"matrices": len(equal), "units of the first": equal[0].shape[0]},
         remedies=("random-init",),
     )
 
