@@ -26,3 +26,9 @@ def test_frozen_layers_are_silent():
 def test_units_that_parted_are_silent():
     """A last layer of zeros parts at the first step: after the probation its rows differ."""
     assert check(chain()) is None
+
+
+def test_units_that_start_equal_are_a_warning_because_only_biases_part_them():
+    found = check(with_parameters(chain(), NAMES[:2], equal_at_start=True))
+    assert found is not None and found.severity == "warning" and "biases" in found.cause
+    assert check(with_parameters(chain(), NAMES[-1:], equal_at_start=True)) is None

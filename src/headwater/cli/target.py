@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +38,9 @@ def load_setup(target: str) -> Setup:
         raise InputError(f"Expected a module and a function, got {target!r}. {_FORM}")
     _put_first_on_path(Path.cwd())
     is_file = where.endswith(".py")
-    module = _guarded(lambda: _from_file(Path(where)) if is_file else import_module(where), f"Importing {where}")
+    module = _guarded(
+        lambda: _from_file(Path(where)) if is_file else importlib.import_module(where), f"Importing {where}"
+    )
     return _setup(_guarded(_function(module, name, where), f"{target} was called and"), target)
 
 
@@ -92,7 +94,12 @@ def _guarded(call: Callable[[], Any], what: str) -> Any:
     except InputError:
         raise
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise InputError(
-            f"{what} raised {type(error).__name__}: {error}\n  at {last.filename}:{last.lineno}"
-        ) from error
+        raise InputError(f"{what} raised {type(error).__name__}: {error}{_place(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """The line of the user's code that raised; none when the import system itself did."""
+    ours = {__file__, importlib.__file__}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in ours]
+    theirs = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+    return f"\n  at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""

@@ -123,7 +123,7 @@ def default_norm(parameter: torch.Tensor) -> float:
 def identical_units(parameter: nn.Parameter) -> bool:
     """Whether all rows of a matrix are equal in weight and in gradient, so that no step can ever tell them apart."""
     gradient = parameter.grad
-    if parameter.dim() < 2 or parameter.shape[0] < 2 or gradient is None or gradient.is_sparse:
+    if not _is_matrix(parameter) or gradient is None or gradient.is_sparse:
         return False
     return _same_rows(parameter.detach()) and _same_rows(gradient)
 
@@ -131,7 +131,12 @@ def identical_units(parameter: nn.Parameter) -> bool:
 def equal_units(parameter: nn.Parameter) -> bool:
     """Whether all rows of a matrix have the same weights, other than zero (a branch or a head that starts at zero)."""
     matrix = parameter.detach()
-    return matrix.dim() > 1 and matrix.shape[0] > 1 and _same_rows(matrix) and bool(matrix.any())
+    return _is_matrix(matrix) and _same_rows(matrix) and bool(matrix.any())
+
+
+def _is_matrix(tensor: torch.Tensor) -> bool:
+    """Whether there are several units with several weights each; a gain of shape (units, 1, 1, 1) is a vector."""
+    return tensor.dim() > 1 and tensor.shape[0] > 1 and tensor[0].numel() > 1
 
 
 def _same_rows(matrix: torch.Tensor) -> bool:

@@ -46,7 +46,8 @@ With an adaptive optimizer a small share of the decrease alone is not a firm eff
 
 A weight used again and again along the trunk (a recurrent network) is reported only with an effect: shorter paths can
 teach it although the longest one is lost. A loss in a single place is reported only with an effect too: a mean over
-many positions, or a normalisation after large weights, takes gradient norm once and harms nothing.
+many positions, or a normalisation after large weights, takes gradient norm once and harms nothing. Where neither an
+activation nor weights take it (a branch scaled down by design), it is at most a warning, and only when it is strong.
 
 ## What to do
 
@@ -141,10 +142,10 @@ def check(measurement: Measurement) -> Finding | None:
     """Looks for a trunk that loses its gradient, and for low layers that do not learn."""
     cause = _cause(measurement.profile)
     effects = _effects(measurement) if cause else ()
-    severity = _severity(cause, effects, recurrent=measurement.profile.recurrent) if cause else None
+    parts = chain_parts(measurement, cause.upper.name if cause and cause.bottleneck else None)
+    severity = _severity(cause, effects, parts, recurrent=measurement.profile.recurrent) if cause else None
     if cause is None or severity is None:
         return None
-    parts = chain_parts(measurement, cause.upper.name if cause.bottleneck else None)
     low = measurement.profile.points[0].name
     return Finding(
         code=CODE,
@@ -213,7 +214,10 @@ def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
     return tuple(found)
 
 
-def _severity(cause: _Cause, effects: tuple[_Effect, ...], *, recurrent: bool) -> Severity | None:
+def _severity(cause: _Cause, effects: tuple[_Effect, ...], parts: Parts | None, *, recurrent: bool) -> Severity | None:
+    if cause.bottleneck and (parts is None or parts.costliest == "other"):
+        # a mean over many positions, or a branch scaled down by design (layer scale), in one place
+        return "warning" if effects and cause.attenuation < STRONG else None
     if not effects:
         return "warning" if cause.attenuation < STRONG and not recurrent and not cause.bottleneck else None
     return "error" if cause.attenuation < STRONG and any(effect.firm for effect in effects) else "warning"
