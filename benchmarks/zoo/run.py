@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import copy
 import gc
-import sys
 import time
 import traceback
 import warnings
@@ -42,6 +41,10 @@ class Result:
     gain: float | None = None
     attenuation: float | None = None
     slowdown: float = 0.0
+
+    @property
+    def healthy(self) -> bool:
+        return not self.error and all(severity == "info" for _, severity, _ in self.findings)
 
     @property
     def fatal(self) -> bool:
@@ -100,6 +103,7 @@ def line(result: Result) -> str:
 
 def report_page(results: list[Result], steps: int) -> None:
     """Writes the table."""
+
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.3g}"
 
@@ -108,12 +112,15 @@ def report_page(results: list[Result], steps: int) -> None:
          r.error.strip().splitlines()[-1] if r.error else ", ".join(f"{c} {s}" for c, s, _ in r.findings) or "silent")
         for r in results
     ]  # fmt: skip
-    healthy = sum(not r.error and all(s == "info" for _, s, _ in r.findings) for r in results)
-    counts = {family: sum(r.entry.family == family for r in results) for family in ("timm", "transformers", "special")}
-    summary = (
-        f"{len(results)} models ({', '.join(f'{n} {f}' for f, n in counts.items())}); raised: {sum(bool(r.error) for r in results)}; "
-        f"models changed by the diagnosis: {sum(r.changed for r in results)}; called vanishing or exploding with severity "
-        f"error: {sum(r.fatal for r in results)}; called healthy: {healthy}."
+    families = [r.entry.family for r in results]
+    summary = ". ".join(
+        [
+            f"{len(results)} models ({', '.join(f'{families.count(f)} {f}' for f in dict.fromkeys(families))})",
+            f"Raised: {sum(bool(r.error) for r in results)}",
+            f"Changed by the diagnosis: {sum(r.changed for r in results)}",
+            f"Called vanishing or exploding with severity error: {sum(r.fatal for r in results)}",
+            f"Called healthy: {sum(r.healthy for r in results)}.",
+        ]
     )
     said = [(r.entry.name, f"{c} {s}", message) for r in results for c, s, message in r.findings if s != "info"]
     write(

@@ -20,8 +20,8 @@ beit_base_patch16_224 cait_xxs24_224 xcit_nano_12_p16_224 convit_tiny crossvit_t
 swin_tiny_patch4_window7_224 swinv2_tiny_window8_256 twins_svt_small nest_tiny coat_tiny coat_lite_tiny levit_128
 mobilevit_xxs mobilevitv2_050 edgenext_xx_small efficientformer_l1 efficientvit_b0 fastvit_t8 focalnet_tiny_srf
 gcvit_xxtiny davit_tiny maxvit_rmlp_pico_rw_256 coatnet_pico_rw_224 mvitv2_tiny pvt_v2_b0 poolformer_s12 caformer_s18
-hiera_tiny_224 tiny_vit_5m_224 visformer_tiny volo_d1_224 sequencer2d_s convmixer_1024_20_ks9_p14 halonet26t botnet26t_256
-mixer_s32_224 resmlp_12_224 gmlp_ti16_224 gmixer_12_224
+hiera_tiny_224 tiny_vit_5m_224 visformer_tiny volo_d1_224 sequencer2d_s convmixer_1024_20_ks9_p14
+halonet26t botnet26t_256 mixer_s32_224 resmlp_12_224 gmlp_ti16_224 gmixer_12_224
 """.split()
 
 SMALL = 96
@@ -55,7 +55,9 @@ def build(name: str) -> Problem:
 
 def _wants_its_size(name: str) -> bool:
     """Whether parts of the model (windows, relative positions, many strides) are built for its own image size."""
-    return any(part in name for part in ("vit", "net26t", "maxvit", "coat", "swin", "nest", "hrnet", "inception", "vgg"))
+    return any(
+        part in name for part in ("vit", "net26t", "maxvit", "coat", "swin", "nest", "hrnet", "inception", "vgg")
+    )
 
 
 ENTRIES = [Entry(name, "timm", lambda name=name: build(name)) for name in NAMES]

@@ -14,7 +14,13 @@ _TEXT = {**_BODY, "vocab_size": VOCABULARY, "max_position_embeddings": 64}
 _SPECIAL = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 _GROUPED = {**_TEXT, **_SPECIAL, "num_key_value_heads": 2}
 _SEQ2SEQ = {
-    **{"vocab_size": VOCABULARY, "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64},
+    **{
+        "vocab_size": VOCABULARY,
+        "d_model": 32,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "max_position_embeddings": 64,
+    },
     **{"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64},
     **{**_SPECIAL, "decoder_start_token_id": 1, "forced_eos_token_id": None},
 }
@@ -33,7 +39,13 @@ CAUSAL: dict[str, dict[str, Any]] = {
     "GPTJ": {"vocab_size": VOCABULARY, "n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4},
     "GPTNeoX": _TEXT | _SPECIAL,
     "OPT": {
-        **{"vocab_size": VOCABULARY, "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 4},
+        **{
+            "vocab_size": VOCABULARY,
+            "hidden_size": 32,
+            "ffn_dim": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+        },
         **{"max_position_embeddings": 64, "word_embed_proj_dim": 32, "pad_token_id": 1},
     },
     "Bloom": {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4, **_SPECIAL},
@@ -47,7 +59,13 @@ CAUSAL: dict[str, dict[str, Any]] = {
     "Phi3": _GROUPED,
     "StableLm": _GROUPED,
     "Olmo": _GROUPED,
-    "Falcon": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, **_SPECIAL},
+    "Falcon": {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        **_SPECIAL,
+    },
     "Mixtral": {**_GROUPED, "num_local_experts": 4},
     "Qwen2Moe": {
         **{**_GROUPED, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
@@ -84,7 +102,14 @@ IMAGE_CLASSIFIERS: dict[str, dict[str, Any]] = {
     "ViT": _IMAGE,
     "DeiT": _IMAGE,
     "Beit": _IMAGE,
-    "Swin": {"image_size": 32, "patch_size": 2, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4},
+    "Swin": {
+        "image_size": 32,
+        "patch_size": 2,
+        "embed_dim": 16,
+        "depths": [1, 1],
+        "num_heads": [2, 2],
+        "window_size": 4,
+    },
     "ConvNext": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 1, 1], "image_size": 32},
     "ResNet": {"hidden_sizes": [8, 16], "depths": [1, 1], "embedding_size": 8},
     "Segformer": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 2, 2, 4]},
@@ -126,7 +151,9 @@ def _seq2seq(name: str) -> Problem:
 
 def _image(name: str) -> Problem:
     model = _model(name, "ForImageClassification", {**IMAGE_CLASSIFIERS[name], "num_labels": 10})
-    batches = [{"pixel_values": torch.randn(SIZE, 3, 32, 32), "labels": torch.randint(0, 10, (SIZE,))} for _ in range(2)]
+    batches = [
+        {"pixel_values": torch.randn(SIZE, 3, 32, 32), "labels": torch.randint(0, 10, (SIZE,))} for _ in range(2)
+    ]
     return Problem(model, batches)
 
 
