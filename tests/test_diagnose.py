@@ -136,6 +136,18 @@ def test_optimizers(optimizer: type[torch.optim.Optimizer]) -> None:
     assert sum(abs(layer.loss_share or 0) for layer in report.layers) == pytest.approx(1, abs=0.5)
 
 
+def test_an_optimizer_that_evaluates_the_loss_itself() -> None:
+    report = headwater.diagnose(_model(), _batches(), F.cross_entropy, optimizer=lambda p: torch.optim.LBFGS(p, lr=0.1))
+    assert all(layer.update_ratio for layer in report.layers)
+
+
+def test_an_optimizer_that_cannot_take_the_gradients() -> None:
+    model = nn.Sequential(nn.Embedding(9, 4, sparse=True), nn.Flatten(), nn.Linear(8, 3))
+    batch = (torch.randint(0, 9, (5, 2)), torch.randint(0, 3, (5,)))
+    with pytest.raises(errors.OptimizerError, match="SparseAdam"):
+        headwater.diagnose(model, batch, F.cross_entropy, optimizer=torch.optim.Adam)
+
+
 def _nan_model() -> nn.Module:
     model = nn.Linear(4, 3)
     nn.init.constant_(model.weight, math.nan)

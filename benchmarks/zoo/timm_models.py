@@ -10,7 +10,7 @@ from benchmarks.zoo.entry import Entry, Problem, images
 NAMES = """
 resnet18 resnet26d resnet50 resnext50_32x4d seresnet50 resnetv2_50 wide_resnet50_2 ecaresnet26t
 res2net50_26w_4s resnest14d skresnet18 selecsls42 dla34 dpn68 densenet121 vovnet39a
-vgg11 vgg11_bn vgg19 inception_v3 inception_v4 legacy_xception xception41
+vgg11 vgg11_bn inception_v3 inception_v4 legacy_xception xception41
 mobilenetv2_050 mobilenetv3_small_050 mobilenetv4_conv_small efficientnet_b0 efficientnetv2_rw_t mixnet_s
 ghostnet_050 hardcorenas_a fbnetv3_b lcnet_050 rexnet_100 regnetx_002 regnety_002 repvgg_a0 gernet_s
 hrnet_w18_small cspresnet50 darknet17 convnext_atto convnextv2_atto inception_next_atto starnet_s1 mambaout_femto

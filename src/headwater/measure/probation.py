@@ -6,16 +6,18 @@ that start at zero, low-rank adapters, a warm-up that starts at rate zero.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from headwater.errors import OptimizerError
 from headwater.graph import Graph, GraphOp, Owners, owners, source_lines, walk
 from headwater.measure.head import head
 from headwater.measure.layers import layers, uses
@@ -96,8 +98,9 @@ def probation(
     result = Probation()
     result.equal_at_start = _named(model, equal_units)
     for step in range(steps):
+        batch = batches[step % len(batches)]
         with owners(model) as learned, source_lines() if step == 0 else nullcontext():
-            forward = objective(model, batches[step % len(batches)])
+            forward = objective(model, batch)
         _check(forward.loss, step)
         run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
         trace = _measure(model, run, result, fresh=step < len(batches), first=step == 0)
@@ -108,13 +111,36 @@ def probation(
             break
         if bounded:
             _bound(model, optimizer)
-        optimizer.step()
+        _optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
         updates.after_step()
         optimizer.zero_grad(set_to_none=True)
         if progress:
             progress(step + 1, steps)
     _look_longer(model, objective, more, result)
     return result
+
+
+def _optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
+    """Takes one step; an optimizer that evaluates the loss itself (LBFGS) gets a closure that does so."""
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    step = cast(Any, optimizer).step
+    required = inspect.signature(step).parameters.get("closure")
+    try:
+        if required is not None and required.default is inspect.Parameter.empty:
+            step(closure)
+        else:
+            step()
+    except Exception as error:
+        raise OptimizerError(
+            f"The step of {type(optimizer).__name__} raised {type(error).__name__}: {error}\nIt must be able to "
+            "step over the model's parameters as they are; sparse gradients need SGD, Adagrad or SparseAdam."
+        ) from error
 
 
 def _check(loss: Any, step: int) -> None:
