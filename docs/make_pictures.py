@@ -20,19 +20,28 @@ DEEP_SIGMOID = """\
 import torch
 from torch import nn
 
-from headwater.study.data import load_dataset
+from headwater.study import load_dataset
 from headwater.study.training import batches
+
+
+class Deep(nn.Module):
+    def __init__(self, inputs, classes, depth=50, width=128):
+        super().__init__()
+        widths = [inputs] + [width] * depth
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
+        self.output = nn.Linear(width, classes)
+
+    def forward(self, x):
+        for layer in self.hidden:
+            x = torch.sigmoid(layer(x))
+        return self.output(x)
 
 
 def network():
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    data = load_dataset("digits")
-    model = nn.Sequential(nn.Linear(data.features, 128), nn.Sigmoid())
-    for _ in range(49):
-        model.append(nn.Linear(128, 128)).append(nn.Sigmoid())
-    model.append(nn.Linear(128, data.classes))
-    return model, batches(data, 9), nn.CrossEntropyLoss()
+    digits = load_dataset("digits")
+    return Deep(digits.features, digits.classes), batches(digits, 9), nn.CrossEntropyLoss()
 """
 
 

@@ -23,7 +23,8 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def test_the_python_session(tmp_path):
-    session = doctest.DocTestParser().get_doctest(TEXT, {}, "README.md", str(README), 0)
+    (block,) = re.findall(r"```python\n(>>>.*?)```", TEXT, re.DOTALL)
+    session = doctest.DocTestParser().get_doctest(block, {}, "README.md", str(README), 0)
     report: list[str] = []
     results = doctest.DocTestRunner().run(session, out=report.append)
     assert results.attempted >= 8

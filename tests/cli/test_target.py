@@ -75,7 +75,7 @@ def test_a_fourth_value_is_the_optimizer():
         ("mine:", "Expected a module and a function"),
         (":three", "Expected a module and a function"),
         ("missing.py:three", "There is no file .*missing.py"),
-        ("missing:three", "Importing missing raised ModuleNotFoundError: No module named 'missing'"),
+        ("missing:three", "Importing missing raised ModuleNotFoundError: No module named 'missing'$"),
         ("mine:five", "There is no function 'five' in mine. It has: Options, three, four, two, text, broken."),
         ("mine:THREE", "There is no function 'THREE'"),
         ("mine:two", "got a tuple of 2"),

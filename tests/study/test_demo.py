@@ -44,7 +44,7 @@ def test_another_rate_is_tried_only_where_nothing_was_learned(chapters):
 # Mean field, e.g. Schoenholz et al. 2017, "Deep Information Propagation"; at width 128 a layer's gain scatters.
 @pytest.mark.parametrize(("key", "gain"), [("deep", 0.1413), ("relu", 0.4082), ("he", 1.0)])
 def test_the_gain_per_layer_is_the_predicted_one(chapters, key, gain):
-    assert chapters[key].report.measurement.profile.gain == pytest.approx(gain, rel=0.05)
+    assert chapters[key].report.profile.gain == pytest.approx(gain, rel=0.05)
 
 
 def test_the_diagnoses(chapters):

@@ -40,7 +40,7 @@ def test_the_rate_is_cleared_only_if_every_other_rate_failed(demo):
 
 def test_the_gradient_is_told_in_the_measured_numbers(demo):
     deep = demo.chapters[1]
-    assert f"{deep.report.measurement.profile.gain:.2f} of the gradient" in str(gradient(deep))
+    assert f"{deep.report.profile.gain:.2f} of the gradient" in str(gradient(deep))
 
 
 def test_the_moral_is_drawn_only_if_the_numbers_do(demo):
