@@ -23,8 +23,12 @@ def profile(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profil
     bottom = _deepest_start(trace, structure)
     path = structure.trunk(bottom) if bottom is not None else []
     points, recurrent = _points(trace, structure, path, names)
-    lost = next((trace.ops[i] for i in reversed(path) if trace.ops[i].underflow), None)
-    place = (names.get(lost.index) or lost.module or lost.kind) if lost else None
+    lost = [i for i in reversed(path) if trace.ops[i].underflow]
+    place = (
+        next((names[i] for i in lost if i in names), trace.ops[lost[0]].module or trace.ops[lost[0]].kind)
+        if lost
+        else None
+    )
     return summarise(points, noise(trace, path), recurrent=recurrent, underflow_at=place)
 
 

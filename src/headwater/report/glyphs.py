@@ -54,4 +54,5 @@ def paragraph(said: Text, width: int, indent: Text | str = "", further: str | No
     lines = said.wrap(_MEASURE, max(_NARROWEST, width - max(len(first.plain), len(hanging))))
     for line in lines:
         line.rstrip()
-    return [(first.copy() if i == 0 else Text(hanging)).append_text(line) for i, line in enumerate(lines)]
+    # appended to an empty text, so that the style of the indent stays its own
+    return [Text().append_text(first if i == 0 else Text(hanging)).append_text(line) for i, line in enumerate(lines)]
