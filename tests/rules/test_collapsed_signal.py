@@ -17,8 +17,13 @@ def test_spread_at_rounding_is_an_error_that_names_the_first_layer_without():
 
 
 def test_small_spread_is_a_warning():
-    found = check(with_spreads(chain(), [0.6] * 11 + [3e-4]))
+    found = check(with_spreads(chain(), [0.6] * 10 + [5e-4, 3e-4]))
     assert found is not None and found.severity == "warning"
+
+
+def test_a_collapse_at_the_last_layer_only_is_layer_scale_over_a_class_token():
+    found = check(with_spreads(chain(), [0.6] * 11 + [3e-5]))
+    assert found is not None and found.severity == "info"
 
 
 def test_he_initialised_relu_is_silent():

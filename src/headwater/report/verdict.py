@@ -69,7 +69,7 @@ def _in_words(name: str) -> str:
 def _gradient(profile: Profile) -> str:
     points = profile.points
     if profile.underflow_at:
-        return f"The gradient rounds to zero at {printable(profile.underflow_at)}."
+        return f"The gradient is lost in rounding at {printable(profile.underflow_at)}."
     if profile.attenuation is None:
         return ""
     if not math.isfinite(profile.attenuation):

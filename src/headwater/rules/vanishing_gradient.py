@@ -47,7 +47,7 @@ With an adaptive optimizer a small share of the decrease alone is not a firm eff
 A weight used again and again along the trunk (a recurrent network) is reported only with an effect: shorter paths can
 teach it although the longest one is lost. A loss in a single place is reported only with an effect too: a mean over
 many positions, or a normalisation after large weights, takes gradient norm once and harms nothing. Where neither an
-activation nor weights take it (a branch scaled down by design), it is at most a warning, and only when it is strong.
+activation nor weights take it (a branch scaled down by design), it is an info, and only when it is strong.
 
 ## What to do
 
@@ -217,7 +217,7 @@ def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
 def _severity(cause: _Cause, effects: tuple[_Effect, ...], parts: Parts | None, *, recurrent: bool) -> Severity | None:
     if cause.bottleneck and (parts is None or parts.costliest == "other"):
         # a mean over many positions, or a branch scaled down by design (layer scale), in one place
-        return "warning" if effects and cause.attenuation < STRONG else None
+        return "info" if effects and cause.attenuation < STRONG else None
     if not effects:
         return "warning" if cause.attenuation < STRONG and not recurrent and not cause.bottleneck else None
     return "error" if cause.attenuation < STRONG and any(effect.firm for effect in effects) else "warning"
@@ -227,7 +227,8 @@ def _message(profile: Profile, cause: _Cause, effects: tuple[_Effect, ...]) -> s
     first, last = profile.points[0].name, profile.points[-1].name
     if profile.underflow_at:
         said = (
-            f"The gradient rounds to zero at {profile.underflow_at}: nothing of what reaches {last} arrives at {first}"
+            f"The gradient is lost in rounding at {profile.underflow_at}: of what reaches {last}, nothing that its "
+            f"number format can hold arrives at {first}"
         )
     else:
         share = number(cause.attenuation)
@@ -249,7 +250,7 @@ def _why(cause: _Cause, parts: Parts | None, effects: tuple[_Effect, ...]) -> st
 def _evidence(
     profile: Profile, cause: _Cause, effects: tuple[_Effect, ...], parts: Parts | None
 ) -> dict[str, float | int | str]:
-    found: dict[str, float | int | str] = {"attenuation": cause.attenuation, "noise": profile.noise}
+    found: dict[str, float | int | str] = {"attenuation": profile.attenuation or 0.0, "noise": profile.noise}
     found["points"] = len(profile.points)
     if profile.gain is not None:
         found["gain per layer"] = profile.gain
