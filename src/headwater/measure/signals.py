@@ -21,6 +21,7 @@ class Signals:
     def __init__(self) -> None:
         self._spreads: dict[str, list[float]] = {}
         self._inputs: dict[str, InputRecord] = {}
+        self._varying: set[str] = set()
         self._pass_spreads: dict[int, float] = {}
         self._pass_inputs: dict[int, tuple[float, float, float, float]] = {}
 
@@ -46,7 +47,8 @@ class Signals:
             self._spreads.setdefault(names[index], []).append(value)
         for index, numbers in self._pass_inputs.items():
             record = InputRecord(names[index], *numbers, normalised[index])
-            self._inputs.setdefault(names[index], record)
+            if self._inputs.setdefault(names[index], record) != record:
+                self._varying.add(names[index])
         self._pass_spreads, self._pass_inputs = {}, {}
 
     def spreads(self, layers: tuple[Layer, ...]) -> tuple[SpreadRecord, ...]:
@@ -58,8 +60,11 @@ class Signals:
         )
 
     def inputs(self) -> tuple[InputRecord, ...]:
-        """Returns what each layer that reads the data received in the first pass."""
-        return tuple(self._inputs.values())
+        """Returns what each layer that reads the data received in the first pass.
+
+        What is the same for every batch is no data (a grid of positions, a mask), where several batches can tell.
+        """
+        return tuple(r for r in self._inputs.values() if not self._varying or r.layer in self._varying)
 
 
 def spread(tensor: torch.Tensor) -> float:
