@@ -5,7 +5,8 @@ import math
 import pytest
 
 from headwater.records import StepRecord
-from headwater.rules.common import blows_up, listed, number, percent
+from headwater.records.numbers import number
+from headwater.rules.common import blows_up, listed, percent
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headwater.report.words import number
+from headwater.records.numbers import number
 
 _FLOOR = 0.08
 """Share of the axis below the smallest number that is kept for zeros."""

@@ -15,6 +15,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from headwater.records import Measurement
+from headwater.records.numbers import number
 from headwater.report import words
 from headwater.report.html_findings import findings_section
 from headwater.report.html_table import table_section
@@ -109,7 +110,7 @@ def _facts(measurement: Measurement) -> str:
 
 
 def _loss(loss: float) -> str:
-    return f"{loss:.4g}" if math.isfinite(loss) else words.number(loss)
+    return f"{loss:.4g}" if math.isfinite(loss) else number(loss)
 
 
 def _hash(style: str) -> str:

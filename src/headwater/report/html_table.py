@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from headwater.records import Layer, Measurement
+from headwater.records.numbers import number
 from headwater.report.svg import safe
 from headwater.report.view import PARTS, factors
-from headwater.report.words import count, factor, number, source
+from headwater.report.words import count, factor, source
 
 _WORDS = ("layer", "kind", "shape", "source", "toward", "notes")
 _COLUMNS = (

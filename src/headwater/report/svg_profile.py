@@ -7,10 +7,11 @@ import math
 from collections.abc import Sequence
 
 from headwater.records import Measurement
+from headwater.records.numbers import number
 from headwater.report.axis import axis_over, marked
 from headwater.report.svg import Frame, Plot, across, drawing, element, grid, label, safe, up
 from headwater.report.view import Place, place_name, places
-from headwater.report.words import factor, number
+from headwater.report.words import factor
 
 _LEAST_DECADES = 3.0
 _TITLE = "The gradient on its way from the output to the input"

@@ -8,11 +8,12 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from headwater.records import Measurement
+from headwater.records.numbers import number
 from headwater.report.axis import LogAxis, position
 from headwater.report.glyphs import Glyphs, text
 from headwater.report.rows import Row, rows
 from headwater.report.view import Place, distance, places
-from headwater.report.words import count, factor, number, shortened
+from headwater.report.words import count, factor, shortened
 
 _NAME = (12, 36)
 _BAR = (8, 44)

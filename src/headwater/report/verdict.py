@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from headwater.records import Finding, Profile
-from headwater.report.words import count, factor, number, printable
+from headwater.records.numbers import number
+from headwater.report.words import count, factor, printable
 
 if TYPE_CHECKING:
     from headwater.report.report import Report

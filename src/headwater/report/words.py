@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from headwater.records import OptimizerRecord, Where
-
-
-def number(value: float | None) -> str:
-    """Two significant digits: ``0.41``, ``3.1e-8``, ``140``; a dash for a number that does not exist."""
-    if value is None:
-        return "-"
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    rounded = float(f"{value:.2g}")
-    if 1e-4 <= abs(rounded) < 1e5:
-        return f"{rounded:g}"
-    mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+from headwater.records.numbers import number
 
 
 def factor(value: float | None) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headwater.records import GainParts, Layer, Measurement
-from headwater.rules.common import layer_named, number, percent
+from headwater.records.numbers import number
+from headwater.rules.common import layer_named, percent
 
 NAMES = ("activation", "weights", "normalisation", "other")
 

@@ -54,7 +54,8 @@ the precision: what is left below 1e-7 would be found again, and would still be 
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, Severity
-from headwater.rules.common import at_layer, number
+from headwater.records.numbers import number
+from headwater.rules.common import at_layer
 from headwater.rules.effects import spread_left
 from headwater.rules.rule import Rule
 

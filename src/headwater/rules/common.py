@@ -6,19 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from headwater.records import LOSS_RISES, Layer, Measurement, ParameterRecord, StepRecord, Where
+from headwater.records.numbers import number
 
 _MOST_NAMES = 3
-
-
-def number(value: float) -> str:
-    """Two significant digits: ``0.0031``, ``3.1e-42``, ``140``."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    rounded = float(f"{value:.2g}")
-    if 1e-4 <= abs(rounded) < 1e5:
-        return f"{rounded:g}"
-    mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
 def percent(share: float) -> str:

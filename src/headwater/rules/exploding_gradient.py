@@ -62,8 +62,9 @@ from __future__ import annotations
 import math
 
 from headwater.records import Finding, Measurement, Profile
+from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
-from headwater.rules.common import at_layer, blows_up, median, number, steps_in_words
+from headwater.rules.common import at_layer, blows_up, median, steps_in_words
 from headwater.rules.effects import thirds, trained, update, update_contrast
 from headwater.rules.rule import Rule
 

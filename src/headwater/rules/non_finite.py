@@ -42,7 +42,8 @@ computed too, and zero times infinity is NaN.
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, Where
-from headwater.rules.common import number, steps_in_words
+from headwater.records.numbers import number
+from headwater.rules.common import steps_in_words
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW701", "non-finite"

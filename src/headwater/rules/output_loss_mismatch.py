@@ -65,7 +65,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headwater.records import Finding, HeadOp, HeadRecord, Measurement, Severity, Where
-from headwater.rules.common import number, percent, trainable
+from headwater.records.numbers import number
+from headwater.rules.common import percent, trainable
 from headwater.rules.head_ops import SOFTMAX, compares_like, feeder, gives_output, is_straight, regression
 from headwater.rules.rule import Rule
 

@@ -55,7 +55,8 @@ sigmoids of gates and of outputs.
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, UnitsRecord, Where
-from headwater.rules.common import layer_named, listed, number
+from headwater.records.numbers import number
+from headwater.rules.common import layer_named, listed
 from headwater.rules.effects import trained, update_contrast
 from headwater.rules.rule import Rule
 

@@ -84,8 +84,9 @@ import math
 from dataclasses import dataclass
 
 from headwater.records import Finding, Measurement, Profile, ProfilePoint, Severity
+from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
-from headwater.rules.common import at_layer, median, number, percent
+from headwater.rules.common import at_layer, median, percent
 from headwater.rules.effects import epsilon_share, loss_share, spread_left, thirds, trained, update, update_contrast
 from headwater.rules.rule import Rule
 
