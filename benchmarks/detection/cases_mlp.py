@@ -125,6 +125,11 @@ SATURATED: tuple[Case, ...] = (
         {"shift": -12.0}, {"shift": 0.0}),
 )
 
+COLLAPSED: tuple[Case, ...] = (
+    *MLP.pair("bias-of-ten-thousand", "HW103", "tune", {"init": "he", "opt": adam(1e-3)}, {"shift": 1e4},
+        {"shift": 0.0}),
+)
+
 SYMMETRIC: tuple[Case, ...] = (
     *MLP.pair("constant-3x64", "HW607", "tune", {}, {"init": "constant", "amount": 0.02}, {"init": "he"}),
     *MLP.pair("zero-4x100-tanh", "HW607", "held_out", {"act": "tanh", "depth": 4, "width": 100},
@@ -166,4 +171,4 @@ HEALTHY: tuple[Case, ...] = (
 )
 # fmt: on
 
-CASES = VANISHING + EXPLODING + DEAD + SATURATED + SYMMETRIC + HEALTHY
+CASES = VANISHING + EXPLODING + DEAD + SATURATED + COLLAPSED + SYMMETRIC + HEALTHY

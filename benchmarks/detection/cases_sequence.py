@@ -166,7 +166,8 @@ BROKEN: tuple[Case, ...] = (
         ),
     *CELL.pair("rnn-constant", "HW607", "tune", {}, {"every": 0.05}, {}),
     *FUSED.pair("lstm-constant", "HW607", "held_out", {"kind": "lstm", "opt": adam(3e-3)},
-        {"init": "constant", "amount": 0.1}, {}),
+        {"init": "constant", "amount": 0.1}, {},
+        note="units are equal within a gate, while the four gates differ"),
     *TRANSFORMER.pair("transformer-zero", "HW607", "tune", {"depth": 2}, {"init": "constant", "amount": 0.0}, {},
         accept=("HW602",)),
 )
@@ -189,7 +190,7 @@ HEALTHY: tuple[Case, ...] = (
     Case("library-transformer-post", None, "transformer", "tune",
         lambda seed, widen=1: library(seed, widen, norm_first=False)),
     Case("sparse-embedding", None, "embedding", "held_out", sparse,
-        note="an Adam-free sparse gradient; nearly all rows are zero by design"),
+        note="a sparse gradient; nearly all rows are zero by design"),
     Case("embedding-bag-padding", None, "embedding", "tune", bag),
 )
 # fmt: on

@@ -12,6 +12,7 @@ import torch
 from benchmarks.detection.cases import BY_NAME
 from benchmarks.detection.problem import Case
 from benchmarks.detection.variations import VARIATIONS
+from headwater import diagnose
 
 STEPS = 8
 
@@ -60,8 +61,6 @@ class Outcome:
 
 def diagnose_case(name: str, seed: int, variation: str | None = None) -> Outcome:
     """Builds the case and diagnoses it; an exception is an outcome too."""
-    import headwater
-
     torch.set_num_threads(1)
     case = BY_NAME[name]
     start = time.perf_counter()
@@ -69,7 +68,7 @@ def diagnose_case(name: str, seed: int, variation: str | None = None) -> Outcome
         warnings.simplefilter("ignore")  # the broken losses warn of their broadcasting, rightly
         problem = case.build(seed) if variation is None else VARIATIONS[variation](case, seed)
         try:
-            report = headwater.diagnose(
+            report = diagnose(
                 problem.model,
                 problem.batches,
                 problem.loss_fn,

@@ -32,6 +32,7 @@ def chain(depth: int = DEPTH, gain: float = 1.0, **changes: Any) -> Measurement:
     layers = tuple(
         Layer(
             name=f"fc{i + 1}",
+            weight=f"fc{i + 1}.weight",
             kind="Linear",
             depth=i + 1,
             signal=signals[i],

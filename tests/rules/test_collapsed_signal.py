@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from headwater.records import GainParts
 from headwater.rules.collapsed_signal import check
 from tests.rules.build import chain, head, with_layers, with_spreads
 
@@ -22,8 +23,12 @@ def test_small_spread_is_a_warning():
 
 
 def test_a_collapse_at_the_last_layer_only_is_layer_scale_over_a_class_token():
-    found = check(with_spreads(chain(), [0.6] * 11 + [3e-5]))
+    scaled = with_layers(chain(), gain_parts=GainParts(1.0, 0.6, 1.0, 1e-5))
+    found = check(with_spreads(scaled, [0.6] * 11 + [3e-5]))
     assert found is not None and found.severity == "info"
+    normalised = with_layers(chain(), gain_parts=GainParts(1.0, 0.6, 1e-5, 0.25))
+    found = check(with_spreads(normalised, [0.6] * 11 + [3e-5]))
+    assert found is not None and found.severity == "warning"
 
 
 def test_he_initialised_relu_is_silent():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headwater.rules.disconnected_parameter import check
 from tests.rules.build import NAMES, chain, weight, with_parameters
 
@@ -36,3 +38,10 @@ def test_frozen_parameters_are_silent():
 
 def test_a_connected_network_is_silent():
     assert check(chain()) is None
+
+
+def test_a_spare_parameter_beside_used_ones_is_an_info():
+    """XLNet's segment embedding without segments: its module learns through its other parameters."""
+    parameters = [weight("attn", gradient="nonzero"), replace(weight("attn", gradient="none"), name="attn.seg_embed")]
+    found = check(replace(chain(), parameters=tuple(parameters)))
+    assert found is not None and found.severity == "info"

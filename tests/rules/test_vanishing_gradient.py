@@ -51,8 +51,11 @@ def test_two_points_are_no_chain():
 
 def test_epsilon_ruling_the_lower_third_is_an_effect():
     measurement = with_parameters(chain(gain=0.14), NAMES, epsilon_share=0.0)
-    ruled = check(with_parameters(measurement, NAMES[:4], epsilon_share=0.9))
-    assert ruled is not None and ruled.severity == "error" and ruled.evidence["epsilon share"] == 0.9
+    measurement = with_parameters(measurement, NAMES[:4], epsilon_share=0.9)
+    slowed = check(with_updates(measurement, [3e-4] * 4 + [1e-3] * 8))
+    assert slowed is not None and slowed.severity == "error" and slowed.evidence["epsilon share"] == 0.9
+    level = check(measurement)
+    assert level is not None and level.severity == "warning"
 
 
 def test_adaptive_optimizer_that_moves_all_layers_is_a_risk_only():
@@ -157,3 +160,12 @@ def test_adam_is_offered_only_where_it_has_helped():
     assert offered(0.4, "SGD")
     assert not offered(0.1, "SGD")
     assert not offered(0.4, "AdamW")
+
+
+def test_a_long_flat_stream_with_drops_at_its_ends_does_not_vanish():
+    """MobileBERT as shipped: a tenth at the embedding, the pooler and the classifier each, nothing in 24 layers."""
+    points = [(1, 3.1e-4), (2, 3.4e-3), (14, 3.4e-3), (26, 3.4e-3), (39, 4.2e-2), (40, 3.5e-1)]
+    made = profile([signal for _, signal in points])
+    moved = tuple(replace(p, depth=depth) for p, (depth, _) in zip(made.points, points, strict=True))
+    measurement = with_updates(chain(), [1e-9] * 6 + [1e-3] * 6)
+    assert check(replace(measurement, profile=replace(made, points=moved, slope=0.129, noise=0.8))) is None

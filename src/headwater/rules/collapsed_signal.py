@@ -90,7 +90,7 @@ def check(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity=_severity(left, [s.spread for s in spreads]),
+        severity=_severity(measurement, left, [s.spread for s in spreads]),
         where=at_layer(measurement, place.layer),
         message=f"Of what differs between samples at {spreads[0].layer}, a share of {number(left)} is left at "
         f"{spreads[-1].layer}: {fate}.",
@@ -101,11 +101,13 @@ def check(measurement: Measurement) -> Finding | None:
     )
 
 
-def _severity(left: float, spreads: list[float]) -> Severity:
-    """A collapse in the last place only is a branch scaled down by design (layer scale over a class token)."""
+def _severity(measurement: Measurement, left: float, spreads: list[float]) -> Severity:
+    """A collapse in the last place only, by no normalisation, is by design: layer scale over a class token."""
     if left < GONE:
         return "error"
-    return "info" if all(spread > COLLAPSED * spreads[0] for spread in spreads[:-1]) else "warning"
+    in_the_last_place = all(spread > COLLAPSED * spreads[0] for spread in spreads[:-1])
+    parts = measurement.layers[-1].gain_parts
+    return "info" if in_the_last_place and parts and parts.other < parts.normalisation else "warning"
 
 
 def _output_is_constant(measurement: Measurement) -> bool:

@@ -65,7 +65,7 @@ def check(measurement: Measurement) -> Finding | None:
     lost = [p for p in asking if p.gradient == "none"]
     if not lost:
         return None
-    ran = [p for p in lost if p.called]
+    ran = [p for p in lost if p.called and not _beside_living(p, asking)]
     shown = ran or lost
     share = count(ran) / max(count(asking), 1)
     modules = tuple(dict.fromkeys(p.module or p.name for p in shown))
@@ -83,6 +83,12 @@ def check(measurement: Measurement) -> Finding | None:
     )
 
 
+def _beside_living(parameter: ParameterRecord, asking: tuple[ParameterRecord, ...]) -> bool:
+    """Whether a gradient reaches others of its module or below it: then the module has no use for this one."""
+    inside = parameter.module + "." if parameter.module else ""
+    return any(p.name.startswith(inside) and p.gradient != "none" for p in asking)
+
+
 def _severity(ran: list[ParameterRecord], asking: tuple[ParameterRecord, ...], share: float) -> Severity:
     if share > MOST:
         return "error"
@@ -93,7 +99,7 @@ def _severity(ran: list[ParameterRecord], asking: tuple[ParameterRecord, ...], s
 
 def _cause(severity: Severity, ran: bool) -> str:
     if not ran:
-        return "Their modules did not run in the forward pass, so far as is known: unused branches, heads or experts."
+        return "This forward pass has no use for them: parts that did not run, or spare parameters."
     if severity == "info":
         return "Their modules ran, but the loss does not use what they computed."
     return (

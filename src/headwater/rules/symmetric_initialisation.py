@@ -58,9 +58,10 @@ CODE, NAME = "HW607", "symmetric-initialisation"
 def check(measurement: Measurement) -> Finding | None:
     """Looks for hidden matrices whose rows can never differ."""
     hidden = [p for p in trainable(measurement) if _hidden(measurement, p)]
+    applied = {layer.weight for layer in measurement.layers}  # others can be tables by design (rates of a state space)
     same = [p for p in hidden if p.identical_units]
     if not same:
-        return _equal_at_start(measurement, [p for p in hidden if p.equal_at_start])
+        return _equal_at_start(measurement, [p for p in hidden if p.equal_at_start and p.name in applied])
     zero = sum(p.norm == 0 for p in same)
     modules = tuple(dict.fromkeys(p.module or p.name for p in same))
     what = "are all zero" if zero == len(same) else "are drawn as one constant, or as copies of one row"

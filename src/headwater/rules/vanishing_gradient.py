@@ -40,7 +40,7 @@ With an adaptive optimizer a small share of the decrease alone is not a firm eff
 | chance | ln A < -2 noise | Hanin and Nica 2018: sd of ln A is 0.5 sqrt(5 sum 1/N_l); two of them |
 | updates | lower / upper third < 1e-2 | chosen on 84 trainings of one family of networks |
 | lost to rounding | dw/w < 6e-8 | half of float32's spacing: the sum w + dw is w again |
-| epsilon | over half of the elements with sqrt(v) < 10 eps | from the formula of Adam's step, g / (sqrt(v) + eps) |
+| epsilon | sqrt(v) < 10 eps for over half of the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
 | forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
 | share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
 
@@ -108,6 +108,8 @@ UPDATES = 1e-2
 """Lower third's relative update over the upper third's: at a hundredth, layers are left behind (84 trainings)."""
 ROUNDED = 6e-8
 """Half of float32's spacing: a relative update below it changes nothing."""
+SLOWED = 0.5
+"""Update contrast above which epsilon holds nothing back: at ``sqrt(v) = 10 eps`` a step still keeps 91 %."""
 EPSILON = 0.5
 """Share of elements whose step Adam's epsilon rules."""
 COLLAPSE = 1e-3
@@ -170,7 +172,7 @@ def _cause(profile: Profile) -> _Cause | None:
         return None  # exactly zero without rounding was cut off somewhere: HW602 and its causes
     if attenuation >= WEAK or (attenuation > 0 and math.log(attenuation) >= -CHANCE * profile.noise):
         return None
-    chain = profile.slope is not None and math.exp(-profile.slope * (points[-1].depth - points[0].depth)) < WEAK
+    chain = _all_along(profile)
     if profile.underflow_at:  # else the numbers are too small for their dtype as a whole, and nothing vanishes
         return _Cause(attenuation, points[-1], points[0], bottleneck=False) if chain else None
     lower, upper = min(itertools.pairwise(points), key=_drop)
@@ -178,6 +180,24 @@ def _cause(profile: Profile) -> _Cause | None:
     if of_all > (ONE_OF_MANY if chain else ONE_PLACE):
         return _Cause(attenuation, upper, lower, bottleneck=True)
     return _Cause(attenuation, points[-1], points[0], bottleneck=False) if chain else None
+
+
+def _all_along(profile: Profile) -> bool:
+    """Whether the typical layer loses gradient, by the slope and by the layers counted one by one.
+
+    The slope weighs places, and a network with a long flat stream has most of its places at the ends. So the median
+    layer, with each layer of the depth counted once, must lose at least half of what the slope says.
+    """
+    depth = profile.points[-1].depth - profile.points[0].depth
+    if profile.slope is None or math.exp(-profile.slope * depth) >= WEAK:
+        return False
+    lost = [
+        (math.log(upper.signal / lower.signal) / (upper.depth - lower.depth), upper.depth - lower.depth)
+        for lower, upper in itertools.pairwise(profile.points)
+        if lower.signal > 0 and upper.depth > lower.depth
+    ]
+    by_layer = sorted(loss for loss, layers in lost for _ in range(layers))
+    return bool(by_layer) and 2.0 * by_layer[len(by_layer) // 2] > profile.slope
 
 
 def in_one_place(profile: Profile) -> bool:
@@ -204,7 +224,8 @@ def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
         found.append(_Effect(f"the lower third moves by {number(moved)} of its weights a step", "lower update", moved))
     ruled = epsilon_share(measurement, lower)
     if ruled is not None and ruled > EPSILON:
-        found.append(_Effect(f"Adam's epsilon rules {percent(ruled)} of the lower third", "epsilon share", ruled))
+        says = f"Adam's epsilon rules {percent(ruled)} of the lower third"
+        found.append(_Effect(says, "epsilon share", ruled, firm=contrast is None or contrast < SLOWED))
     left = spread_left(measurement)
     if left is not None and left < COLLAPSE:
         found.append(_Effect(f"{number(left)} of the signal's spread reaches the last layer", "spread left", left))
