@@ -35,6 +35,7 @@ MENDED = (
     "layers-in-python-list",
     "targets-of-1e5-sgd",
     "softmax-with-squared-error",
+    "groupnorm-of-one-value",
 )
 HEAD = ["detected", "leading", "accepted", "false alarms on healthy"]
 

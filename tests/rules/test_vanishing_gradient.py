@@ -167,5 +167,5 @@ def test_a_long_flat_stream_with_drops_at_its_ends_does_not_vanish():
     points = [(1, 3.1e-4), (2, 3.4e-3), (14, 3.4e-3), (26, 3.4e-3), (39, 4.2e-2), (40, 3.5e-1)]
     made = profile([signal for _, signal in points])
     moved = tuple(replace(p, depth=depth) for p, (depth, _) in zip(made.points, points, strict=True))
-    measurement = with_updates(chain(), [1e-9] * 6 + [1e-3] * 6)
+    measurement = with_updates(chain(40), [1e-9] * 20 + [1e-3] * 20)
     assert check(replace(measurement, profile=replace(made, points=moved, slope=0.129, noise=0.8))) is None

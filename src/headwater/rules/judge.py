@@ -159,6 +159,6 @@ _LEADS: dict[tuple[str, str], Callable[[Measurement], bool]] = {
     ("HW301", "HW103"): _dead_units_lead,
     ("HW302", "HW101"): _saturation_leads,
     ("HW302", "HW102"): _saturation_is_everywhere,
-    ("HW103", "HW101"): lambda measurement: in_one_place(measurement.profile),
+    ("HW103", "HW101"): in_one_place,
 }
 """Pairs that can stand either way round: whether the first is the cause."""

@@ -40,7 +40,7 @@ With an adaptive optimizer a small share of the decrease alone is not a firm eff
 | chance | ln A < -2 noise | Hanin and Nica 2018: sd of ln A is 0.5 sqrt(5 sum 1/N_l); two of them |
 | updates | lower / upper third < 1e-2 | chosen on 84 trainings of one family of networks |
 | lost to rounding | dw/w < 6e-8 | half of float32's spacing: the sum w + dw is w again |
-| epsilon | sqrt(v) < 10 eps for over half of the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
+| epsilon | sqrt(v) < 10 eps for over half the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
 | forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
 | share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
 
@@ -143,7 +143,7 @@ class _Effect:
 
 def check(measurement: Measurement) -> Finding | None:
     """Looks for a trunk that loses its gradient, and for low layers that do not learn."""
-    cause = _cause(measurement.profile)
+    cause = _cause(measurement)
     effects = _effects(measurement) if cause else ()
     parts = chain_parts(measurement, cause.upper.name if cause and cause.bottleneck else None)
     severity = _severity(cause, effects, parts, recurrent=measurement.profile.recurrent) if cause else None
@@ -162,7 +162,8 @@ def check(measurement: Measurement) -> Finding | None:
     )
 
 
-def _cause(profile: Profile) -> _Cause | None:
+def _cause(measurement: Measurement) -> _Cause | None:
+    profile = measurement.profile
     points, attenuation = profile.points, profile.attenuation
     if len(points) < LEAST_POINTS or attenuation is None:
         return None
@@ -172,7 +173,7 @@ def _cause(profile: Profile) -> _Cause | None:
         return None  # exactly zero without rounding was cut off somewhere: HW602 and its causes
     if attenuation >= WEAK or (attenuation > 0 and math.log(attenuation) >= -CHANCE * profile.noise):
         return None
-    chain = _all_along(profile)
+    chain = _all_along(measurement)
     if profile.underflow_at:  # else the numbers are too small for their dtype as a whole, and nothing vanishes
         return _Cause(attenuation, points[-1], points[0], bottleneck=False) if chain else None
     lower, upper = min(itertools.pairwise(points), key=_drop)
@@ -182,27 +183,29 @@ def _cause(profile: Profile) -> _Cause | None:
     return _Cause(attenuation, points[-1], points[0], bottleneck=False) if chain else None
 
 
-def _all_along(profile: Profile) -> bool:
+def _all_along(measurement: Measurement) -> bool:
     """Whether the typical layer loses gradient, by the slope and by the layers counted one by one.
 
     The slope weighs places, and a network with a long flat stream has most of its places at the ends. So the median
-    layer, with each layer of the depth counted once, must lose at least half of what the slope says.
+    layer, with each layer of the depth counted once (a loop as one), must lose at least half of what the slope says.
     """
+    profile = measurement.profile
     depth = profile.points[-1].depth - profile.points[0].depth
     if profile.slope is None or math.exp(-profile.slope * depth) >= WEAK:
         return False
-    lost = [
-        (math.log(upper.signal / lower.signal) / (upper.depth - lower.depth), upper.depth - lower.depth)
-        for lower, upper in itertools.pairwise(profile.points)
-        if lower.signal > 0 and upper.depth > lower.depth
-    ]
-    by_layer = sorted(loss for loss, layers in lost for _ in range(layers))
+    depths = {layer.depth for layer in measurement.layers}
+    by_layer: list[float] = []
+    for lower, upper in itertools.pairwise(profile.points):
+        if lower.signal > 0:
+            between = max(1, sum(lower.depth < d <= upper.depth for d in depths))
+            by_layer += [math.log(upper.signal / lower.signal) / between] * between
+    by_layer.sort()
     return bool(by_layer) and 2.0 * by_layer[len(by_layer) // 2] > profile.slope
 
 
-def in_one_place(profile: Profile) -> bool:
+def in_one_place(measurement: Measurement) -> bool:
     """Whether the gradient is lost in one place and not along the chain."""
-    cause = _cause(profile)
+    cause = _cause(measurement)
     return cause is not None and cause.bottleneck
 
 
