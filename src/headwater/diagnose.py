@@ -135,17 +135,27 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
         )
     try:
         if isinstance(optimizer, Optimizer):
-            twin, its_optimizer = copy.deepcopy((model, optimizer))
+            twin, its_optimizer = copy.deepcopy((model, optimizer), _results(model))
             return twin, its_optimizer, True
-        twin = copy.deepcopy(model)
+        twin = copy.deepcopy(model, _results(model))
     except Exception as error:
         raise ModelError(
             f"The model cannot be copied ({type(error).__name__}: {error}), and Headwater never trains the original. "
-            "A tensor that is the result of an operation is often stored on a module: make it a buffer, or detach it."
+            "Something on it can be neither copied nor pickled, such as an open file or a lock."
         ) from error
     if optimizer is None:
         return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE), False
     return twin, _made(optimizer, twin), True
+
+
+def _results(model: nn.Module) -> dict[int, Any]:
+    """Copies for the tensors on modules that are results of operations, which deepcopy refuses.
+
+    Weight normalisation by hooks keeps such a weight and computes it anew in every forward pass; a network that keeps
+    its last state would carry the old graph along.
+    """
+    kept = [value for module in model.modules() for value in vars(module).values() if isinstance(value, torch.Tensor)]
+    return {id(tensor): tensor.detach().clone() for tensor in kept if tensor.grad_fn is not None}
 
 
 def _made(factory: Any, twin: nn.Module) -> Optimizer:

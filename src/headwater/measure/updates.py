@@ -58,7 +58,8 @@ class Updates:
                 decrease = -torch.dot(gradient.float().flatten(), self._change[name].flatten())
                 history.decreases.append(float(decrease))
         for name, parameter in self._parameters.items():
-            self._before.setdefault(name, torch.empty_like(parameter.detach())).copy_(parameter.detach())
+            weight = dense(parameter)
+            self._before.setdefault(name, torch.empty_like(weight)).copy_(weight)
 
     def after_step(self) -> None:
         """Measures ``|dw - weight decay| / max(|w|, |w| of PyTorch's default initialisation)``."""
@@ -69,7 +70,7 @@ class Updates:
             before, kept = self._before[name], 1.0 - decay(self._optimizer, group)
             change = self._change.setdefault(name, torch.empty_like(before, dtype=torch.float32))
             # in float32 also for half precision, where the difference itself would be rounded
-            change.copy_(parameter.detach()).sub_(before.float(), alpha=kept)
+            change.copy_(dense(parameter)).sub_(before.float(), alpha=kept)
             scale = max(frobenius(before), default_norm(parameter))
             self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
 

@@ -73,13 +73,13 @@ def check(measurement: Measurement) -> Finding | None:
     live = [p for p in judged if p.gradient != "zero"]
     culprit = _culprit(measurement, zero)
     part = _zero_part(culprit)
-    modules = tuple(dict.fromkeys(p.module or p.name for p in zero))
+    names = tuple(p.name.removesuffix(".weight") for p in zero)
     return Finding(
         code=CODE,
         name=NAME,
         severity="error" if _only_the_last(measurement, live) else "warning",
-        where=at_layer(measurement, culprit.name if culprit else modules[0], tuple(p.name for p in zero)),
-        message=f"{len(zero)} of {len(judged)} weights ({listed(modules)}) get exactly zero gradient in every step.",
+        where=at_layer(measurement, culprit.name if culprit else zero[0].module, tuple(p.name for p in zero)),
+        message=f"{len(zero)} of {len(judged)} weights ({listed(names)}) get exactly zero gradient in every step.",
         cause=_cause(culprit, part),
         evidence={"zero": len(zero), "judged": len(judged), "zero factor": part or "above the layers"},
         remedies=("leaky-activation", "init-matched") if part == "activation" else ("match-loss", "reconnect"),
