@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headwater.records import REMEDIES, Finding
 from headwater.report import words
-from headwater.report.svg import safe
+from headwater.report.html.svg import safe
 from headwater.report.verdict import roots
 
 

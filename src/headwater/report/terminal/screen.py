@@ -12,9 +12,9 @@ from rich.text import Text
 
 from headwater.records import Measurement
 from headwater.report import words
-from headwater.report.glyphs import Glyphs, glyphs, paragraph, text
-from headwater.report.terminal_findings import finding_lines
-from headwater.report.terminal_profile import profile_lines
+from headwater.report.terminal.findings import finding_lines
+from headwater.report.terminal.glyphs import Glyphs, glyphs, paragraph, text
+from headwater.report.terminal.profile import profile_lines
 from headwater.report.verdict import Verdict, roots, verdict
 
 if TYPE_CHECKING:

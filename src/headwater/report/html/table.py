@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headwater.records import Layer, Measurement
 from headwater.records.numbers import number
-from headwater.report.svg import safe
+from headwater.report.html.svg import safe
 from headwater.report.view import PARTS, factors
 from headwater.report.words import count, factor, source
 

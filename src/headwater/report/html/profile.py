@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from headwater.records import Measurement
 from headwater.records.numbers import number
 from headwater.report.axis import axis_over, marked
-from headwater.report.svg import Frame, Plot, across, drawing, element, grid, label, safe, up
+from headwater.report.html.svg import Frame, Plot, across, drawing, element, grid, label, safe, up
 from headwater.report.view import Place, place_name, places
 from headwater.report.words import factor
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from headwater.records import REMEDIES, Finding
 from headwater.report import words
-from headwater.report.glyphs import Glyphs, paragraph, text
+from headwater.report.terminal.glyphs import Glyphs, paragraph, text
 
 _SEVERITY = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _LABEL = 10

@@ -10,8 +10,8 @@ from rich.text import Text
 from headwater.records import Measurement
 from headwater.records.numbers import number
 from headwater.report.axis import LogAxis, position
-from headwater.report.glyphs import Glyphs, text
-from headwater.report.rows import Row, rows
+from headwater.report.terminal.glyphs import Glyphs, text
+from headwater.report.terminal.rows import Row, rows
 from headwater.report.view import Place, distance, places
 from headwater.report.words import count, factor, shortened
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from headwater.records import Measurement
 from headwater.report.axis import axis_over, marked
 from headwater.report.bars import Bar, Segment, bars, extremes
-from headwater.report.svg import Frame, Plot, across, drawing, element, grid, label, safe, up
+from headwater.report.html.svg import Frame, Plot, across, drawing, element, grid, label, safe, up
 from headwater.report.words import count, factor
 
 _LEAST_DECADES = 1.0

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from headwater.records import Measurement
 from headwater.records.numbers import number
 from headwater.report import words
-from headwater.report.html_findings import findings_section
-from headwater.report.html_table import table_section
-from headwater.report.svg import NARROW, WIDE, safe
-from headwater.report.svg_gains import draw_gains
-from headwater.report.svg_profile import draw_profile, has_level
+from headwater.report.html.findings import findings_section
+from headwater.report.html.gains import draw_gains
+from headwater.report.html.profile import draw_profile, has_level
+from headwater.report.html.svg import NARROW, WIDE, safe
+from headwater.report.html.table import table_section
 from headwater.report.verdict import verdict
 from headwater.report.view import PARTS, places
 
@@ -119,4 +119,4 @@ def _hash(style: str) -> str:
 
 @cache
 def _resource(name: str) -> str:
-    return files("headwater.report").joinpath(name).read_text(encoding="utf-8")
+    return files("headwater.report.html").joinpath(name).read_text(encoding="utf-8")
