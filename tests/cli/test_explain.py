@@ -18,7 +18,8 @@ def test_the_list_as_json(capsys):
     _, out, _ = run(capsys, "explain", "--json")
     listed = json.loads(out)
     assert len(listed) == len(RULES)
-    assert {"code": "HW101", "name": "vanishing-gradient"} in listed
+    assert ("HW101", "vanishing-gradient") in [(rule["code"], rule["name"]) for rule in listed]
+    assert all(rule["summary"].endswith(".") for rule in listed)
 
 
 @pytest.mark.parametrize("asked", ["HW101", "hw101", "vanishing-gradient"])

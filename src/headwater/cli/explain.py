@@ -39,13 +39,14 @@ def explain(
 
 def _list(json: bool) -> None:
     if json:
-        _write([{"code": known.code, "name": known.name} for known in RULES])
+        _write([{"code": known.code, "name": known.name, "summary": known.summary} for known in RULES])
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("code")
-    table.add_column("name")
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is")
     for known in RULES:
-        table.add_row(known.code, known.name)
+        table.add_row(known.code, known.name, known.summary)
     Console().print(table)
     Console().print("headwater explain CODE shows the page behind a code.", highlight=False)
 

@@ -25,3 +25,8 @@ class Rule:
     name: str
     check: Check
     page: str
+
+    @property
+    def summary(self) -> str:
+        """The fault in one sentence: the first line of the page, behind code and name."""
+        return self.page.strip().splitlines()[0].partition(": ")[2]
