@@ -39,3 +39,16 @@ def images(*shape: int, classes: int = 10, batches: int = 2) -> list[tuple[torch
 def tokens(vocabulary: int, length: int = 16) -> torch.Tensor:
     """Random token indices that avoid the special ones at the start of the vocabulary."""
     return torch.randint(5, vocabulary, (SIZE, length))
+
+
+def register_missing_operators() -> None:
+    """Declares the two operators that torchvision's Python files name at import, where its binary cannot be loaded.
+
+    On a machine without CUDA its binary, which wants CUDA's libraries, fails to load; timm and transformers need only
+    Python parts. Both import torchvision, so each builder calls this: no entry may depend on another run before it.
+    """
+    for name in ("nms", "qnms"):
+        try:
+            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float threshold) -> Tensor")
+        except RuntimeError:  # it is there already
+            return

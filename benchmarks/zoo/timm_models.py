@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 
-from benchmarks.zoo.entry import Entry, Problem, images
+from benchmarks.zoo.entry import Entry, Problem, images, register_missing_operators
 
 NAMES = """
 resnet18 resnet26d resnet50 resnext50_32x4d seresnet50 resnetv2_50 wide_resnet50_2 ecaresnet26t
@@ -22,22 +21,12 @@ mobilevit_xxs mobilevitv2_050 edgenext_xx_small efficientformer_l1 efficientvit_
 gcvit_xxtiny davit_tiny maxvit_rmlp_pico_rw_256 coatnet_pico_rw_224 mvitv2_tiny pvt_v2_b0 poolformer_s12 caformer_s18
 hiera_tiny_224 tiny_vit_5m_224 visformer_tiny volo_d1_224 sequencer2d_s convmixer_1024_20_ks9_p14
 halonet26t botnet26t_256 mixer_s32_224 resmlp_12_224 gmlp_ti16_224 gmixer_12_224
+legacy_seresnet18 tresnet_m hgnetv2_b0 lcnetv2_small cspnext_tiny cpubone_b0_bfrobust csatv2 iformer_t lowformer_b0
+efficientformerv2_s0 efficientvim_m1 efficientvit_m0 shvit_s1 swiftformer_xs vit_tiny_r_s16_p8_224
 """.split()
 
 SMALL = 96
 """Side of the images for models that take any size: a ninth of the work of 224 would be less than a layer's stride."""
-
-
-def register_missing_operators() -> None:
-    """Declares the two operators that torchvision's Python files name at import, where its binary cannot be loaded.
-
-    On a machine without CUDA its binary, which wants CUDA's libraries, fails to load; timm needs only Python parts.
-    """
-    for name in ("nms", "qnms"):
-        try:
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float threshold) -> Tensor")
-        except RuntimeError:  # it is there already
-            return
 
 
 def build(name: str) -> Problem:
@@ -55,9 +44,7 @@ def build(name: str) -> Problem:
 
 def _wants_its_size(name: str) -> bool:
     """Whether parts of the model (windows, relative positions, many strides) are built for its own image size."""
-    return any(
-        part in name for part in ("vit", "net26t", "maxvit", "coat", "swin", "nest", "hrnet", "inception", "vgg")
-    )
+    return any(part in name for part in ("vit", "net26t", "maxvit", "coat", "swin", "nest", "hrnet", "inception"))
 
 
 ENTRIES = [Entry(name, "timm", lambda name=name: build(name)) for name in NAMES]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.zoo.entry import SIZE, Entry, Problem, tokens
+from benchmarks.zoo.entry import SIZE, Entry, Problem, register_missing_operators, tokens
 
 VOCABULARY = 100
 _BODY = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
@@ -71,6 +71,19 @@ CAUSAL: dict[str, dict[str, Any]] = {
         **{**_GROUPED, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
         **{"shared_expert_intermediate_size": 32},
     },
+    "Olmo2": _GROUPED,
+    "Cohere": _GROUPED,
+    "Olmoe": {**_GROUPED, "num_experts": 4, "num_experts_per_tok": 2},
+    "RecurrentGemma": {
+        **_GROUPED,
+        "lru_width": 32,
+        "attention_window_size": 8,
+        "block_types": ["recurrent", "attention"],
+    },
+    "Mamba2": {
+        **{"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, **_SPECIAL},
+        **{"head_dim": 8, "num_heads": 8, "n_groups": 2, "chunk_size": 8},
+    },
     "Mamba": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, **_SPECIAL},
     "Rwkv": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "context_length": 32, **_SPECIAL},
 }
@@ -85,6 +98,11 @@ CLASSIFIERS: dict[str, dict[str, Any]] = {
     "MPNet": _TEXT,
     "XLNet": {"vocab_size": VOCABULARY, "d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 64},
     "ConvBert": {**_TEXT, "embedding_size": 16, "head_ratio": 2},
+    "Longformer": {**_TEXT, "attention_window": 8},
+    "Funnel": {"vocab_size": VOCABULARY, "block_sizes": [1, 1], "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64},
+    "RoFormer": {**_TEXT, "embedding_size": 32},
+    "FNet": {key: value for key, value in _TEXT.items() if key != "num_attention_heads"},
+    "ModernBert": {**_TEXT, **_SPECIAL, "cls_token_id": 1, "sep_token_id": 2},
     "MobileBert": {**_TEXT, "embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16},
 }
 
@@ -96,6 +114,7 @@ SEQ2SEQ: dict[str, dict[str, Any]] = {
     "MBart": _SEQ2SEQ,
     "Pegasus": _SEQ2SEQ,
     "M2M100": _SEQ2SEQ,
+    "Marian": _SEQ2SEQ,
 }
 
 IMAGE_CLASSIFIERS: dict[str, dict[str, Any]] = {
@@ -125,11 +144,11 @@ AUDIO_CLASSIFIERS: dict[str, dict[str, Any]] = {
 
 
 def _model(name: str, head: str, config: dict[str, Any]) -> Any:
+    register_missing_operators()
     import transformers
 
     transformers.logging.set_verbosity_error()
-    prefixes = {"XLNet": "XLNetLM"} if head == "LMHeadModel" else {}
-    model_class = getattr(transformers, prefixes.get(name, name) + head)
+    model_class = getattr(transformers, name + head)
     return model_class(getattr(transformers, f"{name}Config")(**config))
 
 
@@ -145,8 +164,9 @@ def _classifier(name: str) -> Problem:
 
 
 def _seq2seq(name: str) -> Problem:
+    head = "MTModel" if name == "Marian" else "ForConditionalGeneration"
     batches = [{"input_ids": tokens(VOCABULARY), "labels": tokens(VOCABULARY, 12)} for _ in range(2)]
-    return Problem(_model(name, "ForConditionalGeneration", SEQ2SEQ[name]), batches)
+    return Problem(_model(name, head, SEQ2SEQ[name]), batches)
 
 
 def _image(name: str) -> Problem:
@@ -159,7 +179,27 @@ def _image(name: str) -> Problem:
 
 def _audio(name: str) -> Problem:
     model = _model(name, "ForSequenceClassification", AUDIO_CLASSIFIERS[name])
-    return Problem(model, [{"input_values": torch.randn(SIZE, 1600), "labels": torch.randint(0, 2, (SIZE,))}])
+    batches = [{"input_values": torch.randn(SIZE, 1600), "labels": torch.randint(0, 2, (SIZE,))} for _ in range(2)]
+    return Problem(model, batches)
+
+
+def _whisper() -> Problem:
+    own = {"num_mel_bins": 16, "max_source_positions": 16, "max_target_positions": 32}
+    shared = {key: value for key, value in _SEQ2SEQ.items() if key != "max_position_embeddings"}
+    config = {**shared, **own, "suppress_tokens": None, "begin_suppress_tokens": None}
+    batches = [{"input_features": torch.randn(SIZE, 16, 32), "labels": tokens(VOCABULARY, 12)} for _ in range(2)]
+    return Problem(_model("Whisper", "ForConditionalGeneration", config), batches)
+
+
+def _pairs(name: str) -> Problem:
+    """Texts and images of one batch; the loss tells which belong together."""
+    vision = {**_BODY, "image_size": 32, "patch_size": 8}
+    model = _model(name, "Model", {"text_config": _TEXT | _SPECIAL, "vision_config": vision})
+    batches = [
+        {"input_ids": tokens(VOCABULARY), "pixel_values": torch.randn(SIZE, 3, 32, 32), "return_loss": True}
+        for _ in range(2)
+    ]
+    return Problem(model, batches)
 
 
 ENTRIES = [
@@ -168,4 +208,6 @@ ENTRIES = [
     *(Entry(f"{name} seq2seq", "transformers", lambda name=name: _seq2seq(name)) for name in SEQ2SEQ),
     *(Entry(f"{name} image", "transformers", lambda name=name: _image(name)) for name in IMAGE_CLASSIFIERS),
     *(Entry(f"{name} audio", "transformers", lambda name=name: _audio(name)) for name in AUDIO_CLASSIFIERS),
+    Entry("Whisper audio to text", "transformers", _whisper),
+    *(Entry(f"{name} pairs", "transformers", lambda name=name: _pairs(name)) for name in ("CLIP", "Siglip")),
 ]
