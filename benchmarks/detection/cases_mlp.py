@@ -123,6 +123,11 @@ SATURATED: tuple[Case, ...] = (
     *MLP.pair("tanh-shifted-5x100-regression", "HW302", "held_out",
         {"task": "friedman", "act": "tanh", "depth": 5, "width": 100, "init": "xavier", "opt": adam(1e-3)},
         {"shift": -12.0}, {"shift": 0.0}),
+    *MLP.pair("gelu-shifted-4x64", "HW302", "tune", {"act": "gelu", "depth": 4, "width": 64, "opt": adam(1e-3)},
+        {"shift": -8.0}, {"shift": 0.0}),
+    *MLP.pair("elu-shifted-3x128", "HW302", "held_out",
+        {"act": "elu", "depth": 3, "width": 128, "init": "he", "opt": sgd(0.05, 0.9)}, {"shift": -12.0},
+        {"shift": 0.0}, effect="slow"),
 )
 
 COLLAPSED: tuple[Case, ...] = (
@@ -153,6 +158,10 @@ HEALTHY: tuple[Case, ...] = (
     MLP.healthy("selu-30x128", "tune", act="selu", depth=30, width=128, init="lecun", opt=adam(1e-4), steps=300),
     MLP.healthy("gelu-he-16x200", "held_out", act="gelu", depth=16, width=200, init="lecun", amount=1.5,
         opt=adam(3e-4)),
+    MLP.healthy("gelu-sparse-3x128", "held_out", act="gelu", depth=3, width=128, init="he", shift=-1.5, opt=adam(1e-3),
+        tempts="HW302", note="most units are flat on most samples"),
+    MLP.healthy("silu-sparse-3x256", "tune", act="silu", depth=3, width=256, init="he", shift=-3.0, opt=adam(3e-3),
+        tempts="HW302", note="every unit has a slope under a tenth on every sample, and Adam trains all the same"),
     MLP.healthy("orthogonal-tanh-50x64", "tune", act="tanh", depth=50, width=64, init="orthogonal", opt=adam(3e-4)),
     MLP.healthy("dropout-half-4x256", "held_out", depth=4, width=256, init="he", dropout=0.5, steps=300),
     MLP.healthy("sigmoid-output-bce", "tune", task="parity-bce", depth=3, width=64),

@@ -69,6 +69,7 @@ class Case:
         part: prefix of the parameters that the effect ``"part"`` speaks of.
         accept: other leading codes that would name the same fault truthfully; counted apart.
         learns: score that a healthy network must reach.
+        tempts: for a healthy network that is no twin, the code that it invites by mistake.
     """
 
     name: str
@@ -82,6 +83,13 @@ class Case:
     accept: tuple[str, ...] = ()
     learns: float = 0.6
     note: str = ""
+    tempts: str | None = None
+
+    @property
+    def architecture(self) -> str:
+        """Kind of the network where the builder makes several, else the family."""
+        options: dict[str, Any] = getattr(self.build, "keywords", {})
+        return options.get("kind", "mlp" if self.family == "data" else self.family)
 
 
 @dataclass(frozen=True)
@@ -110,9 +118,11 @@ class Family:
             Case(twin, None, self.name, half, self._build(common, healthy), learns=learns),
         )
 
-    def healthy(self, name: str, half: Half, *, learns: float = 0.6, note: str = "", **options: Any) -> Case:
+    def healthy(
+        self, name: str, half: Half, *, learns: float = 0.6, note: str = "", tempts: str | None = None, **options: Any
+    ) -> Case:
         """A healthy network that invites a false alarm."""
-        return Case(name, None, self.name, half, self._build(options, {}), learns=learns, note=note)
+        return Case(name, None, self.name, half, self._build(options, {}), learns=learns, note=note, tempts=tempts)
 
     def _build(self, common: dict[str, Any], own: dict[str, Any]) -> Callable[..., Problem]:
         return partial(self.builder, **{**self.common, **common, **own})

@@ -99,3 +99,23 @@ def test_checkpointed_tensors_are_not_read() -> None:
             return checkpoint(self.net, x, use_reentrant=False)
 
     assert units_of(Checkpointed(), torch.randn(8, 4)) == ()
+
+
+def test_a_one_sided_activation_is_saturated_only_when_flat_on_every_sample() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 10), nn.GELU(), nn.Linear(10, 2))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.randn(10, 4))
+        model[0].bias.copy_(torch.tensor([-40.0] * 6 + [-4.0] * 2 + [0.0] * 2))  # flat always, mostly, by half
+    (record,) = units_of(model, torch.randn(512, 4), torch.randn(512, 4))
+    assert record.kind == "gelu"
+    assert record.saturated_units == (0, 1, 2, 3, 4, 5)
+    assert record.saturated == 6
+
+
+def test_positions_are_left_out_only_where_there_are_many() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.SiLU(), nn.Flatten(), nn.Linear(6 * 30 * 30, 2))
+    (record,) = units_of(model, torch.randn(4, 3, 32, 32))
+    assert (record.units, record.samples) == (6, 4 * 30 * 30)
+    (record,) = units_of(model, torch.randn(16, 3, 32, 32))
+    assert 4096 <= record.samples < 16 * 30 * 30

@@ -67,9 +67,11 @@ class UnitsRecord:
         units: number of units (channels).
         samples: number of samples seen, each position of a feature map or sequence counting as one.
         dead: units whose derivative was exactly zero on every sample.
-        saturated: units with ``E[phi'^2] / max phi'^2 < 0.01``.
+        saturated: units with ``E[phi'^2] / max phi'^2 < 0.01``; where the activation is flat on one side only (GELU,
+            SiLU, ELU...), units whose slope was below a hundredth of the largest on every sample.
         mean_square_slope: mean over units of ``E[phi'^2] / max phi'^2``.
         layer: name of the layer that feeds it.
+        dead_units, saturated_units: which units they are, counted from 0.
     """
 
     name: str
@@ -83,6 +85,8 @@ class UnitsRecord:
     layer: str | None = None
     file: str | None = None
     line: int | None = None
+    dead_units: tuple[int, ...] = ()
+    saturated_units: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""HW302 saturated-units: sigmoid or tanh units that are pressed against their limits, where they have no slope.
+"""HW302 saturated-units: units of a sigmoid, tanh or GELU whose inputs lie where the activation has no slope.
 
 A sigmoid's slope is 1/4 in its middle and 0.0025 at an input of 6. A tanh's falls from 1 to 0.0002 at 5. A unit that
 lives out there passes hardly any gradient to its own weights and to everything below.
@@ -22,14 +22,19 @@ The square, because this is what multiplies the squared norm of the gradient (th
 s = 0.01 passes a tenth of what it could. The maximum takes the activation's own height out: a sigmoid at rest is not
 saturated, though it passes only a quarter.
 
+GELU, SiLU, ELU and their kind are flat below zero only. A unit that rests there on most samples is sparse and well, as
+with a ReLU. Saturated is one whose slope is under a hundredth of the largest on every sample: as good as dead.
+
 ## Thresholds
 
 | what | value | source |
 | --- | --- | --- |
 | unit | s < 0.01 | passes less than a tenth of the gradient |
+| unit, one-sided | slope < 0.01 of the largest, always | at a tenth, networks that train well would count |
 | layer | over 50 % of its units | the definition of common debugging tools, with a slope in place of their limits |
 | error | layers below move less than 1e-2 times as far as those above | as HW101 |
 | samples | at least 64 | a mean over fewer says little |
+| samples, one-sided activations | at least 2048 | "on every sample": the rule of three of HW301 |
 
 Fixed limits on z are useless here: a limit of |z| > 9.5 for tanh, as one tool has it, asks for a slope of 2e-8.
 Exempt are gates (they multiply another signal: LSTM, GRU, highway, squeeze-and-excitation), attention and outputs:
@@ -54,6 +59,8 @@ sigmoids of gates and of outputs.
 
 from __future__ import annotations
 
+import math
+
 from headwater.records import Finding, Measurement, UnitsRecord, Where
 from headwater.records.numbers import number
 from headwater.rules.common import layer_named, listed
@@ -62,14 +69,16 @@ from headwater.rules.rule import Rule
 
 CODE, NAME = "HW302", "saturated-units"
 
-SATURATING = frozenset(["sigmoid", "tanh", "hardsigmoid", "softsign"])
+TWO_SIDED = frozenset(["sigmoid", "tanh", "hardsigmoid"])
 """Activations with limits on both sides that they approach."""
+ONE_SIDED = frozenset(["elu", "celu", "softplus", "silu", "gelu", "mish", "hardswish"])
+"""Smooth activations that are flat below zero."""
 MOST = 0.5
 """Share of a layer's units beyond which most of its gradient is lost."""
 LEFT_BEHIND = 1e-2
 """Update of the layers below over that of those above: the contrast of HW101."""
-FEW = 64
-"""Samples below which a mean slope says little."""
+FEW, FIRM = 64, 2048
+"""Samples below which a mean slope says little, and below which "never" does (rule of three, as HW301)."""
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -113,10 +122,14 @@ def saturated_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
         units
         for units in measurement.units
         if units.role == "hidden"
-        and units.kind in SATURATING
-        and units.samples >= FEW
+        and units.samples >= _samples_needed(units.kind)
         and units.saturated > MOST * units.units
     )
+
+
+def _samples_needed(kind: str) -> float:
+    """A ReLU, and what has no flat part, is never saturated."""
+    return FEW if kind in TWO_SIDED else FIRM if kind in ONE_SIDED else math.inf
 
 
 def _contrast(measurement: Measurement, units: UnitsRecord) -> float | None:
