@@ -78,7 +78,7 @@ def test_a_fourth_value_is_the_optimizer():
         ("missing:three", "Importing missing raised ModuleNotFoundError: No module named 'missing'$"),
         ("mine:five", "There is no function 'five' in mine. It has: Options, three, four, two, text, broken."),
         ("mine:THREE", "There is no function 'THREE'"),
-        ("mine:two", "got a tuple of 2"),
+        ("mine:two", "got 2 values"),
         ("mine:text", "got str"),
         ("mine:broken", r"mine:broken was called and raised KeyError: 'digits'\n  at .*mine.py:29"),
         ("raises.py:three", r"Importing raises.py raised ZeroDivisionError: division by zero\n  at .*raises.py:3"),

@@ -49,4 +49,4 @@ def test_the_gradient_in_words(signals: list[float], said: str) -> None:
 
 def test_rounding_to_zero_is_told_apart() -> None:
     made = measurement(profile=profile(vanishing().profile.points, underflow_at="20"))
-    assert verdict(Report(made, ())).gradient == "The gradient is lost in rounding at 20."
+    assert verdict(Report(made, ())).gradient == "The gradient is lost in rounding from 20 on: 0.14 per layer."

@@ -25,7 +25,9 @@ def test_a_third_dead_is_what_deep_relu_networks_have():
 
 def test_rare_units_on_few_samples_are_not_called_dead():
     """Trap 13: one batch cannot tell a rare unit from a dead one."""
-    assert check(chain(units=(units(dead=60, samples=512),))) is None
+    found = check(chain(units=(units(dead=60, samples=512),)))
+    assert found is not None and found.severity == "info"
+    assert "2048 samples are needed" in found.cause
     assert check(chain(units=(units(dead=100, samples=32),))) is None
 
 

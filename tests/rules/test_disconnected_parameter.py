@@ -42,6 +42,19 @@ def test_a_connected_network_is_silent():
 
 def test_a_spare_parameter_beside_used_ones_is_an_info():
     """XLNet's segment embedding without segments: its module learns through its other parameters."""
-    parameters = [weight("attn", gradient="nonzero"), replace(weight("attn", gradient="none"), name="attn.seg_embed")]
-    found = check(replace(chain(), parameters=tuple(parameters)))
+    spare = replace(weight("attn", shape=(2, 64), gradient="none"), name="attn.seg_embed")
+    found = check(replace(chain(), parameters=(weight("attn", gradient="nonzero"), spare)))
     assert found is not None and found.severity == "info"
+
+
+def test_a_large_parameter_is_no_spare():
+    large = replace(weight("attn", gradient="none"), name="attn.seg_embed")
+    found = check(replace(chain(), parameters=(weight("attn", gradient="nonzero"), large)))
+    assert found is not None and found.severity == "warning"
+
+
+def test_a_parameter_of_the_root_that_was_cut_off_is_no_spare():
+    cut = replace(weight("projection", gradient="none"), name="projection", module="")
+    small = replace(cut, shape=(8, 8))
+    found = check(replace(chain(), parameters=(small, *chain().parameters)))
+    assert found is not None and found.severity == "warning"

@@ -6,7 +6,7 @@ from tests.rules.build import NAMES, chain, with_parameters
 
 def test_identical_hidden_units_are_an_error():
     found = check(with_parameters(chain(), NAMES[:2], identical_units=True))
-    assert found is not None and found.severity == "error" and found.where.names == ("fc1.weight", "fc2.weight")
+    assert found is not None and found.severity == "error" and found.where.parameters == ("fc1.weight", "fc2.weight")
     assert "constant" in found.cause
 
 

@@ -11,6 +11,7 @@ import typer
 
 from headwater.cli.console import note, progress_bar
 from headwater.cli.target import load_setup
+from headwater.report.paths import PICTURES, writable
 
 
 class FailOn(str, Enum):
@@ -44,6 +45,10 @@ def check(
     headwater check package.training:setup --html report.html
     headwater check mine.py:network --json --fail-on warning
     """
+    if html is not None:
+        writable(html)
+    if plot is not None:
+        writable(plot, PICTURES)
     setup = load_setup(target)
     from headwater.diagnose import diagnose
 

@@ -77,9 +77,9 @@ def _own(module: ModuleType) -> list[str]:
 
 
 def _setup(returned: object, target: str) -> Setup:
-    parts = cast("tuple[Any, ...]", returned) if isinstance(returned, tuple) else ()
+    parts = cast("list[Any] | tuple[Any, ...]", returned) if isinstance(returned, list | tuple) else ()
     if len(parts) not in (3, 4):
-        came = f"a tuple of {len(parts)}" if isinstance(returned, tuple) else type(returned).__name__
+        came = f"{len(parts)} values" if isinstance(returned, list | tuple) else type(returned).__name__
         raise InputError(
             f"Expected {target} to return (model, batches, loss_fn) or (model, batches, loss_fn, optimizer), "
             f"got {came}. Use None as the loss function if the model's output carries .loss."

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+import headwater
 from headwater.measure.norms import frobenius
 from headwater.measure.probation import Probation
 from headwater.measure.profile import summarise
@@ -74,7 +75,11 @@ def measurement(
         head=result.head,
         optimizer=optimizer,
         device=str(first.device),
-        versions={"torch": str(torch.__version__), "python": platform.python_version()},
+        versions={
+            "headwater": headwater.__version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        },
     )
 
 

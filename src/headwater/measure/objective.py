@@ -62,12 +62,12 @@ class Objective:
             return self._with_loss(outputs, cast(Any, batch))
         if self.loss_fn is None and isinstance(batch, Sequence):
             return self._with_loss(model(*cast("Sequence[Any]", batch)), None)
-        if isinstance(batch, torch.Tensor) or len(batch) != 2:
+        if not isinstance(batch, Sequence) or len(cast("Sequence[Any]", batch)) != 2:
             raise BatchError(
                 f"Expected a batch (inputs, targets), got {describe(batch)}. Pass step=lambda model, batch: loss for "
                 "any other form."
             )
-        inputs, targets = batch
+        inputs, targets = cast("Sequence[Any]", batch)
         return self._with_loss(_call(model, inputs), targets)
 
     def _with_loss(self, outputs: Any, targets: Any) -> Forward:

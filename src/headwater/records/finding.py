@@ -10,12 +10,20 @@ Severity = Literal["error", "warning", "info"]
 
 @dataclass(frozen=True)
 class Where:
-    """Where a finding stands: layers or parameters by name, and the user's source line when it is known."""
+    """Where a finding stands.
+
+    Attributes:
+        module: the layer or module to look at first.
+        names: all layers or modules that it stands for.
+        parameters: the parameters at fault, where the finding is about parameters.
+        file, line: the user's source line, when it is known.
+    """
 
     module: str | None = None
     names: tuple[str, ...] = ()
     file: str | None = None
     line: int | None = None
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

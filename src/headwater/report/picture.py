@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headwater.errors import InputError, MissingDependencyError
+from headwater.errors import MissingDependencyError
 from headwater.records import Measurement
 from headwater.report.axis import LogAxis, axis_over, marked, ticks
 from headwater.report.bars import bars, extremes
+from headwater.report.paths import PICTURES, writable
 from headwater.report.verdict import verdict
 from headwater.report.view import PARTS, Place, place_name, places
 from headwater.report.words import printable, shortened
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from headwater.report.report import Report
 
-_SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 200
 _MOST_BARS = 200
 _MOST_MARKERS = 120
@@ -36,10 +36,10 @@ def render(report: Report, path: Path | None = None) -> Path | Figure:
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        InputError: the path has another suffix.
+        InputError: the path has another suffix, its folder does not exist, or nothing can be written there.
     """
-    if path is not None and path.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"Expected a path that ends in {', '.join(_SUFFIXES)}, got {path.name!r}.")
+    if path is not None:
+        writable(path, PICTURES)
     figure = _figure(report)
     if path is None:
         return figure

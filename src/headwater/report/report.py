@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from headwater.records import Finding, Layer, Measurement, Profile
 from headwater.report import html, json, picture, terminal
+from headwater.report.paths import writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,8 +74,12 @@ class Report:
         return html.render(self)
 
     def save_html(self, path: str | Path) -> Path:
-        """Writes the page and returns its path."""
-        path = Path(path)
+        """Writes the page and returns its path.
+
+        Raises:
+            InputError: the folder does not exist, or nothing can be written there.
+        """
+        path = writable(Path(path))
         path.write_text(self.to_html(), encoding="utf-8")
         return path
 
@@ -83,7 +88,7 @@ class Report:
 
         Raises:
             MissingDependencyError: matplotlib is not installed.
-            InputError: the path has another suffix.
+            InputError: the path has another suffix, its folder does not exist, or nothing can be written there.
         """
         return picture.render(self, None if path is None else Path(path))
 

@@ -70,7 +70,8 @@ def _in_words(name: str) -> str:
 def _gradient(profile: Profile) -> str:
     points = profile.points
     if profile.underflow_at:
-        return f"The gradient is lost in rounding at {printable(profile.underflow_at)}."
+        where = f"The gradient is lost in rounding from {printable(profile.underflow_at)} on"
+        return f"{where}." if profile.gain is None else f"{where}: {factor(profile.gain)} per layer."
     if profile.attenuation is None:
         return ""
     if not math.isfinite(profile.attenuation):

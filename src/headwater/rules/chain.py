@@ -73,8 +73,13 @@ def part_words(parts: Parts, *, grows: bool = False) -> str:
         verb = ("multiply" if plural else "multiplies") + f" it by {number(parts.gains[first])}"
     else:
         verb = ("keep " if plural else "keeps ") + percent(parts.gains[first]) + " of the gradient"
-    others = ", ".join(f"{said[name]} {percent(parts.gains[name])}" for name in rest[:2])
+    others = ", ".join(f"{said[name]} {_factor_words(parts.gains[name])}" for name in rest[:2])
     return f"{said[first]} {verb}" + (f", {others}" if others else "")
+
+
+def _factor_words(value: float) -> str:
+    """``58 %``; what grows by half and more as ``x 3.1``."""
+    return percent(value) if value < 1.5 else f"× {number(value)}"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -132,7 +132,7 @@ def _constant(measurement: Measurement) -> Finding:
         cause=f"Samples still differ at the layers' inputs; what tells them apart is lost next to {last}: a "
         "normalisation over one feature, or one that is then averaged, gives every sample the same numbers.",
         evidence={"output spread": head.output_spread or 0.0},
-        remedies=(),
+        remedies=("normalise-elsewhere",),
     )
 
 

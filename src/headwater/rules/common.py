@@ -19,10 +19,21 @@ def percent(share: float) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names: ``a, b, c and 4 more``."""
-    shown = ", ".join(names[:_MOST_NAMES])
+    """The first names: ``a, b, c and 4 more``; numbers, as `nn.Sequential` names layers, are said to be layers."""
+    numbered = "layers " if len(names) > 1 else "layer "
+    shown = (numbered if all(name.isdecimal() for name in names) else "") + ", ".join(names[:_MOST_NAMES])
     rest = len(names) - _MOST_NAMES
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def named(name: str) -> str:
+    """One name in a sentence: ``encoder.0``, ``layer 0``."""
+    return listed((name,))
+
+
+def amount(number_of: int, what: str) -> str:
+    """``1 parameter``, ``2 parameters``."""
+    return f"{number_of:,} {what}" + ("" if number_of == 1 else "s")
 
 
 def steps_in_words(step: int) -> str:
@@ -57,10 +68,18 @@ def layer_of(measurement: Measurement, parameter: ParameterRecord) -> Layer | No
     return layer_named(measurement, parameter.name) or layer_named(measurement, parameter.module)
 
 
-def at_layer(measurement: Measurement, name: str | None, names: tuple[str, ...] = ()) -> Where:
+def at_layer(
+    measurement: Measurement, name: str | None, names: tuple[str, ...] = (), parameters: tuple[str, ...] = ()
+) -> Where:
     """Where a layer stands, with its source line when it is known."""
     layer = layer_named(measurement, name)
-    return Where(name, names or ((name,) if name else ()), layer.file if layer else None, layer.line if layer else None)
+    file, line = (layer.file, layer.line) if layer else (None, None)
+    return Where(name, names or ((name,) if name else ()), file, line, parameters)
+
+
+def modules_of(parameters: Iterable[ParameterRecord]) -> tuple[str, ...]:
+    """The modules that own the parameters, each once; a parameter of the root stands for itself."""
+    return tuple(dict.fromkeys(p.module or p.name for p in parameters))
 
 
 def blows_up(steps: Sequence[StepRecord]) -> StepRecord | None:

@@ -1,4 +1,4 @@
-"""HW301 dead-units: units whose slope is exactly zero on every sample, so that they can never learn again.
+"""HW301 dead-units: units whose slope is exactly zero on every sample, so that no gradient reaches their weights.
 
 A ReLU passes the gradient where its input is positive. A unit whose input is negative on *all* data passes none,
 ever: its weights get no gradient, and nothing that it computes changes until the layers below happen to move it back.
@@ -20,13 +20,15 @@ over all samples of several batches, each position of an image or sequence count
     dead = slope(z) == 0 on each of n samples
 
 By the rule of three, a unit that was never active in n samples is active on less than 3/n of the data, at 95 %
-confidence: (1 - p)^n = 0.05 gives p = 3/n. Headwater reads further batches until n reaches 2048 (p < 0.15 %).
+confidence: (1 - p)^n = 0.05 gives p = 3/n. While units look dead and there are further batches (64 at most), they are
+read too, until n reaches 2048 (p < 0.15 %).
 
 ## Thresholds
 
 | what | value | source |
 | --- | --- | --- |
 | warning | over 50 % of a layer's units, on 2048 samples | above what networks that train have (measured: up to 30 %) |
+| info | over 50 %, on 64 to 2047 samples | too few to be sure: pass more batches |
 | error | over 90 %, on 64 samples | those left let less than a third of the norm through |
 | firm | 2048 samples | rule of three: active on less than 0.15 % of the data |
 
@@ -39,8 +41,9 @@ Gates and outputs are exempt: a gate that stays shut, or an output at its limit,
 ## What to do
 
 If units died during training: lower the learning rate or warm it up. If they were born dead: initialise for ReLU (He)
-with biases at zero, and standardise the inputs. An activation with a slope on both sides (leaky ReLU, ELU, GELU) lets
-dead units come back; a normalisation before the activation centres what it receives.
+with biases at zero, and standardise the inputs. A leaky ReLU has a slope on both sides and lets dead units come
+back; ELU and GELU do so a little below zero, and are as flat as a ReLU far below. A normalisation before the
+activation centres what it receives.
 
 ## What not to do
 
@@ -57,7 +60,7 @@ Where sparsity is wanted, dead units may be the price; look at their share over 
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, Severity, UnitsRecord, Where
-from headwater.rules.common import listed, percent
+from headwater.rules.common import listed, named, percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW301", "dead-units"
@@ -69,6 +72,7 @@ MOST, NEARLY_ALL = 0.5, 0.9
 """Shares of a layer's units. Healthy networks have up to 0.3 (measured, 30 layers of ReLU with He initialisation)."""
 FIRM, FEW = 2048, 64
 """Samples: by the rule of three, activity below 3/2048 = 0.15 % at 95 %; below 64 samples (5 %) nothing is said."""
+_ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 RULE_OF_THREE = 3.0
 """``-ln 0.05``: a unit not seen active in n samples is active on less than 3/n of the data at 95 % confidence."""
 
@@ -80,28 +84,30 @@ def check(measurement: Measurement) -> Finding | None:
     }
     if not severities:
         return None
-    worst = max(severities, key=lambda units: (severities[units] == "error", _share(units)))
-    layers = tuple(units.layer or units.name for units in severities)
+    worst = min(severities, key=lambda units: (_ORDER.index(severities[units]), -_share(units)))
+    severity = severities[worst]
+    layers = tuple(units.layer or units.name for units in severities if severities[units] == severity)
     bound = RULE_OF_THREE / worst.samples
     place = worst.layer or worst.name
     also = [name for name in layers if name != place]
     return Finding(
         code=CODE,
         name=NAME,
-        severity=severities[worst],
+        severity=severity,
         where=Where(place, layers, worst.file, worst.line),
-        message=f"{worst.dead} of {worst.units} units after {place} ({worst.kind}) were inactive on "
+        message=f"{worst.dead} of {worst.units} units after {named(place)} ({worst.kind}) were inactive on "
         f"all {worst.samples} samples" + (f"; so were many after {listed(also)}." if also else "."),
         cause="Their input is negative (or beyond the limit) on every sample: their slope is exactly zero, and no "
-        f"gradient brings them back. Such a unit fires on less than {percent(bound)} of the data (95 % confidence).",
+        f"gradient brings them back. Such a unit fires on less than {percent(bound)} of the data (95 % confidence)."
+        + (f" Pass more batches: {FIRM} samples are needed to be sure." if severity == "info" else ""),
         evidence={
             "dead": worst.dead,
             "units": worst.units,
             "samples": worst.samples,
             "activity bound": bound,
-            "layers": len(severities),
+            "layers": len(layers),
         },
-        remedies=("leaky-activation", "lower-rate", "init-matched", "normalisation"),
+        remedies=() if severity == "info" else ("leaky-activation", "lower-rate", "init-matched", "normalisation"),
     )
 
 
@@ -117,7 +123,9 @@ def dead_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
 def _severity(units: UnitsRecord) -> Severity | None:
     if _share(units) > NEARLY_ALL:
         return "error"
-    return "warning" if _share(units) > MOST and units.samples >= FIRM else None
+    if _share(units) <= MOST:
+        return None
+    return "warning" if units.samples >= FIRM else "info"
 
 
 def _share(units: UnitsRecord) -> float:

@@ -27,7 +27,7 @@ Over the whole probation, for every parameter with `requires_grad`:
 
 The 5 % are chosen: the pooler that many pretrained encoders carry and run, whether it is used or not, holds less in
 all but toy sizes. Modules that did not run are unused by design until shown otherwise, and are never more than an
-info.
+info. So are spare parameters: under 5 %, in a module that passes a gradient on through others.
 
 ## What to do
 
@@ -48,7 +48,7 @@ Do not silence it with `find_unused_parameters=True` in data-parallel training b
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, ParameterRecord, Severity
-from headwater.rules.common import at_layer, count, listed, percent, trainable
+from headwater.rules.common import amount, at_layer, count, listed, modules_of, percent, trainable
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW601", "disconnected-parameter"
@@ -65,17 +65,17 @@ def check(measurement: Measurement) -> Finding | None:
     lost = [p for p in asking if p.gradient == "none"]
     if not lost:
         return None
-    ran = [p for p in lost if p.called and not _beside_living(p, asking)]
+    ran = [p for p in lost if p.called and not _spare(p, asking)]
     shown = ran or lost
     share = count(ran) / max(count(asking), 1)
-    modules = tuple(dict.fromkeys(p.module or p.name for p in shown))
+    modules = modules_of(shown)
     severity = _severity(ran, asking, share)
     return Finding(
         code=CODE,
         name=NAME,
         severity=severity,
-        where=at_layer(measurement, modules[0], tuple(p.name for p in shown)),
-        message=f"No gradient reaches {len(shown)} parameters of {listed(modules)}, "
+        where=at_layer(measurement, modules[0], modules, tuple(p.name for p in shown)),
+        message=f"No gradient reaches {amount(len(shown), 'parameter')} of {listed(modules)}, "
         f"{percent(count(shown) / max(count(asking), 1))} of all trainable numbers.",
         cause=_cause(severity, bool(ran)),
         evidence={"parameters": len(shown), "numbers": count(shown), "share that ran": share},
@@ -83,10 +83,17 @@ def check(measurement: Measurement) -> Finding | None:
     )
 
 
-def _beside_living(parameter: ParameterRecord, asking: tuple[ParameterRecord, ...]) -> bool:
-    """Whether a gradient reaches others of its module or below it: then the module has no use for this one."""
-    inside = parameter.module + "." if parameter.module else ""
-    return any(p.name.startswith(inside) and p.gradient != "none" for p in asking)
+def _spare(parameter: ParameterRecord, asking: tuple[ParameterRecord, ...]) -> bool:
+    """Whether a gradient reaches others of its module, or below it: then the module has no use for this one.
+
+    A large one is not put by as a spare, and the whole model is below its root: there only neighbours count.
+    """
+    if count([parameter]) >= SMALL * count(asking):
+        return False
+    alive = [p for p in asking if p.gradient != "none"]
+    if not parameter.module:
+        return any(not p.module for p in alive)
+    return any(p.name.startswith(parameter.module + ".") for p in alive)
 
 
 def _severity(ran: list[ParameterRecord], asking: tuple[ParameterRecord, ...], share: float) -> Severity:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from headwater.records import Layer, Measurement, ParameterRecord
 from headwater.rules.common import layer_of, median
 
-_LOOKUPS = ("Embedding", "EmbeddingBag")
+LOOKUPS = ("Embedding", "EmbeddingBag")
+"""Layers that look rows up: most rows get no gradient from a batch, by design."""
 
 _ROUNDING = 1e-5
 """A spread below this is within two digits of float32's rounding (1.2e-7): a ratio to it says nothing."""
@@ -30,7 +31,7 @@ def trained(measurement: Measurement) -> tuple[Layer, ...]:
         if layer.trainable
         and layer.update_ratio is not None
         and not layer.zero_initialised
-        and layer.kind not in _LOOKUPS
+        and layer.kind not in LOOKUPS
     )
 
 

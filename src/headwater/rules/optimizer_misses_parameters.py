@@ -49,7 +49,7 @@ from __future__ import annotations
 import re
 
 from headwater.records import Finding, Measurement
-from headwater.rules.common import at_layer, count, listed, percent, trainable
+from headwater.rules.common import amount, at_layer, count, listed, modules_of, percent, trainable
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW606", "optimizer-misses-parameters"
@@ -70,9 +70,10 @@ def check(measurement: Measurement) -> Finding | None:
         return _unregistered(measurement)
     share = count(missed) / max(count(asking), 1)
     foreign = measurement.optimizer.foreign
-    modules = tuple(dict.fromkeys(p.module or p.name for p in missed))
+    modules = modules_of(missed)
     cause = (
-        f"It holds {foreign} parameters that the model does not have: it was made before these layers were replaced."
+        f"It holds {amount(foreign, 'parameter')} that the model does not have: it was made before these layers were "
+        "replaced."
         if foreign
         else "It was made from a part of the parameters, or before these were added."
     )
@@ -80,9 +81,10 @@ def check(measurement: Measurement) -> Finding | None:
         code=CODE,
         name=NAME,
         severity="error" if share > MOST else "warning",
-        where=at_layer(measurement, modules[0], tuple(p.name for p in missed)),
-        message=f"The optimizer ({measurement.optimizer.kind}) does not hold {len(missed)} trainable parameters of "
-        f"{listed(modules)}: {percent(share)} of all trainable numbers never move.",
+        where=at_layer(measurement, modules[0], modules, tuple(p.name for p in missed)),
+        message=f"The optimizer ({measurement.optimizer.kind}) does not hold "
+        f"{amount(len(missed), 'trainable parameter')} of {listed(modules)}: {percent(share)} of all "
+        "trainable numbers never move.",
         cause=cause + " If they are meant to stay, set requires_grad_(False).",
         evidence={"missed": len(missed), "numbers": count(missed), "share": share, "foreign": foreign},
         remedies=("register-parameters",),

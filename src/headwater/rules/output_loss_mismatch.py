@@ -137,13 +137,15 @@ def _softmax_of_one(measurement: Measurement) -> _Fault | None:
     constant = head.output_min == head.output_max == 1.0
     if not single or not (all_zero or constant):
         return None
+    op = single[0]
+    name, value = ("logarithm of a softmax", 0) if op.kind == "LogSoftmax" else ("softmax", 1)
     return _Fault(
-        single[0],
+        op,
         "error",
-        f"A softmax over a single unit (shape {list(single[0].shape)}) gives 1 always: every gradient is exactly zero.",
+        f"A {name} over a single unit (shape {list(op.shape)}) is always {value}: every gradient is exactly zero.",
         "A softmax divides each unit by the sum over all units: with one unit it divides it by itself.",
         ("match-loss", "remove-softmax"),
-        {"operation": single[0].kind, "shape": str(list(single[0].shape))},
+        {"operation": op.kind, "shape": str(list(op.shape))},
     )
 
 
@@ -219,8 +221,8 @@ def _softmax_twice(op: HeadOp, fed: HeadOp) -> _Fault:
     return _Fault(
         fed,
         "warning",
-        f"The cross-entropy applies a softmax to the output of a {fed.kind}: with {classes} classes its loss cannot "
-        f"fall below {number(least)}.",
+        f"The cross-entropy applies a softmax of its own, and gets the output of a {fed.kind}: with {classes} classes "
+        f"the loss cannot fall below {math.floor(100 * least) / 100:g}.",
         f"It expects raw logits. From values between 0 and 1 its softmax makes at most {number(math.exp(-least))} for "
         "the right class, and gradients that are far too small.",
         ("remove-softmax",),

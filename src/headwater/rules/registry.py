@@ -49,7 +49,9 @@ def rule(code: str) -> Rule:
     wanted = code.strip()
     found = _BY_CODE.get(wanted.upper()) or _BY_NAME.get(wanted.lower())
     if found is None:
-        raise UnknownCodeError(f"No rule has the code {code!r}. Nearest: {_nearest(wanted)}.")
+        near = _nearest(wanted)
+        hint = f"Nearest: {near}." if near else "All codes: headwater explain."
+        raise UnknownCodeError(f"No rule has the code {code!r}. {hint}")
     return found
 
 
@@ -72,7 +74,7 @@ def by_code(rules: Iterable[Rule]) -> dict[str, Rule]:
 def _nearest(wanted: str) -> str:
     codes = difflib.get_close_matches(wanted.upper(), _BY_CODE, n=3, cutoff=0.5)
     names = difflib.get_close_matches(wanted.lower(), _BY_NAME, n=3, cutoff=0.5)
-    matches = codes or [_BY_NAME[name].code for name in names] or sorted(_BY_CODE)
+    matches = (names and [_BY_NAME[name].code for name in names]) or sorted(codes)
     return ", ".join(f"{each} ({_BY_CODE[each].name})" for each in matches)
 
 

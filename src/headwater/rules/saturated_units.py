@@ -5,7 +5,7 @@ lives out there passes hardly any gradient to its own weights and to everything 
 
 ## What it means
 
-Unlike a dead ReLU the unit is not lost, only very slow: its gradient is thousands of times too small. Where most
+Unlike a dead ReLU the unit is not lost, only slow: its gradient is a tenth of what it could be, or far less. Where most
 units of a layer are saturated, the layers below it stand still while those above learn. Saturation is a *cause* of
 vanishing: where it accounts for most of what the gradient loses, this finding leads and HW101 stands under it.
 
@@ -63,7 +63,7 @@ import math
 
 from headwater.records import Finding, Measurement, UnitsRecord, Where
 from headwater.records.numbers import number
-from headwater.rules.common import layer_named, listed
+from headwater.rules.common import layer_named, listed, named
 from headwater.rules.effects import trained, update_contrast
 from headwater.rules.rule import Rule
 
@@ -107,7 +107,7 @@ def check(measurement: Measurement) -> Finding | None:
         name=NAME,
         severity="error" if stuck else "warning",
         where=Where(place, layers, worst.file, worst.line),
-        message=f"{worst.saturated} of {worst.units} units after {place} ({worst.kind}) are saturated"
+        message=f"{worst.saturated} of {worst.units} units after {named(place)} ({worst.kind}) are saturated"
         + (f"; so are most after {listed(also)}." if also else "."),
         cause="Their inputs are so large that the activation is flat there: the mean square slope is "
         f"{number(worst.mean_square_slope)} of its largest.{effect}",

@@ -49,7 +49,7 @@ features. Do not add tiny noise to a constant: units that differ by 1e-3 take lo
 from __future__ import annotations
 
 from headwater.records import Finding, Measurement, ParameterRecord
-from headwater.rules.common import at_layer, layer_of, listed, trainable
+from headwater.rules.common import at_layer, layer_of, listed, modules_of, trainable
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW607", "symmetric-initialisation"
@@ -63,13 +63,13 @@ def check(measurement: Measurement) -> Finding | None:
     if not same:
         return _equal_at_start(measurement, [p for p in hidden if p.equal_at_start and p.name in applied])
     zero = sum(p.norm == 0 for p in same)
-    modules = tuple(dict.fromkeys(p.module or p.name for p in same))
+    modules = modules_of(same)
     what = "are all zero" if zero == len(same) else "are drawn as one constant, or as copies of one row"
     return Finding(
         code=CODE,
         name=NAME,
         severity="error",
-        where=at_layer(measurement, modules[0], tuple(p.name for p in same)),
+        where=at_layer(measurement, modules[0], modules, tuple(p.name for p in same)),
         message=f"All units of {listed(modules)} have the same weights and gradient: each layer works as one unit.",
         cause=f"Their weights {what}, so all units take the same step and can never differ.",
         evidence={"matrices": len(same), "all zero": zero, "units of the first": same[0].shape[0]},
@@ -80,12 +80,12 @@ def check(measurement: Measurement) -> Finding | None:
 def _equal_at_start(measurement: Measurement, equal: list[ParameterRecord]) -> Finding | None:
     if not equal:
         return None
-    modules = tuple(dict.fromkeys(p.module or p.name for p in equal))
+    modules = modules_of(equal)
     return Finding(
         code=CODE,
         name=NAME,
         severity="warning",
-        where=at_layer(measurement, modules[0], tuple(p.name for p in equal)),
+        where=at_layer(measurement, modules[0], modules, tuple(p.name for p in equal)),
         message=f"All units of {listed(modules)} start with the same weights.",
         cause="Their weights are one constant, or copies of one row: only their biases tell the units apart, and each "
         "layer starts as little more than one unit.",

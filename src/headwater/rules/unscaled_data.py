@@ -51,7 +51,7 @@ from __future__ import annotations
 
 from headwater.records import Finding, HeadRecord, InputRecord, Measurement, Where
 from headwater.records.numbers import number
-from headwater.rules.common import at_layer, blows_up, steps_in_words
+from headwater.rules.common import at_layer, blows_up, named, steps_in_words
 from headwater.rules.head_ops import CLASSIFICATION, compares_like, regression
 from headwater.rules.rule import Rule
 
@@ -111,13 +111,14 @@ def _message(inputs: list[InputRecord], targets: float | None) -> str:
     if inputs:
         first = inputs[0]
         said.append(
-            f"{first.layer} reads inputs of root mean square {number(first.rms)} (from {first.minimum:.3g} to "
+            f"{named(first.layer)} reads inputs of root mean square {number(first.rms)} (from {first.minimum:.3g} to "
             f"{first.maximum:.3g}); about 1 is expected"
         )
     if targets is not None:
         said.append(f"the targets have root mean square {number(targets)}, far from what the network puts out")
     text = "; ".join(said)
-    return text[0].upper() + text[1:] + "." if not inputs else text + "."
+    starts_with_a_name = inputs and not inputs[0].layer.isdecimal()
+    return text + "." if starts_with_a_name else text[0].upper() + text[1:] + "."
 
 
 def _cause(inputs: list[InputRecord]) -> str:

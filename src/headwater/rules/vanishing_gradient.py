@@ -86,7 +86,7 @@ from dataclasses import dataclass
 from headwater.records import Finding, Measurement, Profile, ProfilePoint, Severity
 from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
-from headwater.rules.common import at_layer, median, percent
+from headwater.rules.common import at_layer, median, named, percent
 from headwater.rules.effects import epsilon_share, loss_share, spread_left, thirds, trained, update, update_contrast
 from headwater.rules.rule import Rule
 
@@ -221,9 +221,10 @@ def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
     contrast = update_contrast(lower, upper)
     if contrast is not None and contrast < UPDATES:
         says = f"the lower third moves {number(contrast)} times as far as the upper"
+        says = says if contrast > 0 else "the lower third does not move at all"
         found.append(_Effect(says, "update contrast", contrast))
     moved = median(map(update, lower)) if lower else 1.0
-    if moved < ROUNDED:
+    if moved < ROUNDED and contrast != 0:
         found.append(_Effect(f"the lower third moves by {number(moved)} of its weights a step", "lower update", moved))
     ruled = epsilon_share(measurement, lower)
     if ruled is not None and ruled > EPSILON:
@@ -252,21 +253,21 @@ def _message(profile: Profile, cause: _Cause, effects: tuple[_Effect, ...]) -> s
     first, last = profile.points[0].name, profile.points[-1].name
     if profile.underflow_at:
         said = (
-            f"The gradient is lost in rounding at {profile.underflow_at}: of what reaches {last}, nothing that its "
-            f"number format can hold arrives at {first}"
+            f"From {named(profile.underflow_at)} on, the gradient is smaller than its number format can hold with all "
+            f"digits: what reaches {named(last)} arrives at {named(first)} as rounding noise"
         )
     else:
         share = number(cause.attenuation)
-        said = f"Of the gradient that reaches {last}, a share of {share} arrives at {first}"
+        said = f"Of the gradient that reaches {named(last)}, a share of {share} arrives at {named(first)}"
     if cause.bottleneck:
-        said += f"; {cause.upper.name} alone lets {percent(_drop((cause.lower, cause.upper)))} through"
+        said += f"; {named(cause.upper.name)} alone lets {percent(_drop((cause.lower, cause.upper)))} through"
     elif profile.gain is not None:
-        said += f": each layer keeps {percent(profile.gain)}"
+        said += f"{';' if profile.underflow_at else ':'} each layer keeps {percent(profile.gain)}"
     return said + ("." if effects else "; the layers still move, so this is a risk.")
 
 
 def _why(cause: _Cause, parts: Parts | None, effects: tuple[_Effect, ...]) -> str:
-    where = f"In {cause.upper.name}" if cause.bottleneck else "A layer on average"
+    where = f"In {named(cause.upper.name)}" if cause.bottleneck else "A layer on average"
     why = f"{where}: {part_words(parts)}." if parts else "It is lost where branches meet, not in one kind of operation."
     effect = "; ".join(effect.says for effect in effects[:2])
     return f"{why} As a result {effect}." if effect else why
@@ -291,6 +292,8 @@ def _remedies(measurement: Measurement, cause: _Cause, parts: Parts | None) -> t
         codes = ["residual", "init-matched"]
     else:
         codes = ["init-matched", "normalisation", "residual"]
+    if "sigmoid" in kinds or any(point.normalised for point in measurement.profile.points):
+        codes = [code for code in codes if code != "normalisation"]  # 0.39 a layer is left of a normalised sigmoid
     if cause.attenuation > ADAM_TRAINS and measurement.optimizer.kind == "SGD":
         codes.append("adaptive-optimizer")
     return tuple(codes)

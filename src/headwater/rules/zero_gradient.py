@@ -18,7 +18,8 @@ ran, and that autograd connects to the loss:
 
     gradient == 0 exactly, in every element and every step
 
-The first layer from the output at which the signal is zero is named, with the kind of factor that did it.
+Named is the layer nearest the output that still gets a gradient and passes none on, with the kind of factor that is
+zero there.
 
 ## Thresholds
 
@@ -54,12 +55,11 @@ from __future__ import annotations
 
 from headwater.records import Finding, Layer, Measurement, ParameterRecord
 from headwater.rules.chain import NAMES, factor
-from headwater.rules.common import at_layer, layer_of, listed, trainable
+from headwater.rules.common import at_layer, layer_of, listed, modules_of, named, trainable
+from headwater.rules.effects import LOOKUPS
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW602", "zero-gradient"
-
-_LOOKUPS = ("Embedding", "EmbeddingBag")
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -73,13 +73,14 @@ def check(measurement: Measurement) -> Finding | None:
     live = [p for p in judged if p.gradient != "zero"]
     culprit = _culprit(measurement, zero)
     part = _zero_part(culprit)
-    names = tuple(p.name.removesuffix(".weight") for p in zero)
+    modules, names = modules_of(zero), tuple(p.name for p in zero)
+    shown = tuple(name.removesuffix(".weight") for name in names)
     return Finding(
         code=CODE,
         name=NAME,
         severity="error" if _only_the_last(measurement, live) else "warning",
-        where=at_layer(measurement, culprit.name if culprit else zero[0].module, tuple(p.name for p in zero)),
-        message=f"{len(zero)} of {len(judged)} weights ({listed(names)}) get exactly zero gradient in every step.",
+        where=at_layer(measurement, culprit.name if culprit else modules[0], modules, names),
+        message=f"{len(zero)} of {len(judged)} weights ({listed(shown)}) get exactly zero gradient in every step.",
         cause=_cause(culprit, part),
         evidence={"zero": len(zero), "judged": len(judged), "zero factor": part or "above the layers"},
         remedies=("leaky-activation", "init-matched") if part == "activation" else ("match-loss", "reconnect"),
@@ -90,7 +91,7 @@ def _judged(measurement: Measurement, parameter: ParameterRecord) -> bool:
     if len(parameter.shape) < 2 or parameter.gradient == "none" or parameter.called is False:
         return False
     layer = layer_of(measurement, parameter)
-    return layer is None or not (layer.underflow or layer.zero_initialised or layer.kind in _LOOKUPS)
+    return layer is None or not (layer.underflow or layer.zero_initialised or layer.kind in LOOKUPS)
 
 
 def _only_the_last(measurement: Measurement, live: list[ParameterRecord]) -> bool:
@@ -119,8 +120,8 @@ def _cause(culprit: Layer | None, part: str | None) -> str:
     if culprit is not None and part is not None:
         said = {"activation": "the activation has no slope on any sample", "weights": "its weights are zero"}
         why = said.get(part, "an operation passes exactly nothing")
-        return f"Below {culprit.name} {why}, and everything further down gets zero times the rest."
-    above = f" above {culprit.name}" if culprit else ""
+        return f"Below {named(culprit.name)} {why}, and everything further down gets zero times the rest."
+    above = f" above {named(culprit.name)}" if culprit else ""
     return (
         f"A factor{above} is zero for every sample: a softmax over one unit, an activation at its limit, rounding, "
         "or a comparison."

@@ -32,8 +32,8 @@ def _card(number: int, chapter: Chapter) -> str:
         f"<h2>{number}. {escape(chapter.plan.title)}</h2>"
         f'<p class="change">{escape(changed(chapter))}</p>'
         f'<div class="accuracy">{100 * chapter.training.accuracy:.0f} % <small>of the test images right</small></div>'
-        f"{loss_curve(chapter.training)}{said}"
-        f'<p class="verdict">{escape(diagnosis(chapter))}</p></section>'
+        f"{loss_curve(chapter.training)}"
+        f'<div class="said">{said}<p class="verdict">{escape(diagnosis(chapter))}</p></div></section>'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headwater.records.numbers import number
 from headwater.study.data import Dataset
 from headwater.study.demo import STEPS, WIDTH, Chapter, Demo
 from headwater.study.training import BATCH_SIZE, Training
@@ -50,8 +51,8 @@ def gradient(chapter: Chapter) -> str | None:
     if gain is None:
         return None
     return (
-        f"On the way back a layer keeps {gain:.2f} of the gradient (median); {share_left(chapter)} of it arrives at "
-        "the first."
+        f"On the way back a layer keeps {number(100 * gain)} % of the gradient (median); {share_left(chapter)} of it "
+        "arrives at the first."
     )
 
 
@@ -110,4 +111,4 @@ def _known(values: list[float | None]) -> list[float]:
 
 
 def _power(share: float) -> str:
-    return f"{share:.2f}" if 0.01 <= share < 100 else f"{share:.0e}"
+    return number(share)

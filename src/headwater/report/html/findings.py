@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from headwater.records import REMEDIES, Finding
 from headwater.report import words
 from headwater.report.html.svg import safe
@@ -19,11 +21,16 @@ def findings_section(findings: tuple[Finding, ...]) -> str:
 def _card(finding: Finding, consequences: list[Finding]) -> str:
     return (
         f'<article class="finding {safe(finding.severity)}">{_head(finding, "h3")}'
-        f'<p class="message">{safe(finding.message)}</p><p class="cause">{safe(finding.cause)}</p>'
+        f'<p class="message">{_prose(finding.message)}</p><p class="cause">{_prose(finding.cause)}</p>'
         f"{_evidence(finding)}{_advice(finding)}{_under(consequences)}"
         f'<p class="explain"><code>headwater explain {safe(finding.code)}</code> shows the page behind it.</p>'
         "</article>"
     )
+
+
+def _prose(text: str) -> str:
+    """A sentence whose numbers stay with their per cent signs at the end of a line."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", safe(text))
 
 
 def _head(finding: Finding, heading: str) -> str:
@@ -56,7 +63,7 @@ def _advice(finding: Finding) -> str:
 
 def _under(consequences: list[Finding]) -> str:
     items = "".join(
-        f'<li class="{safe(each.severity)}">{_head(each, "h5")}<p class="message">{safe(each.message)}</p></li>'
+        f'<li class="{safe(each.severity)}">{_head(each, "h5")}<p class="message">{_prose(each.message)}</p></li>'
         for each in consequences
     )
     return f'<h4>It explains</h4><ul class="under">{items}</ul>' if items else ""

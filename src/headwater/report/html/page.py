@@ -23,7 +23,7 @@ from headwater.report.html.profile import draw_profile, has_level
 from headwater.report.html.svg import NARROW, WIDE, safe
 from headwater.report.html.table import table_section
 from headwater.report.verdict import verdict
-from headwater.report.view import PARTS, places
+from headwater.report.view import PARTS, factors, places
 
 if TYPE_CHECKING:
     from headwater.report.report import Report
@@ -61,7 +61,7 @@ def _pictures(report: Report) -> str:
     told = "" if report.healthy else f'<p class="told">{safe(verdict(report).gradient)}</p>'
     figures = [
         _figure("The gradient on its way back", profile, told + _marks_legend(report)),
-        _figure("What each layer does to it", gains, _parts_legend()),
+        _figure("What each layer does to it", gains, _parts_legend(measurement)),
     ]
     return "\n".join(figures)
 
@@ -87,8 +87,10 @@ def _marks_legend(report: Report) -> str:
     return _legend({name: said[name] for name, there in items.items() if there})
 
 
-def _parts_legend() -> str:
-    return _legend({part: part for part in PARTS} | {"total": "the gain, their product"})
+def _parts_legend(measurement: Measurement) -> str:
+    known = [factors(layer.gain_parts) for layer in measurement.layers if layer.gain_parts]
+    used = [part for part in PARTS if any(found[part] != 1.0 for found in known)]
+    return _legend({part: part for part in used} | {"total": "the gain, their product"})
 
 
 def _legend(items: dict[str, str]) -> str:

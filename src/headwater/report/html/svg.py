@@ -93,6 +93,7 @@ def grid(plot: Plot, what: str, names: tuple[str, str]) -> str:
         parts.append(element("line", class_="grid", x1=frame.left, x2=right, y1=y, y2=y))
         parts.append(label(written, class_="tick end", x=frame.left - 8, y=y + 4))
     parts.append(element("line", class_="axis", x1=frame.left, x2=right, y1=base, y2=base))
+    parts.append(label("layer", class_="tick end", x=frame.left - 8, y=base + 17))
     parts += [label(f"{depth}", class_="tick middle", x=across(plot, depth), y=base + 17) for depth in depths(plot)]
     parts.append(label(what, class_="what", x=4, y=14))
     if names[0] != names[1]:
