@@ -1,7 +1,21 @@
 """Reads the autograd graph: nodes in order, kinds of operation, owners (module, source line). No numbers."""
 
+from headwater.graph.attention import AttentionSite, attention_sites, normalised_stream
 from headwater.graph.kinds import kind_of, role_of
 from headwater.graph.owners import Owners, owners, source_line, source_lines
 from headwater.graph.walk import Graph, GraphOp, walk
 
-__all__ = ["Graph", "GraphOp", "Owners", "kind_of", "owners", "role_of", "source_line", "source_lines", "walk"]
+__all__ = [
+    "AttentionSite",
+    "Graph",
+    "GraphOp",
+    "Owners",
+    "attention_sites",
+    "kind_of",
+    "normalised_stream",
+    "owners",
+    "role_of",
+    "source_line",
+    "source_lines",
+    "walk",
+]

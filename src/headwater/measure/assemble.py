@@ -74,6 +74,7 @@ def measurement(
         inputs=result.signals.inputs(),
         head=result.head,
         optimizer=optimizer,
+        attention=result.attention,
         device=str(first.device),
         versions={
             "headwater": headwater.__version__,

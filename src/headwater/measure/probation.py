@@ -19,7 +19,8 @@ from torch.optim import Optimizer
 
 from headwater.errors import OptimizerError
 from headwater.graph import Graph, GraphOp, Owners, owners, source_lines, walk
-from headwater.measure.head import head
+from headwater.measure.attention import Attention, with_lines
+from headwater.measure.head import fit, head
 from headwater.measure.layers import layers, uses
 from headwater.measure.norms import frobenius
 from headwater.measure.objective import Objective
@@ -29,7 +30,7 @@ from headwater.measure.structure import structure
 from headwater.measure.trace import backward, check_loss, itemise, parameter_names
 from headwater.measure.units import Units
 from headwater.measure.updates import Updates, equal_units, identical_units, zero_names
-from headwater.records import HeadRecord, Layer, Profile, StepRecord, Trace
+from headwater.records import AttentionRecord, HeadRecord, Layer, Profile, StepRecord, Trace
 
 STEP_SHARE = 1e-3
 """Change of the weights in one step of the default optimizer, as a share of their norm (Karpathy, CS231n: "1e-3")."""
@@ -53,6 +54,7 @@ class Probation:
     head: HeadRecord = field(default_factory=HeadRecord)
     units: Units = field(default_factory=Units)
     signals: Signals = field(default_factory=Signals)
+    attention: tuple[AttentionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,10 @@ def probation(
             forward = objective(model, batch)
         _check(forward.loss, step)
         run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
-        trace = _measure(model, run, result, fresh=step < len(batches), first=step == 0)
+        first, last = step == 0, step == steps - 1
+        trace = _measure(model, run, result, fresh=step < len(batches), first=first, last=last)
+        if last and result.attention:
+            result.head = replace(result.head, fit=fit(objective.loss_fn, run.outputs, run.targets))
         result.steps.append(_step_record(step, trace))
         updates.before_step()
         result.identical = _named(model, identical_units)
@@ -149,14 +154,17 @@ def _check(loss: Any, step: int) -> None:
         check_loss(loss)
 
 
-def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, first: bool) -> Trace:
+def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, first: bool, last: bool) -> Trace:
     """Runs the backward pass and files what it shows."""
     zeros = zero_names(model.named_parameters()) if first else frozenset[str]()
     result.units.prepare(run.graph, run.place, fresh=fresh)
+    attention = Attention(run.graph) if first or last else None
 
     def observe(op: GraphOp) -> None:
         result.units.observe(op)
         result.signals.observe(op)
+        if attention is not None:
+            attention.observe(op)
 
     loss = float(run.loss.detach())
     norms = backward(run.loss, run.graph, observe)
@@ -168,6 +176,8 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, fi
     result.profiles.append(profile(trace, shape, used))
     result.units.attribute(trace, names)
     result.signals.attribute(run.graph, names, finite=math.isfinite(loss))
+    if attention is not None and math.isfinite(loss):
+        result.attention = with_lines(attention.records(trace, norms, names), result.attention)
     result.called |= frozenset(run.owners.calls)
     if first or math.isfinite(
         loss

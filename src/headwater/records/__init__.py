@@ -1,5 +1,6 @@
 """Plain frozen data: what is measured and what is said about it. No torch."""
 
+from headwater.records.attention import AttentionRecord
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
 from headwater.records.measurement import (
@@ -20,6 +21,7 @@ from headwater.records.trace import Edge, Op, Trace
 __all__ = [
     "LOSS_RISES",
     "REMEDIES",
+    "AttentionRecord",
     "Edge",
     "Finding",
     "GainParts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
 
 LOSS_RISES = 10.0
@@ -139,6 +140,9 @@ class HeadRecord:
             when it is one tensor; `output_spread` is the standard deviation over the batch, averaged over features.
         target_shape, target_dtype, target_min, target_max, target_rms, target_std: of the targets, when given
             as a tensor.
+        fit: loss over the loss with each sample's targets exchanged for its neighbour's, at the last step: 1 when the
+            outputs do not follow the targets, 0 when they fit them; ``None`` where the loss was not computed from one
+            tensor of outputs and one of targets.
     """
 
     ops: tuple[HeadOp, ...] = ()
@@ -152,6 +156,7 @@ class HeadRecord:
     target_max: float | None = None
     target_rms: float | None = None
     target_std: float | None = None
+    fit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -189,5 +194,6 @@ class Measurement:
     inputs: tuple[InputRecord, ...]
     head: HeadRecord
     optimizer: OptimizerRecord
+    attention: tuple[AttentionRecord, ...] = ()
     device: str = "cpu"
     versions: dict[str, str] | None = None

@@ -20,6 +20,10 @@ REMEDIES: dict[str, str] = {
     "match-shapes": "give outputs and targets the same shape (squeeze the output or unsqueeze the target)",
     "register-parameters": "build the optimizer from model.parameters() once the model has its final layers",
     "reconnect": "keep the path in tensors: no detach(), .data, .item(), numpy() or argmax on the way to the loss",
+    "scale-logits": "divide the attention's scores by the square root of the head's width",
+    "normalise-queries": "normalise queries and keys before their product (QK-norm)",
+    "pre-norm": "normalise inside each branch (pre-norm), not on the stream",
+    "scale-residual": "scale the stream up against its branches (DeepNorm), or the branches down by 1/sqrt(depth)",
     "random-init": "draw the weights at random, so that units differ",
     "find-non-finite": "stop what overflows: lower the rate, guard log, sqrt and division, or raise the precision",
 }

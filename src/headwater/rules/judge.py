@@ -31,6 +31,10 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "HW603": ("HW602", "HW701", "HW103"),
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
     "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103"),
+    # Equal positions leave queries and keys without a gradient, and what reaches the loss alike for all samples.
+    "HW104": ("HW101", "HW103", "HW602"),
+    # Flat rows of a softmax starve what lies below queries and keys.
+    "HW303": ("HW101", "HW103", "HW104", "HW602"),
     # Small factors shrink the forward signal as well, and here and there the gradient to zero; where the signal has
     # collapsed, a ReLU is on for all samples or for none.
     "HW101": ("HW103", "HW301", "HW602"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from headwater.errors import UnknownCodeError
 from headwater.rules import (
     broadcast_loss,
+    collapsed_attention,
     collapsed_signal,
     dead_units,
     disconnected_parameter,
@@ -15,6 +16,7 @@ from headwater.rules import (
     non_finite,
     optimizer_misses_parameters,
     output_loss_mismatch,
+    rank_collapse,
     saturated_units,
     symmetric_initialisation,
     unscaled_data,
@@ -27,8 +29,10 @@ RULES: tuple[Rule, ...] = (
     vanishing_gradient.RULE,
     exploding_gradient.RULE,
     collapsed_signal.RULE,
+    rank_collapse.RULE,
     dead_units.RULE,
     saturated_units.RULE,
+    collapsed_attention.RULE,
     disconnected_parameter.RULE,
     zero_gradient.RULE,
     output_loss_mismatch.RULE,
