@@ -96,7 +96,7 @@ EQUAL: tuple[Case, ...] = (
 )
 
 HEALTHY: tuple[Case, ...] = (
-    FAMILY.healthy("half-sharp", "tune", sharp=5.0, tempts="HW303", note="45 % of the rows are one-hot at the start"),
+    FAMILY.healthy("third-sharp", "tune", sharp=3.0, tempts="HW303", note="many rows are one-hot at the start"),
     FAMILY.healthy("sharp-because-learnt", "held_out", converge=500, tempts="HW303", learns=0.8),
     FAMILY.healthy("sharp-because-learnt-causal", "tune", task=delay, causal=True, fused=False, converge=500,
         tempts="HW303", learns=0.8),
