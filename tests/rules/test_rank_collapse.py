@@ -61,8 +61,8 @@ def test_single_keys_and_short_chains_are_silent():
 
 
 def test_encoder_and_decoder_are_judged_each_for_itself():
-    encoder = attending(0.9, 0.1, 1e-4, 1e-6, name="encoder.#.mix", **STARVED)
-    decoder = attending(0.9, 0.8, 0.7, name="decoder.#.mix")
+    encoder = attending(0.9, 0.1, 1e-4, 1e-6, name="encoder.{}.mix", **STARVED)
+    decoder = attending(0.9, 0.8, 0.7, name="decoder.{}.mix")
     both = replace(encoder, attention=(*encoder.attention, *decoder.attention))
     assert [len(each) for each in chains(both.attention)] == [4, 3]
     found = check(both)
