@@ -14,12 +14,14 @@ from headwater.records.measurement import (
     StepRecord,
     UnitsRecord,
 )
+from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
 from headwater.records.remedy import REMEDIES
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
     "LOSS_RISES",
     "REMEDIES",
+    "ClipRecord",
     "Edge",
     "Finding",
     "GainParts",
@@ -28,9 +30,11 @@ __all__ = [
     "InputRecord",
     "Layer",
     "Measurement",
+    "NumbersRecord",
     "Op",
     "OptimizerRecord",
     "ParameterRecord",
+    "PrecisionRecord",
     "Profile",
     "ProfilePoint",
     "Severity",
