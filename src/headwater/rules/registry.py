@@ -7,11 +7,16 @@ from collections.abc import Iterable
 
 from headwater.errors import UnknownCodeError
 from headwater.rules import (
+    always_clipped,
     broadcast_loss,
     collapsed_signal,
     dead_units,
+    decay_dominated,
     disconnected_parameter,
+    epsilon_dominated,
     exploding_gradient,
+    gradient_underflow,
+    lost_updates,
     non_finite,
     optimizer_misses_parameters,
     output_loss_mismatch,
@@ -29,6 +34,11 @@ RULES: tuple[Rule, ...] = (
     collapsed_signal.RULE,
     dead_units.RULE,
     saturated_units.RULE,
+    lost_updates.RULE,
+    gradient_underflow.RULE,
+    epsilon_dominated.RULE,
+    decay_dominated.RULE,
+    always_clipped.RULE,
     disconnected_parameter.RULE,
     zero_gradient.RULE,
     output_loss_mismatch.RULE,

@@ -40,12 +40,13 @@ def suspicious(trace: Trace, weights: Mapping[str, torch.Tensor]) -> bool:
     narrow = [op for op in trace.ops if is_narrow(op.dtype)]
     if any(op.norm_in < _SMALL * math.sqrt(max(op.numel, 1)) for op in narrow):
         return True
-    return bool(narrow) and any(_zeros(p) > _ZEROS for p in weights.values())
+    return is_narrow(narrowest(trace, weights)) and any(_zeros(p) > _ZEROS for p in weights.values())
 
 
-def narrowest(trace: Trace) -> str:
-    """The dtype among those of the gradients whose smallest number is the largest."""
-    return max((op.dtype for op in trace.ops), key=_smallest, default="")
+def narrowest(trace: Trace, weights: Mapping[str, torch.Tensor]) -> str:
+    """The dtype among those of the gradients, also of weights, whose smallest number is the largest."""
+    dtypes = {op.dtype for op in trace.ops} | {str(p.dtype).removeprefix("torch.") for p in weights.values()}
+    return max(sorted(dtypes), key=_smallest, default="")
 
 
 def is_narrow(dtype: str) -> bool:

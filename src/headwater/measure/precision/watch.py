@@ -33,8 +33,8 @@ _FLOAT32_STANDS = 1e-6
 """A relative update near float32's spacing (1.2e-7): part of it may be lost there too."""
 _WARMING = 0.5
 """A rate below this share of the schedule's own is in warm-up or at the end of its decay: not the rate to judge by."""
-_HALF_EPSILON, _KEPT = 0.5, 0.9
-"""Share of elements ruled by epsilon, and what is left of their step, from which on convergence is asked about."""
+_HALF, _KEPT = 0.5, 0.9
+"""Half of the elements ruled by epsilon with less of their step left, or half of a step lost: has it converged?"""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Precision:
     def before_step(self, trace: Trace) -> None:
         """Reads the backward pass that has just run."""
         self._number += 1
-        self._dtype = narrowest(trace)
+        self._dtype = narrowest(trace, self._weights)
         self._suspicious = suspicious(trace, self._weights)
         self._clipping.before()
         self._intended = None
@@ -113,8 +113,9 @@ class Precision:
         if self._suspicious:
             narrow = is_narrow(self._dtype)
             self._scale, self._lost = lost_gradients(self._model, objective, batch, self._weights, narrow=narrow)
-        ruled = any(share > _HALF_EPSILON and kept < _KEPT for share, kept in self._effects.values())
-        if ruled or any(seen.toward_zero is not None for seen in self._seen.values()):
+        ruled = any(share > _HALF and kept < _KEPT for share, kept in self._effects.values())
+        lost = any(along < _HALF * size for seen in self._seen.values() for _, along, size, _ in seen.captured[-1:])
+        if ruled or lost or any(seen.toward_zero is not None for seen in self._seen.values()):
             self._fit = fit(self._model, objective, batch)
 
     def record(self, judged: Sequence[int]) -> PrecisionRecord:
