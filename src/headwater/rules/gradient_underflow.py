@@ -111,9 +111,4 @@ def underflown(measurement: Measurement) -> tuple[NumbersRecord, ...]:
     )
 
 
-def scaling_brings_back(measurement: Measurement) -> bool:
-    """Whether a scaled loss gives every weight its gradient: then it lay too low, and no chain wore it down."""
-    return all(w.recovered for w in judged_weights(measurement) if w.gradient_lost is not None)
-
-
 RULE = Rule(CODE, NAME, check, __doc__ or "")

@@ -13,7 +13,6 @@ from dataclasses import replace
 from headwater.records import Finding, Measurement
 from headwater.rules.chain import NAMES, factor
 from headwater.rules.dead_units import dead_layers
-from headwater.rules.gradient_underflow import scaling_brings_back
 from headwater.rules.registry import RULES
 from headwater.rules.saturated_units import saturated_layers
 from headwater.rules.vanishing_gradient import in_one_place
@@ -33,7 +32,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
     "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103", "HW505"),
     # A gradient below the numbers of its format is exactly zero for the weights.
-    "HW502": ("HW602", "HW101", "HW103"),
+    "HW502": ("HW602",),
     # Small factors shrink the forward signal as well, and here and there the gradient to zero; where the signal has
     # collapsed, a ReLU is on for all samples or for none. What is left of the gradient is below epsilon, below the
     # decay, below the numbers of its format, and its steps are below the spacing of the weights.
@@ -167,6 +166,5 @@ _LEADS: dict[tuple[str, str], Callable[[Measurement], bool]] = {
     ("HW302", "HW101"): _saturation_leads,
     ("HW302", "HW102"): _saturation_is_everywhere,
     ("HW103", "HW101"): in_one_place,
-    ("HW502", "HW101"): scaling_brings_back,
 }
 """Pairs that can stand either way round: whether the first is the cause."""
