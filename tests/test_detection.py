@@ -9,7 +9,9 @@ import pytest
 from benchmarks.detection.cases import BY_NAME, CASES
 from benchmarks.detection.outcome import diagnose_case
 
-CODES = "HW101 HW102 HW103 HW301 HW302 HW501 HW502 HW503 HW504 HW505 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
+CODES = (
+    "HW101 HW102 HW103 HW301 HW302 HW501 HW502 HW503 HW504 HW505 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701"
+).split()
 # One small case of each code, from both halves.
 FAULTS = [
     "tiny-init-6x64-momentum",

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import NAdam, RMSprop
 
 from benchmarks.detection.cases_data import make_network
@@ -16,8 +17,6 @@ from benchmarks.detection.nets_precision import (
     Kept,
     LayerScaled,
     adam_with,
-    by_norm,
-    by_value,
     clipped,
     hooked,
     rounding,
@@ -82,8 +81,8 @@ LOST: tuple[Case, ...] = (
         {"kept": BF16}, {}, effect="slow"),
     *P.pair("bfloat16-weights-adam-cnn", "HW501", "tune", {**_CNN, "kept": BF16, "steps": 300},
         {"opt": rounding(1e-4)}, {"opt": rounding(1e-4, "kahan")}, effect="slow", learns=0.5),
-    *P.pair("bfloat16-weights-transformer", "HW501", "held_out", {**_TRANSFORMER, "kept": BF16, "steps": 800},
-        {"opt": rounding(2e-4)}, {"opt": rounding(2e-4, "master")}, effect="slow"),
+    *P.pair("bfloat16-weights-transformer", "HW501", "held_out", {**_TRANSFORMER, "kept": BF16, "steps": 1000},
+        {"opt": rounding(1.4e-4)}, {"opt": rounding(1.4e-4, "master")}, effect="slow"),
     *P.pair("bfloat16-weights-gru", "HW501", "held_out", {**_GRU, "opt": adamw(1e-4), "steps": 900},
         {"kept": BF16}, {"autocast": BF16}, effect="slow"),
     *P.pair("float8-weights", "HW501", "held_out", {"make": lambda w: stored_mlp(64, w, 10, E4M3), "steps": 300},
@@ -177,23 +176,23 @@ DECAY: tuple[Case, ...] = (
 CLIPPED: tuple[Case, ...] = (
     *P.pair("clip-of-a-hundredth", "HW505", "tune", {"steps": 300}, {"opt": clipped(0.1, 0.005)},
         {"opt": clipped(0.1, 5.0)}),
-    *P.pair("clip-in-hook-cnn", "HW505", "tune", _CNN, {"opt": hooked(sgd(0.05, 0.9), by_norm(1e-3))},
-        {"opt": hooked(sgd(0.05, 0.9), by_norm(1.0))}),
+    *P.pair("clip-in-hook-cnn", "HW505", "tune", _CNN, {"opt": hooked(sgd(0.05, 0.9), clip_grad_norm_, 1e-3)},
+        {"opt": hooked(sgd(0.05, 0.9), clip_grad_norm_, 1.0)}),
     *P.pair("clip-by-value-gru", "HW505", "held_out", {**_GRU, "steps": 300},
-        {"opt": hooked(sgd(0.1, 0.9), by_value(1e-6))}, {"opt": hooked(sgd(0.1, 0.9), by_value(0.1))}),
+        {"opt": hooked(sgd(0.1, 0.9), clip_grad_value_, 1e-6)}, {"opt": hooked(sgd(0.1, 0.9), clip_grad_value_, 0.1)}),
     *P.pair("clip-of-a-thousandth-regression", "HW505", "held_out", {**_FRIEDMAN, "steps": 300},
         {"opt": clipped(0.03, 1e-2)}, {"opt": clipped(0.03, 10.0)}),
     *P.pair("clip-in-hook-transformer", "HW505", "held_out", {**_TRANSFORMER, "steps": 300},
-        {"opt": hooked(sgd(0.05, 0.9), by_norm(1e-3))}, {"opt": hooked(sgd(0.05, 0.9), by_norm(10.0))}),
+        {"opt": hooked(sgd(0.05, 0.9), clip_grad_norm_, 1e-3)}, {"opt": hooked(sgd(0.05, 0.9), clip_grad_norm_, 10.0)}),
     P.healthy("clip-always-with-its-rate", "tune", **_GRU, opt=clipped(20.0, 0.02), steps=300,
         note="normalised gradient descent, with a rate chosen for it"),
-    P.healthy("clip-always-adam", "tune", opt=hooked(adam(1e-3), by_norm(1e-3)), note="the factor cancels"),
+    P.healthy("clip-always-adam", "tune", opt=hooked(adam(1e-3), clip_grad_norm_, 1e-3), note="the factor cancels"),
     P.healthy("clip-mildly", "held_out", opt=clipped(0.1, 0.3), steps=300),
-    P.healthy("clip-rarely-rnn", "held_out", kind="rnn", task="rows", width=48, opt=hooked(adam(3e-3), by_norm(1.0)),
-        steps=300),
+    P.healthy("clip-rarely-rnn", "held_out", kind="rnn", task="rows", width=48, steps=300,
+        opt=hooked(adam(3e-3), clip_grad_norm_, 1.0)),
     P.healthy("clip-at-first-large-gradients", "held_out", **_CNN, scale=100.0, opt=clipped(0.05, 1.0, 0.9),
         note="the loss is large at first; the steps are of healthy size"),
-    P.healthy("clip-by-value-adamw", "tune", **_TRANSFORMER, opt=hooked(adamw(3e-3), by_value(1e-4))),
+    P.healthy("clip-by-value-adamw", "tune", **_TRANSFORMER, opt=hooked(adamw(3e-3), clip_grad_value_, 1e-4)),
 )
 # fmt: on
 

@@ -136,23 +136,17 @@ def clipped(lr: float, max_norm: float, momentum: float = 0.0) -> Factory:
     return partial(ClippedSGD, lr=lr, max_norm=max_norm, momentum=momentum)
 
 
-def hooked(make: Callable[[Any], Optimizer], clip: Callable[[Any], Any]) -> Factory:
-    """An optimizer with a hook that clips before each step."""
+def hooked(make: Callable[[Any], Optimizer], clip: Callable[[Any, float], Any], limit: float) -> Factory:
+    """An optimizer with a hook that clips before each step, as ``nn.utils.clip_grad_norm_`` or ``clip_grad_value_``."""
 
     def factory(parameters: Any) -> Optimizer:
         optimizer = make(parameters)
-        optimizer.register_step_pre_hook(lambda opt, args, kwargs: _nothing(clip(_held(opt))))
+        for group in optimizer.param_groups:
+            group["max_norm"] = limit
+        optimizer.register_step_pre_hook(lambda opt, *_: _nothing(clip(_held(opt), opt.param_groups[0]["max_norm"])))
         return optimizer
 
     return factory
-
-
-def by_norm(limit: float) -> Callable[[Any], Any]:
-    return lambda parameters: nn.utils.clip_grad_norm_(parameters, limit)
-
-
-def by_value(limit: float) -> Callable[[Any], Any]:
-    return lambda parameters: nn.utils.clip_grad_value_(parameters, limit)
 
 
 def warming(make: Callable[[Any], Optimizer], start: float) -> Factory:

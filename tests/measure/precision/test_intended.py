@@ -31,7 +31,7 @@ def _shrinking(dtype: torch.dtype, rate: float) -> tuple[nn.Parameter, torch.opt
 
 @pytest.mark.parametrize(("dtype", "worst"), [(BF16, 2.0**-8), (FP16, 2.0**-11)])
 def test_steps_under_a_quarter_of_epsilon_are_lost_and_over_a_half_arrive(dtype: torch.dtype, worst: float) -> None:
-    """The spacing above 1 is e: a step moves w past the middle for w r > e / 2, so from r = e/4 (w = 2) to e/2 (w = 1)."""
+    """Between 1 and 2 the spacing is e: a step moves w when ``w r > e / 2``, from r = e/4 (w = 2) to e/2 (w = 1)."""
     # Just below a power of two, and there alone, the spacing is half as wide: leave the first number out.
     w, optimizer = _shrinking(dtype, 0.97 * worst / 2)
     w.data[0], w.grad[0] = w.data[1], w.grad[1]

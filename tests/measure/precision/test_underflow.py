@@ -36,7 +36,7 @@ def test_share_of_normal_gradients_below_half_of_the_smallest_number(size: float
     torch.manual_seed(0)
     scale, lost = _looked(_Given((400, 400), torch.float16), torch.randn(400, 400) * size)
     below = 2 * NormalDist(sigma=size).cdf(2.0**-25) - 1
-    assert scale == 2.0**24
+    assert scale >= 2.0**24
     assert lost["weight"].share == pytest.approx(below, abs=0.004)
 
 

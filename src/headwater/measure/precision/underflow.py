@@ -19,9 +19,7 @@ _SMALL = 1e-5
 """Root mean square of a gradient below which a noticeable share of float16's numbers is lost (2.4 % at 1e-6)."""
 _ZEROS = 0.01
 """Share of zeros in a weight's gradient from which on it is asked where they come from."""
-_EXPONENTS = (24, 16, 12, 8, 4)
-_WIDE_EXPONENTS = (96, 64, 32)
-"""For float32 and bfloat16, which lose nothing above 1e-38."""
+_EXPONENTS = (96, 64, 48, 36, 24, 16, 12, 8, 4)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ def lost_gradients(
     plain = _gradients(model, objective, batch, weights, 0, seed)
     if not plain:
         return None, {}
-    for exponent in _EXPONENTS if narrow else (*_WIDE_EXPONENTS, *_EXPONENTS):
+    largest = max(float(g.abs().max()) for g in plain.values() if g.numel())
+    room = torch.finfo(torch.float16 if narrow else torch.float32).max
+    for exponent in (e for e in _EXPONENTS if largest * 2.0**e < room):
         scaled = _gradients(model, objective, batch, weights, exponent, seed)
         if scaled and all(math.isfinite(frobenius(g)) for g in scaled.values()):
             found = {name: _lost(plain[name], scaled[name], exponent) for name in plain if name in scaled}
