@@ -17,7 +17,8 @@ information (and where the clipped gradient falls below epsilon, HW503 tells).
 
 The norm of the gradient over all parameters as the backward pass left it, and as the optimizer consumed it: behind its
 hooks before the step, and behind what a subclass does before it calls ``super().step()``. Calls of
-`torch.nn.utils.clip_grad_norm_` and `clip_grad_value_` within the step are watched besides.
+`torch.nn.utils.clip_grad_norm_` and `clip_grad_value_` within the step are watched besides. What a training loop clips
+itself, between ``backward()`` and ``step()``, is not known to a diagnosis, nor are hooks on single parameters.
 
     clip factor = norm consumed / norm before
 

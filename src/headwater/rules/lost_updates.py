@@ -23,7 +23,7 @@ The usual healthy step of 1e-3 is below the limit of bfloat16. That holds for we
 At each step a copy of the optimizer takes the same step, with the same state and the same gradient, in float32 (in
 float64 for float32 weights that hardly move). With the step that the weights really took,
 
-    kappa = <applied, intended> / |intended|^2          summed over the judged steps
+    kappa = <applied, intended> / |intended|^2          summed over every other judged step
 
 is the part of the step that arrived: 1 where nothing is lost. The share of elements that did not change is no measure:
 60 % may stand still in a training that does well, because small steps add little. An optimizer that remembers what was

@@ -42,8 +42,8 @@ class Intended:
             return None
         before, after = self._before[id(parameter)], dense(parameter)
         applied = after.to(intended.dtype) - before.to(intended.dtype)
-        size = float((intended.double() ** 2).sum())
-        along = float((applied.double() * intended.double()).sum())
+        size = frobenius(intended) ** 2
+        along = float(torch.dot(applied.flatten(), intended.flatten()))
         if along < KEPT * size and self._remembers(parameter, intended - applied):
             along = size
         return along, size, frobenius(before)
@@ -53,7 +53,6 @@ class Intended:
         twins: dict[int, Any] = {}
         for p in (p for group in self._optimizer.param_groups for p in group["params"]):
             twins[id(p)] = _twin(p, wider(p.dtype) if id(p) in watched else p.dtype)
-        starts = {key: twins[key].detach().clone() for key in watched}
         devices = sorted({p.device.index or 0 for p in self._watched if p.device.type == "cuda"})
         try:
             optimizer = copied(self._optimizer, twins, hooks=False)
@@ -62,7 +61,7 @@ class Intended:
                 cast(Any, optimizer).step()
         except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError):
             return {}  # the user's own optimizer may know its own dtypes only; its real step is not in question
-        return {key: twins[key].detach() - start for key, start in starts.items()}
+        return {key: twins[key].detach() - start.to(twins[key].dtype) for key, start in self._before.items()}
 
     def _remembers(self, parameter: torch.Tensor, remainder: torch.Tensor) -> bool:
         """Whether a buffer of the optimizer holds the remainder, its negative, or the weight with the remainder."""

@@ -1,8 +1,8 @@
 """Watches the steps of a probation for what is lost on the way from the gradient to the weights.
 
 What is dear runs only where there is something to look at: the wide step for weights in a narrow dtype, or for such
-as hardly move; the pass with a scaled loss where gradients are small for their dtype; the shuffled targets where
-epsilon or decay rule.
+as hardly move (and then at every other step); the pass with a scaled loss where gradients are small for their dtype;
+the shuffled targets where epsilon or decay rule.
 """
 
 from __future__ import annotations
@@ -138,8 +138,7 @@ class Precision:
         self._clipping.consumed()
         if self._intended is not None:
             return
-        watched = [p for n, p in self._weights.items() if (_is_low(p) or n in self._slow) and self._at_full_rate(p)]
-        self._intended = Intended(self._optimizer, watched)
+        self._intended = Intended(self._optimizer, self._watched() if self._number % 2 else [])
         for name, parameter in self._weights.items():
             decay = coupled_decay(self._optimizer, self._groups.get(id(parameter), {}))
             ratio = decay_to_gradient(decay, parameter) if decay else None
@@ -147,6 +146,10 @@ class Precision:
             self._seen[name].toward_zero = self._seen[name].shrink = None
             if ratio is not None and ratio > LOOK:
                 self._before[name] = dense(parameter).clone()
+
+    def _watched(self) -> list[nn.Parameter]:
+        """The weights whose next step may be lost to rounding."""
+        return [p for n, p in self._weights.items() if (_is_low(p) or n in self._slow) and self._at_full_rate(p)]
 
     def _at_full_rate(self, parameter: torch.Tensor) -> bool:
         group = self._groups.get(id(parameter), {"lr": 0.0})
