@@ -103,7 +103,7 @@ class Updates:
         if parameter is None or group is None or parameter not in self._optimizer.state:
             return None
         state: dict[str, Any] = self._optimizer.state[parameter]
-        if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group:
+        if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group or parameter.is_complex():
             return None
         correction = 1.0 - float(group["betas"][1]) ** float(state["step"])
         root = torch.sqrt(state["exp_avg_sq"].float() / correction)

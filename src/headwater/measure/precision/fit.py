@@ -10,6 +10,7 @@ from torch import nn
 
 from headwater.measure.objective import Objective
 
+_SEED = 0
 _TARGETS = ("labels", "label", "targets", "target", "y")
 
 
@@ -22,10 +23,10 @@ def fit(model: nn.Module, objective: Objective, batch: Any) -> float | None:
     shifted = _shifted(batch)
     if shifted is None:
         return None
-    state = torch.random.get_rng_state()
     with torch.no_grad():
+        torch.manual_seed(_SEED)
         own = float(objective(model, batch).loss)
-        torch.random.set_rng_state(state)
+        torch.manual_seed(_SEED)
         other = float(objective(model, shifted).loss)
     return own / other if own >= 0 and other > 0 else None
 
