@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.detection.cases import BY_NAME, CASES
 from benchmarks.detection.outcome import diagnose_case
+from headwater.rules import RULES
 
-CODES = "HW101 HW102 HW103 HW104 HW301 HW302 HW303 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
+CODES = [rule.code for rule in RULES]
 # One small case of each code, from both halves.
 FAULTS = [
     "tiny-init-6x64-momentum",
@@ -19,6 +20,11 @@ FAULTS = [
     "dead-bias-3x64",
     "sigmoid-shifted-2x64",
     "sharp-written-out",
+    "bfloat16-weights-sgd",
+    "small-loss-float16",
+    "tiny-loss-adamw",
+    "adam-decays-small-gradients",
+    "clip-of-a-hundredth",
     "detach-mlp",
     "sign-mlp",
     "relu-on-regression-output",
@@ -39,6 +45,11 @@ HEALTHY = [
     "warm-up-from-zero",
     "embedding-bag-padding",
     "log-softmax-then-cross-entropy",
+    "bfloat16-weights-converged",
+    "float16-autocast-untouched-rows",
+    "adam-converged-to-1e-6",
+    "adam-with-strong-decay",
+    "clip-always-with-its-rate",
 ]
 
 

@@ -7,6 +7,7 @@ from benchmarks.detection import (
     cases_data,
     cases_mlp,
     cases_numeric,
+    cases_precision,
     cases_sequence,
     cases_vision,
     cases_wiring,
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *cases_data.CASES,
     *cases_numeric.CASES,
     *cases_attention.CASES,
+    *cases_precision.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 

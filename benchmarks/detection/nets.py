@@ -184,7 +184,7 @@ class Experts(nn.Module):
         for index, expert in enumerate(self.experts):
             rows = (choice == index).nonzero()[:, 0]
             if len(rows):
-                out = out.index_add(0, rows, expert(x[rows]) * weight[rows, None])
+                out = out.index_add(0, rows, (expert(x[rows]) * weight[rows, None]).to(out.dtype))
         return out
 
 

@@ -53,7 +53,7 @@ class Training:
 def train(problem: Problem) -> Training:
     torch.manual_seed(0)
     start = time.perf_counter()
-    before = {name: p.detach().clone() for name, p in problem.model.named_parameters()}
+    before = {name: p.detach().float().clone() for name, p in problem.model.named_parameters()}
     scores: list[tuple[int, float]] = []
     losses: list[float] = []
     every = max(1, problem.train_steps // CHECKS)
@@ -66,7 +66,7 @@ def train(problem: Problem) -> Training:
     fit(problem, problem.train_steps, watch)
     scores.append((len(losses), problem.score(problem.model, problem.test)))
     moved = {
-        name: float((p.detach() - before[name]).norm() / (before[name].norm() + 1e-12))
+        name: float((p.detach().float() - before[name]).norm() / (before[name].norm() + 1e-12))
         for name, p in problem.model.named_parameters()
     }
     return Training(tuple(scores), losses[0], losses[-1], moved, time.perf_counter() - start)

@@ -39,6 +39,9 @@ def _rescaled(factory: Factory, factor: float) -> Factory:
 
 def _rescale(optimizer: Optimizer, factor: float) -> Optimizer:
     for group in optimizer.param_groups:
+        for name in ("max_norm", "weight_decay"):  # what is compared with, or added to, a gradient
+            if name in group and not group.get("decoupled_weight_decay"):
+                group[name] *= factor
         if "eps" in group:  # adaptive: the step has no unit of gradient, but eps has
             group["eps"] *= factor
         else:

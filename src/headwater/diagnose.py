@@ -18,6 +18,7 @@ from headwater.measure import (
     Objective,
     Updates,
     batch_size,
+    copied,
     held_names,
     measurement,
     optimizer_record,
@@ -135,8 +136,9 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
         )
     try:
         if isinstance(optimizer, Optimizer):
-            twin, its_optimizer = copy.deepcopy((model, optimizer), _results(model))
-            return twin, its_optimizer, True
+            memo = _results(model)
+            twin = copy.deepcopy(model, memo)
+            return twin, copied(optimizer, memo, hooks=True), True
         twin = copy.deepcopy(model, _results(model))
     except Exception as error:
         raise ModelError(

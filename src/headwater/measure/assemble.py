@@ -22,6 +22,7 @@ from headwater.records import (
     Measurement,
     OptimizerRecord,
     ParameterRecord,
+    PrecisionRecord,
     Profile,
     ProfilePoint,
     StepRecord,
@@ -81,6 +82,7 @@ def measurement(
             "torch": str(torch.__version__),
             "python": platform.python_version(),
         },
+        precision=result.precision.record(steps) if result.precision is not None else PrecisionRecord(),
     )
 
 

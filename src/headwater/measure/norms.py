@@ -11,6 +11,9 @@ import torch
 # lost is below numel * 1e-38 / 1e-24 of the result; outside it the norm is taken again in float64.
 _SAFE_LOW, _SAFE_HIGH = 1e-12, 1e18
 
+# Formats of one byte hold numbers; PyTorch does not calculate in them.
+_STORED = frozenset([torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz])
+
 
 def frobenius(tensor: torch.Tensor) -> float:
     """Returns the Frobenius norm of a tensor of any shape, dtype and layout as a Python number.
@@ -45,7 +48,7 @@ def dense(tensor: torch.Tensor) -> torch.Tensor:
     """Returns the numbers of a tensor in a strided real tensor: of a sparse one those that it stores."""
     tensor = tensor.detach()
     if tensor.layout is torch.strided and not tensor.is_complex():
-        return tensor
+        return tensor if tensor.dtype not in _STORED else tensor.float()
     if tensor.layout is torch.sparse_coo:
         tensor = tensor.coalesce().values()
     elif tensor.layout is not torch.strided:

@@ -6,7 +6,6 @@ that start at zero, low-rank adapters, a warm-up that starts at rate zero.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -24,6 +23,8 @@ from headwater.measure.head import fit, head
 from headwater.measure.layers import layers, uses
 from headwater.measure.norms import frobenius
 from headwater.measure.objective import Objective
+from headwater.measure.optimizers import needs_closure
+from headwater.measure.precision import Precision
 from headwater.measure.profile import profile
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
@@ -55,6 +56,7 @@ class Probation:
     units: Units = field(default_factory=Units)
     signals: Signals = field(default_factory=Signals)
     attention: tuple[AttentionRecord, ...] = ()
+    precision: Precision | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def probation(
         progress: called with the steps done and their number.
     """
     result = Probation()
+    precision = result.precision = Precision(model, optimizer, given=not bounded)
     result.equal_at_start = _named(model, equal_units)
     for step in range(steps):
         batch = batches[step % len(batches)]
@@ -110,18 +113,22 @@ def probation(
         if last and result.attention:
             result.head = replace(result.head, fit=fit(objective.loss_fn, run.outputs, run.targets))
         result.steps.append(_step_record(step, trace))
+        precision.before_step(trace)
         updates.before_step()
         result.identical = _named(model, identical_units)
         if result.steps[-1].non_finite:
             break
         if bounded:
             _bound(model, optimizer)
-        _optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
+        with precision.step():
+            _optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
         updates.after_step()
+        precision.after_step(updates)
         optimizer.zero_grad(set_to_none=True)
         if progress:
             progress(step + 1, steps)
     _look_longer(model, objective, more, result)
+    precision.look(objective, batches[0])
     return result
 
 
@@ -135,9 +142,8 @@ def _optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
         return value
 
     step = cast(Any, optimizer).step
-    required = inspect.signature(step).parameters.get("closure")
     try:
-        if required is not None and required.default is inspect.Parameter.empty:
+        if needs_closure(optimizer):
             step(closure)
         else:
             step()

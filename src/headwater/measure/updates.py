@@ -83,6 +83,14 @@ class Updates:
         ratios = self._history[name].ratios[-last:]
         return statistics.median(ratios) if ratios else None
 
+    def barely_moved(self, below: float) -> frozenset[str]:
+        """Returns the names of those with a gradient whose last relative update was smaller than `below`."""
+        return frozenset(
+            name
+            for name, history in self._history.items()
+            if history.gradient == "nonzero" and history.ratios and history.ratios[-1] < below
+        )
+
     def decrease(self, name: str, last: int) -> float | None:
         """Returns the median first-order decrease of the loss by this parameter over the last steps."""
         decreases = self._history[name].decreases[-last:]
@@ -95,7 +103,7 @@ class Updates:
         if parameter is None or group is None or parameter not in self._optimizer.state:
             return None
         state: dict[str, Any] = self._optimizer.state[parameter]
-        if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group:
+        if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group or parameter.is_complex():
             return None
         correction = 1.0 - float(group["betas"][1]) ** float(state["step"])
         root = torch.sqrt(state["exp_avg_sq"].float() / correction)
@@ -126,12 +134,12 @@ def identical_units(parameter: nn.Parameter) -> bool:
     gradient = parameter.grad
     if not _is_matrix(parameter) or gradient is None or gradient.is_sparse:
         return False
-    return _same_rows(parameter.detach()) and _same_rows(gradient)
+    return _same_rows(dense(parameter)) and _same_rows(dense(gradient))
 
 
 def equal_units(parameter: nn.Parameter) -> bool:
     """Whether all rows of a matrix have the same weights, other than zero (a branch or a head that starts at zero)."""
-    matrix = parameter.detach()
+    matrix = dense(parameter)
     return _is_matrix(matrix) and _same_rows(matrix) and bool(matrix.any())
 
 
@@ -153,4 +161,4 @@ def _all_equal(rows: torch.Tensor) -> bool:
 def zero_names(parameters: Iterable[tuple[str, nn.Parameter]]) -> frozenset[str]:
     """Returns the names of the weights whose elements are all zero; a bias of zeros stops no gradient."""
     factors = ((name, p) for name, p in parameters if not name.rpartition(".")[2].startswith("bias"))
-    return frozenset(name for name, parameter in factors if not bool(parameter.detach().any()))
+    return frozenset(name for name, parameter in factors if not bool(dense(parameter).any()))

@@ -15,6 +15,7 @@ from headwater.records.measurement import (
     StepRecord,
     UnitsRecord,
 )
+from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
 from headwater.records.remedy import REMEDIES
 from headwater.records.trace import Edge, Op, Trace
 
@@ -22,6 +23,7 @@ __all__ = [
     "LOSS_RISES",
     "REMEDIES",
     "AttentionRecord",
+    "ClipRecord",
     "Edge",
     "Finding",
     "GainParts",
@@ -30,9 +32,11 @@ __all__ = [
     "InputRecord",
     "Layer",
     "Measurement",
+    "NumbersRecord",
     "Op",
     "OptimizerRecord",
     "ParameterRecord",
+    "PrecisionRecord",
     "Profile",
     "ProfilePoint",
     "Severity",

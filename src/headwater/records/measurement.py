@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
+from headwater.records.precision import PrecisionRecord
 
 LOSS_RISES = 10.0
 """A loss this many times the first one within the probation has left its course; noise between batches does not."""
@@ -197,3 +198,4 @@ class Measurement:
     attention: tuple[AttentionRecord, ...] = ()
     device: str = "cpu"
     versions: dict[str, str] | None = None
+    precision: PrecisionRecord = field(default_factory=PrecisionRecord)

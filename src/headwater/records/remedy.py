@@ -25,6 +25,16 @@ REMEDIES: dict[str, str] = {
     "pre-norm": "normalise inside each branch (pre-norm), not on the stream",
     "scale-residual": "scale the stream up against its branches (DeepNorm), or the branches down by 1/sqrt(depth)",
     "random-init": "draw the weights at random, so that units differ",
+    "master-weights": "keep float32 copies of the weights, and let the optimizer step on those",
+    "autocast": "keep the model in float32 and compute in half precision under torch.autocast",
+    "kahan-summation": "use an optimizer with compensated (Kahan) summation, which keeps what rounding takes",
+    "stochastic-rounding": "round the updated weights at random, so that they are right on average",
+    "higher-rate": "raise the learning rate: its steps are below the spacing of the weights' numbers",
+    "loss-scaling": "multiply the loss by a large number, and divide the gradient by it before the step (GradScaler)",
+    "bfloat16": "compute in bfloat16 in place of float16: it has the range of float32",
+    "lower-epsilon": "lower the optimizer's epsilon, to 1e-15 in float32; never to 0",
+    "decoupled-decay": "use AdamW: its weight decay does not pass through the normalised step",
+    "relax-clip": "raise the clipping limit above the usual norm of the gradient, so that it acts rarely",
     "find-non-finite": "stop what overflows: lower the rate, guard log, sqrt and division, or raise the precision",
 }
 """Code of each remedy and what it says in one line."""

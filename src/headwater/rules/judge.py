@@ -25,26 +25,32 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "HW606": ("HW602",),
     # Inputs of the wrong size saturate and kill the first units and make the first steps too long. Otherwise they
     # do not change the factors of the chain: vanishing follows only by way of HW302 or HW301.
-    "HW605": ("HW302", "HW301", "HW102", "HW701", "HW103"),
+    "HW605": ("HW302", "HW301", "HW102", "HW701", "HW103", "HW505"),
     # A softmax over one unit gives zero gradients and a constant output; an unbounded loss, or one far out of reach,
     # diverges. What happens above the last layer cancels from the ratio of two layers: it does not explain HW101.
     "HW603": ("HW602", "HW701", "HW103"),
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
-    "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103"),
+    "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103", "HW505"),
     # Equal positions leave queries and keys without a gradient, and what reaches the loss alike for all samples.
     "HW104": ("HW101", "HW103", "HW602"),
     # Flat rows of a softmax starve what lies below queries and keys.
     "HW303": ("HW101", "HW103", "HW104", "HW602"),
+    # A gradient below the numbers of its format is exactly zero for the weights.
+    "HW502": ("HW602",),
     # Small factors shrink the forward signal as well, and here and there the gradient to zero; where the signal has
-    # collapsed, a ReLU is on for all samples or for none.
-    "HW101": ("HW103", "HW301", "HW602"),
+    # collapsed, a ReLU is on for all samples or for none. What is left of the gradient is below epsilon, below the
+    # decay, below the numbers of its format, and its steps are below the spacing of the weights.
+    "HW101": ("HW103", "HW301", "HW602", "HW501", "HW502", "HW503", "HW504"),
     # A part without slope passes nothing on, in either direction. Weights that saturate a tanh also make what is left
     # of the gradient explode.
-    "HW302": ("HW602", "HW101", "HW102", "HW103"),
+    "HW302": ("HW602", "HW101", "HW102", "HW103", "HW501", "HW502", "HW503", "HW504"),
     "HW301": ("HW602", "HW101", "HW103"),
-    "HW103": ("HW301", "HW101"),
+    "HW103": ("HW301", "HW101", "HW501", "HW502", "HW503", "HW504"),
     # A factor of zero for every sample is zero in the forward direction too.
     "HW602": ("HW103",),
+    # A step cut short, by a limit or by epsilon, may be rounded away as well.
+    "HW505": ("HW503", "HW501"),
+    "HW503": ("HW501",),
 }
 """Code -> codes that it explains when both are present. The order is that of roots of equal severity."""
 

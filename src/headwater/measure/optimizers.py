@@ -1,0 +1,45 @@
+"""Copies of an optimizer that drive copies of its parameters, and small questions to an optimizer."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any, cast
+
+from torch.optim import Optimizer
+
+
+def copied(optimizer: Optimizer, memo: dict[int, Any], *, hooks: bool) -> Optimizer:
+    """Returns a deep copy of an optimizer, over what `memo` holds for its parameters.
+
+    PyTorch copies only the groups and the state. What a subclass keeps besides (the norm that it clips to) is carried
+    over too, and with `hooks` what is registered to run before a step. Instance attributes that stand in for methods
+    are not: a learning rate scheduler puts a `step` there that would drive the original.
+    """
+    twin = copy.deepcopy(optimizer, memo)
+    for name, value in vars(optimizer).items():
+        if name not in vars(twin) and not hasattr(type(optimizer), name):
+            setattr(twin, name, copy.deepcopy(value, memo))
+    if hooks:
+        for hook in cast(Any, optimizer)._optimizer_step_pre_hooks.values():
+            twin.register_step_pre_hook(copy.deepcopy(hook, memo))
+    return twin
+
+
+def needs_closure(optimizer: Optimizer) -> bool:
+    """Whether the step evaluates the loss itself, as LBFGS does."""
+    required = inspect.signature(cast(Any, optimizer).step).parameters.get("closure")
+    return required is not None and required.default is inspect.Parameter.empty
+
+
+_NORMALISED = frozenset(["exp_avg_sq", "square_avg", "sum", "exp_inf", "max_exp_avg_sq", "row_var", "variance"])
+_SIGNS = frozenset(["Lion", "Muon", "Rprop", "SignSGD", "LARS", "Adafactor"])
+
+
+def adaptive(optimizer: Optimizer) -> bool:
+    """Whether the size of a step does not depend on the scale of the gradient: it is divided by its own size.
+
+    Known by the second moment in the optimizer's state, so after at least one step, or by name.
+    """
+    known = any(_NORMALISED & set(state) for state in cast("dict[Any, dict[str, Any]]", optimizer.state).values())
+    return known or type(optimizer).__name__ in _SIGNS
