@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from headwater.measure import (
     Updates,
     batch_size,
     held_names,
+    look_at_rate,
     measurement,
     optimizer_record,
     probation,
@@ -74,8 +76,8 @@ def diagnose(
     objective = Objective(loss_fn, step)
     with _untouched(model, seed):
         first, more = take(batches, steps + 1)  # a loader that shuffles draws random numbers
-        twin, its_optimizer, given = _copy(model, optimizer)
-        twin.train(twin.training or not model.training)
+        given = optimizer is not None
+        twin, its_optimizer = _training_copy(model, optimizer)
         record = optimizer_record(its_optimizer, twin, given=given)
         updates = Updates(dict(twin.named_parameters()), its_optimizer)
         result = probation(
@@ -84,6 +86,21 @@ def diagnose(
         held = held_names(its_optimizer, twin)
         size = batch_size(first[0])
         found = measurement(twin, result, updates, record, held, batch_size=size, batches=len(first))
+        if given:
+            found = replace(
+                found,
+                rate=look_at_rate(
+                    found,
+                    result,
+                    its_optimizer,
+                    lambda: _training_copy(model, optimizer),
+                    objective,
+                    first,
+                    more,
+                    seed=seed,
+                    progress=progress,
+                ),
+            )
     return Report(found, judge(found))
 
 
@@ -126,7 +143,13 @@ def _unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]:
+def _training_copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
+    twin, its_optimizer = _copy(model, optimizer)
+    twin.train(twin.training or not model.training)
+    return twin, its_optimizer
+
+
+def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
     """Copies the model, and the optimizer with it so that it drives the copy."""
     if optimizer is not None and not callable(optimizer) and not isinstance(optimizer, Optimizer):
         raise OptimizerError(
@@ -136,7 +159,7 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
     try:
         if isinstance(optimizer, Optimizer):
             twin, its_optimizer = copy.deepcopy((model, optimizer), _results(model))
-            return twin, its_optimizer, True
+            return twin, its_optimizer
         twin = copy.deepcopy(model, _results(model))
     except Exception as error:
         raise ModelError(
@@ -144,8 +167,8 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
             "Something on it can be neither copied nor pickled, such as an open file or a lock."
         ) from error
     if optimizer is None:
-        return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE), False
-    return twin, _made(optimizer, twin), True
+        return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE)
+    return twin, _made(optimizer, twin)
 
 
 def _results(model: nn.Module) -> dict[int, Any]:

@@ -3,6 +3,7 @@
 from headwater.measure.assemble import held_names, measurement, optimizer_record
 from headwater.measure.objective import Objective, batch_size, take
 from headwater.measure.probation import probation
+from headwater.measure.rate import look_at_rate
 from headwater.measure.trace import trace
 from headwater.measure.updates import Updates
 
@@ -11,6 +12,7 @@ __all__ = [
     "Updates",
     "batch_size",
     "held_names",
+    "look_at_rate",
     "measurement",
     "optimizer_record",
     "probation",

@@ -24,6 +24,7 @@ from headwater.measure.layers import layers, uses
 from headwater.measure.norms import frobenius
 from headwater.measure.objective import Objective
 from headwater.measure.profile import profile
+from headwater.measure.progress import Progress
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.trace import backward, check_loss, itemise, parameter_names
@@ -53,6 +54,7 @@ class Probation:
     head: HeadRecord = field(default_factory=HeadRecord)
     units: Units = field(default_factory=Units)
     signals: Signals = field(default_factory=Signals)
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,11 @@ def probation(
     """
     result = Probation()
     result.equal_at_start = _named(model, equal_units)
+    result.progress = None if bounded else Progress(model, objective)
     for step in range(steps):
         batch = batches[step % len(batches)]
+        if result.progress:
+            result.progress.before_forward(batch)
         with owners(model) as learned, source_lines() if step == 0 else nullcontext():
             forward = objective(model, batch)
         _check(forward.loss, step)
@@ -111,8 +116,10 @@ def probation(
             break
         if bounded:
             _bound(model, optimizer)
-        _optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
+        optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
         updates.after_step()
+        if result.progress and step == steps - 1:
+            result.progress.after_last(result.steps[0].loss, result.steps[-1].loss, updates)
         optimizer.zero_grad(set_to_none=True)
         if progress:
             progress(step + 1, steps)
@@ -120,7 +127,7 @@ def probation(
     return result
 
 
-def _optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
+def optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
     """Takes one step; an optimizer that evaluates the loss itself (LBFGS) gets a closure that does so."""
 
     def closure() -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
+from headwater.records.learning_rate import RateArm, RateRecord
 from headwater.records.measurement import (
     LOSS_RISES,
     HeadOp,
@@ -33,6 +34,8 @@ __all__ = [
     "ParameterRecord",
     "Profile",
     "ProfilePoint",
+    "RateArm",
+    "RateRecord",
     "Severity",
     "SpreadRecord",
     "StepRecord",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headwater.records.layer import Layer, Profile
+from headwater.records.learning_rate import RateRecord
 
 LOSS_RISES = 10.0
 """A loss this many times the first one within the probation has left its course; noise between batches does not."""
@@ -191,3 +192,4 @@ class Measurement:
     optimizer: OptimizerRecord
     device: str = "cpu"
     versions: dict[str, str] | None = None
+    rate: RateRecord | None = None
