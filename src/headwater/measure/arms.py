@@ -26,8 +26,8 @@ from headwater.records import RateArm
 
 COMPARED = 1 / 3
 """Share of an arm's steps, the last ones, that it is judged by."""
-_EXAMINED = 4
-"""Batches, the last ones, on which it is seen what was learned in the end."""
+_EXAMINED, _GLANCED = 4, 2
+"""Batches, the last ones, on which it is seen what was learned in the end; and the first ones for a quick look."""
 
 _TARGETS = ("labels", "label", "targets", "target", "y")
 
@@ -68,6 +68,15 @@ def stand_still(course: Course) -> RateArm:
     return RateArm(0.0, tuple(losses), steps=course.steps, learned=_learned(course, model, course.steps, losses))
 
 
+def knows(course: Course) -> float:
+    """Returns what the start has learned, by the first batches; 0 where that cannot be told."""
+    batches = [course.batch(step) for step in range(_GLANCED)]
+    if any(_with_other_targets(batch) is None for batch in batches):
+        return 0.0
+    model, _ = course.twins()
+    return _share(course, model, batches, ()) or 0.0
+
+
 def run(course: Course, factor: float, start: RateArm, *, decaying: bool = False, longer: int = 1) -> RateArm:
     """Trains at `factor` times the rate.
 
@@ -90,9 +99,11 @@ def run(course: Course, factor: float, start: RateArm, *, decaying: bool = False
         losses.append(_step(course, model, optimizer, course.batch(step)))
         course.tell()
         if not math.isfinite(losses[-1]):
-            return RateArm(factor, (losses[-1],) * len(_compared(steps)), decaying, step + 1)
+            lost = (losses[-1],) * len(_compared(steps))
+            return RateArm(factor, lost, tuple(losses[: len(lost)]), decaying, step + 1)
+    late, early = losses[_compared(steps).start :], losses[: len(_compared(steps))]
     learned = _learned(course, model, steps, start.losses)
-    return RateArm(factor, tuple(losses[i] for i in _compared(steps)), decaying, steps, learned)
+    return RateArm(factor, tuple(late), tuple(early), decaying, steps, learned)
 
 
 def _compared(steps: int) -> range:
@@ -128,12 +139,15 @@ def _loss(course: Course, model: nn.Module, batch: Any) -> float:
 
 
 def _learned(course: Course, model: nn.Module, steps: int, start: Sequence[float]) -> float | None:
-    batches = [course.batch(step) for step in range(max(0, steps - _EXAMINED), steps)]
+    return _share(course, model, [course.batch(step) for step in range(max(0, steps - _EXAMINED), steps)], start)
+
+
+def _share(course: Course, model: nn.Module, batches: Sequence[Any], start: Sequence[float]) -> float | None:
+    """Share of the loss with other targets, or where there is none of the start's, that is gone."""
     others = [_with_other_targets(batch) for batch in batches]
+    unknown = any(other is None for other in others)
+    level = fmean(start if unknown else [_loss(course, model, other) for other in others])
     own = fmean(_loss(course, model, batch) for batch in batches)
-    # a loss that cannot be computed for another pairing of samples and targets is compared with the start's
-    with_other = list(start) if any(other is None for other in others) else [_loss(course, model, o) for o in others]
-    level = fmean(with_other)
     share = (level - own) / abs(level) if level else math.nan
     return share if math.isfinite(share) else None
 

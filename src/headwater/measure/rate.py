@@ -12,17 +12,20 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from headwater.measure.arms import Course, Twins, run, set_rate, stand_still
+from headwater.measure.arms import Course, Twins, knows, run, set_rate, stand_still
 from headwater.measure.objective import Objective
 from headwater.measure.probation import Probation, optimise
 from headwater.measure.sharpness import Sharpness, sharpness
-from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord
+from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord, clearly_falls
 
 LENGTH, LEAST = 3, 8
 """Steps of an arm, in probations of at least so many steps. A plain step costs from a quarter to four fifths of a traced
 one."""
+TWICE = 2
 LONGER = 4
 """Length, in arms, of the training that must bear out that nothing is learned."""
+LEARNED = 0.2
+"""Share of the loss that a network which stands still must owe to what it learned, to be taken for a plateau."""
 KNOWS = 0.1
 """Share of the loss that a network which has learned something owes to it."""
 
@@ -69,12 +72,18 @@ def look_at_rate(
         ``None`` when the optimizer has no rate, or the rate is zero.
     """
     record = _first_look(found, result, optimizer)
-    if record is None or not _is_odd(record, found):
-        return record
+    if record is None:
+        return None
     steps = LENGTH * max(len(result.steps), LEAST)
-    some = [*batches, *islice(more, max(0, steps - len(batches)))]
-    course = Course(twins, objective, some, steps, seed, _teller(progress, len(result.steps), steps))
-    record = replace(record, arms=_arms(record, course, blown=_blown_up(found)))
+    course = Course(twins, objective, batches, steps, seed, _teller(progress, len(result.steps), steps))
+    odd, still = _is_odd(record, found), _stands_still(record, found)
+    learned = knows(course) if odd or still else 0.0
+    if not odd and not (still and learned > LEARNED):
+        return record
+    if learned > LEARNED:
+        course = replace(course, steps=TWICE * steps)  # less is left to gain: the noise of the batches must be averaged
+    course = replace(course, batches=[*batches, *islice(more, max(0, course.steps - len(batches)))])
+    record = replace(record, arms=_arms(record, course, learned > LEARNED, blown=_blown_up(found)))
     felt = _sharpness(course) if len(record.arms) > 2 else None
     if felt is None:
         return record
@@ -118,7 +127,7 @@ def _blown_up(found: Measurement) -> bool:
     return any(step.non_finite or 0 < LOSS_RISES * first < step.loss for step in found.steps)
 
 
-def _arms(record: RateRecord, course: Course, *, blown: bool) -> tuple[RateArm, ...]:
+def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> tuple[RateArm, ...]:
     """The start, the user's rate, and as long as they leave the question open further rates."""
     start = stand_still(course)
     own = run(course, 1.0, start)
@@ -126,10 +135,11 @@ def _arms(record: RateRecord, course: Course, *, blown: bool) -> tuple[RateArm, 
     if _tiny(record) and not blown:
         return (*arms, run(course, 10.0, start))
     fell = (fmean(start.losses) - fmean(own.losses)) / abs(fmean(start.losses))
+    if learned and not _nothing(own):
+        stands = not clearly_falls(own.early, own.losses)
+        return (*arms, run(course, 1.0, start, decaying=True)) if stands else tuple(arms)
     if fell > ENOUGH or (fell > STANDS and not _curved(record)):
         return tuple(arms)
-    if not _nothing(start):
-        return (*arms, run(course, 1.0, start, decaying=True))
     arms.append(run(course, 0.1, start))
     if _nothing(arms[-1]) and (blown or not fell > 0):
         arms.append(run(course, 0.01, start))
@@ -137,6 +147,14 @@ def _arms(record: RateRecord, course: Course, *, blown: bool) -> tuple[RateArm, 
         # it can come back from a bad beginning (the "catapult"): only what stays lost counts
         arms.append(run(course, 1.0, start, longer=LONGER))
     return tuple(arms)
+
+
+def _stands_still(record: RateRecord, found: Measurement) -> bool:
+    """Whether the later batches, each seen for the first time, had no clearly lower losses than those before."""
+    losses = [step.loss for step in found.steps]
+    if len(losses) < 4 or found.batches < len(losses) or record.scheduled:
+        return False
+    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :])
 
 
 def _curved(record: RateRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
-from headwater.records.learning_rate import RateArm, RateRecord
+from headwater.records.learning_rate import RateArm, RateRecord, clearly_falls
 from headwater.records.measurement import (
     LOSS_RISES,
     HeadOp,
@@ -42,4 +42,5 @@ __all__ = [
     "Trace",
     "UnitsRecord",
     "Where",
+    "clearly_falls",
 ]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, variance
+
+CLEAR = 2.0
+"""Standard errors of a difference that counts."""
 
 
 @dataclass(frozen=True)
@@ -12,6 +18,7 @@ class RateArm:
     Attributes:
         factor: its rate, as a multiple of the user's; 0 for the arm that stands still.
         losses: the loss on each batch of its last third, before the step on it.
+        early: the same of its first third; empty for the arm that stands still.
         decaying: whether the rate falls to zero along a line.
         steps: how many it took; one that ends early lost its way to a loss that is not finite.
         learned: share of the loss that it owes to knowing which target belongs to which sample, at its end:
@@ -22,6 +29,7 @@ class RateArm:
 
     factor: float
     losses: tuple[float, ...]
+    early: tuple[float, ...] = ()
     decaying: bool = False
     steps: int = 0
     learned: float | None = None
@@ -61,3 +69,9 @@ class RateRecord:
         """The longest arm at a multiple of the rate."""
         those = [arm for arm in self.arms if (arm.factor, arm.decaying) == (factor, decaying)]
         return max(those, key=lambda arm: arm.steps, default=None)
+
+
+def clearly_falls(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether losses are lower afterwards by more than the scatter of batches explains. Two values each, at least."""
+    error = math.sqrt(variance(before) / len(before) + variance(after) / len(after))
+    return fmean(before) - fmean(after) > CLEAR * error

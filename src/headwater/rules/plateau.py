@@ -57,7 +57,7 @@ from __future__ import annotations
 import math
 from statistics import fmean, stdev
 
-from headwater.records import Finding, Measurement, RateArm, RateRecord, Where
+from headwater.records import Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
 from headwater.records.numbers import number
 from headwater.rules.common import percent
 from headwater.rules.rule import Rule
@@ -66,11 +66,9 @@ CODE, NAME = "HW403", "plateau"
 
 LEARNED = 0.2
 """Share of the loss that the network owes to what it learned: twice the least that counts as anything."""
-PROGRESS, RISE = 0.02, 0.5
-"""Share by which the loss at the constant rate may fall or rise, to be called a level."""
 GAIN = 0.15
-"""Share by which the loss at the falling rate must be lower (converged networks: under 0.13)."""
-SURE = 3.0
+"""Share by which the falling rate must lower the loss, and the constant one must not (converged networks: under 0.13)."""
+SURE = 2.0
 """Standard errors of the paired differences."""
 OF_SCALE = 0.01
 """Least gain as a share of the loss of a network that knows nothing."""
@@ -85,7 +83,7 @@ def check(measurement: Measurement) -> Finding | None:
     if start is None or own is None or falling is None or not LEARNED <= (start.learned or 0.0) < 1.0:
         return None
     level, stands, falls = fmean(start.losses), fmean(own.losses), fmean(falling.losses)
-    if not (1 - PROGRESS) * level <= stands <= (1 + RISE) * level:
+    if not falls < level or clearly_falls(own.early, own.losses):
         return None
     scale = level / (1.0 - (start.learned or 0.0))
     if not stands - falls >= max(GAIN * stands, OF_SCALE * scale) or not _sure(own, falling):
@@ -93,8 +91,8 @@ def check(measurement: Measurement) -> Finding | None:
     return _finding(record, level, stands, falls)
 
 
-def _sure(own: RateArm, falling: RateArm) -> bool:
-    gains = [a - b for a, b in zip(own.losses, falling.losses, strict=True)]
+def _sure(upper: RateArm, lower: RateArm) -> bool:
+    gains = [a - b for a, b in zip(upper.losses, lower.losses, strict=True)]
     return len(gains) > 1 and fmean(gains) > SURE * stdev(gains) / math.sqrt(len(gains))
 
 
