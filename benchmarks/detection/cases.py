@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.detection import cases_data, cases_mlp, cases_numeric, cases_sequence, cases_vision, cases_wiring
+from benchmarks.detection import cases_data, cases_mlp, cases_numeric, cases_rate, cases_sequence, cases_vision, cases_wiring
 from benchmarks.detection.problem import Case
 
 CASES: tuple[Case, ...] = (
@@ -12,6 +12,7 @@ CASES: tuple[Case, ...] = (
     *cases_wiring.CASES,
     *cases_data.CASES,
     *cases_numeric.CASES,
+    *cases_rate.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 
