@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.detection import cases_data, cases_mlp, cases_numeric, cases_rate, cases_sequence, cases_vision, cases_wiring
+from benchmarks.detection import (
+    cases_data,
+    cases_mlp,
+    cases_numeric,
+    cases_rate,
+    cases_sequence,
+    cases_vision,
+    cases_wiring,
+)
 from benchmarks.detection.problem import Case
 
 CASES: tuple[Case, ...] = (

@@ -24,7 +24,9 @@ def information(model: nn.Module, batch: Any) -> float:
     return max(0.0, share) if math.isfinite(share) else 0.0
 
 
-def settled(seed: int, widen: int = 1, *, opt: Factory, before: int = 400, then: float = 1.0, **options: Any) -> Problem:
+def settled(
+    seed: int, widen: int = 1, *, opt: Factory, before: int = 400, then: float = 1.0, **options: Any
+) -> Problem:
     """A network that was trained for `before` steps and goes on with the same optimizer at `then` times the rate."""
     problem = fitted(seed, widen, opt=opt, **options)
     optimizer = problem.make_optimizer()
@@ -67,43 +69,43 @@ _INFO = {"score": information}
 # fmt: off
 SMALL: tuple[Case, ...] = (
     *RATE.pair("rate-1e-6-mlp-adam", "HW401", "tune", {}, {"opt": adam(1e-6)}, {"opt": adam(1e-3)}),
-    *RATE.pair("rate-1e-5-cnn-sgd", "HW401", "tune", _CNN, {"opt": sgd(1e-5)}, {"opt": sgd(0.05)}),
+    *RATE.pair("rate-3e-6-cnn-sgd", "HW401", "tune", _CNN, {"opt": sgd(3e-6)}, {"opt": sgd(0.05)}),
     *RATE.pair("rate-1e-5-lstm-momentum", "HW401", "tune", {**_LSTM, "steps": 300}, {"opt": sgd(1e-5, 0.9)},
         {"opt": sgd(0.1, 0.9)}),
     *RATE.pair("rate-1e-7-transformer-adamw", "HW401", "held_out", _TRANSFORMER, {"opt": adamw(1e-7)},
         {"opt": adamw(3e-3)}),
-    *RATE.pair("rate-3e-6-tanh-momentum", "HW401", "held_out", {**_TANH, "steps": 300}, {"opt": sgd(3e-6, 0.9)},
+    *RATE.pair("rate-1e-6-tanh-momentum", "HW401", "held_out", {**_TANH, "steps": 300}, {"opt": sgd(1e-6, 0.9)},
         {"opt": sgd(0.03, 0.9)}),
     *RATE.pair("rate-1e-6-gru-rmsprop", "HW401", "held_out", _GRU, {"opt": rmsprop(1e-6)}, {"opt": rmsprop(3e-3)}),
-    *RATE.pair("rate-1e-7-sum-of-squares", "HW401", "held_out", {"task": "friedman", "loss": summed, "steps": 300},
-        {"opt": sgd(1e-7)}, {"opt": sgd(1e-3)}),
+    *RATE.pair("rate-1e-8-sum-of-squares", "HW401", "held_out", {"task": "friedman", "loss": summed, "steps": 300},
+        {"opt": sgd(1e-8)}, {"opt": sgd(1e-3)}),
 )
 
 LARGE: tuple[Case, ...] = (
-    *RATE.pair("rate-0.3-mlp-adam", "HW402", "tune", {}, {"opt": adam(0.3)}, {"opt": adam(1e-2)}),
+    *RATE.pair("rate-1-mlp-adam", "HW402", "tune", {}, {"opt": adam(1.0)}, {"opt": adam(1e-2)}),
     *RATE.pair("rate-0.3-cnn-momentum", "HW402", "tune", _CNN, {"opt": sgd(0.3, 0.9)}, {"opt": sgd(0.02, 0.9)}),
     *RATE.pair("rate-3-mlp-sgd", "HW402", "tune", {"depth": 3}, {"opt": sgd(3.0)}, {"opt": sgd(0.1)}),
-    *RATE.pair("rate-1-gru-adam", "HW402", "tune", _GRU, {"opt": adam(1.0)}, {"opt": adam(1e-2)}),
+    *RATE.pair("rate-10-gru-sgd", "HW402", "tune", _GRU, {"opt": sgd(10.0, 0.9)}, {"opt": adam(1e-2)}),
     *RATE.pair("rate-0.3-transformer-adam", "HW402", "held_out", _TRANSFORMER, {"opt": adam(0.3)}, {"opt": adam(3e-3)}),
     *RATE.pair("rate-1-tanh-momentum", "HW402", "held_out", _TANH, {"opt": sgd(1.0, 0.9)}, {"opt": sgd(0.03, 0.9)}),
-    *RATE.pair("rate-0.1-cnn-rmsprop", "HW402", "held_out", _CNN, {"opt": rmsprop(0.1)}, {"opt": rmsprop(1e-3)}),
+    *RATE.pair("rate-1-cnn-adam", "HW402", "held_out", _CNN, {"opt": adam(1.0)}, {"opt": adam(3e-3)}),
     *RATE.pair("rate-0.2-wide-adamw", "HW402", "held_out", {"width": 256, "depth": 4}, {"opt": adamw(0.2)},
         {"opt": adamw(1e-3)}),
 )
 
 LEVEL: tuple[Case, ...] = (
-    *SETTLED.pair("level-cnn-momentum", "HW403", "tune", {**_CNN, **_INFO, "batch": 16, "opt": sgd(0.05, 0.9)}, {},
-        {"then": 0.1}, effect="level"),
-    *SETTLED.pair("level-tanh-sgd", "HW403", "tune", {**_TANH, "batch": 8, "opt": sgd(0.15)}, {}, {"then": 0.1},
-        effect="level"),
+    *SETTLED.pair("level-linear-sgd", "HW403", "tune", {"task": "friedman", "depth": 0, "batch": 8, "opt": sgd(0.2)},
+        {}, {"then": 0.1}, effect="level"),
+    *SETTLED.pair("level-linear-adam", "HW403", "tune", {"task": "friedman", "depth": 0, "batch": 16, "opt": adam(0.2)},
+        {}, {"then": 0.1}, effect="level"),
     *SETTLED.pair("level-tanh-adam", "HW403", "tune", {**_TANH, "batch": 16, "opt": adam(0.05)}, {}, {"then": 0.1},
         effect="level"),
     *SETTLED.pair("level-transformer-momentum", "HW403", "held_out",
         {**_TRANSFORMER, **_INFO, "batch": 32, "opt": sgd(0.1, 0.9)}, {}, {"then": 0.1}, effect="level"),
-    *SETTLED.pair("level-gru-adam", "HW403", "held_out", {**_GRU, **_INFO, "batch": 32, "opt": adam(0.05)}, {},
-        {"then": 0.1}, effect="level"),
-    *SETTLED.pair("level-mlp-adam", "HW403", "held_out", {**_INFO, "batch": 16, "opt": adam(0.04)}, {},
-        {"then": 0.1}, effect="level"),
+    *SETTLED.pair("level-linear-rmsprop", "HW403", "held_out",
+        {"task": "friedman", "depth": 0, "batch": 8, "opt": rmsprop(0.1)}, {}, {"then": 0.1}, effect="level"),
+    *SETTLED.pair("level-deeper-transformer-momentum", "HW403", "held_out",
+        {**_TRANSFORMER, **_INFO, "depth": 3, "batch": 32, "opt": sgd(0.1, 0.9)}, {}, {"then": 0.1}, effect="level"),
     *SETTLED.pair("level-lstm-adam", "HW403", "held_out", {**_LSTM, **_INFO, "batch": 32, "opt": adam(0.05)}, {},
         {"then": 0.1}, effect="level"),
 )
@@ -122,12 +124,13 @@ HEALTHY: tuple[Case, ...] = (
     RATE.healthy("one-big-batch-momentum", "held_out", **_TANH, opt=sgd(0.1, 0.9), batch=1500, steps=300,
         tempts="HW402"),
     RATE.healthy("rate-0.02-gru-adam", "tune", **_GRU, opt=adam(0.02), tempts="HW402"),
-    SETTLED.healthy("under-way-transformer", "tune", **_TRANSFORMER, opt=adam(3e-3), before=100, steps=200, tempts="HW403"),
+    SETTLED.healthy("under-way-transformer", "tune", **_TRANSFORMER, opt=adam(3e-3), before=100,
+        steps=200, tempts="HW403"),
     SETTLED.healthy("under-way-cnn", "held_out", **_CNN, opt=sgd(0.02, 0.9), before=60, tempts="HW403"),
     SETTLED.healthy("under-way-tanh", "tune", **_TANH, opt=sgd(0.05), before=200, tempts="HW403"),
     SETTLED.healthy("converged-mlp-momentum", "held_out", opt=sgd(0.03, 0.9), before=800, tempts="HW403"),
-    SETTLED.healthy("converged-noisy-regression", "tune", task="friedman", depth=0, opt=sgd(0.01), before=1500, batch=128,
-        tempts="HW403", note="a linear model of curved targets: what is left cannot be learned"),
+    SETTLED.healthy("converged-noisy-regression", "tune", task="friedman", depth=0, opt=sgd(0.01), before=1500,
+        batch=128, tempts="HW403", note="a linear model of curved targets: what is left cannot be learned"),
     SETTLED.healthy("converged-gru-adam", "held_out", **_GRU, opt=adam(3e-3), before=800, tempts="HW403"),
 )
 # fmt: on

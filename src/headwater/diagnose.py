@@ -72,12 +72,12 @@ def diagnose(
     Raises:
         InputError: something passed cannot be used; the subclass and the message say what (`headwater.errors`).
     """
-    model = _checked(model, loss_fn, step, steps)
+    model = checked(model, loss_fn, step, steps)
     objective = Objective(loss_fn, step)
-    with _untouched(model, seed):
+    with untouched(model, seed):
         first, more = take(batches, steps + 1)  # a loader that shuffles draws random numbers
         given = optimizer is not None
-        twin, its_optimizer = _training_copy(model, optimizer)
+        twin, its_optimizer = training_copy(model, optimizer)
         record = optimizer_record(its_optimizer, twin, given=given)
         updates = Updates(dict(twin.named_parameters()), its_optimizer)
         result = probation(
@@ -93,7 +93,7 @@ def diagnose(
                     found,
                     result,
                     its_optimizer,
-                    lambda: _training_copy(model, optimizer),
+                    lambda: training_copy(model, optimizer),
                     objective,
                     first,
                     more,
@@ -104,7 +104,8 @@ def diagnose(
     return Report(found, judge(found))
 
 
-def _checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
+def checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
+    """Returns the user's module, out of its wrappers; raises what `diagnose` says where something cannot be used."""
     if not isinstance(model, nn.Module):
         raise ModelError(f"Expected model as a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
     for name, function in (("loss_fn", loss_fn), ("step", step)):
@@ -143,7 +144,8 @@ def _unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def _training_copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
+def training_copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
+    """Returns a copy of the model, ready to be trained, and its optimizer: plain gradient descent for ``None``."""
     twin, its_optimizer = _copy(model, optimizer)
     twin.train(twin.training or not model.training)
     return twin, its_optimizer
@@ -192,7 +194,7 @@ def _made(factory: Any, twin: nn.Module) -> Optimizer:
 
 
 @contextmanager
-def _untouched(model: nn.Module, seed: int) -> Generator[None]:
+def untouched(model: nn.Module, seed: int) -> Generator[None]:
     """Guards random number generators, gradients and the grad mode of the caller, whatever is raised inside."""
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
     gradients = [(p, p.grad) for p in model.parameters()]

@@ -63,9 +63,10 @@ class Course:
 def stand_still(course: Course) -> RateArm:
     """Returns the losses of the start on the batches that the arms are compared on."""
     model, _ = course.twins()
-    _seed(course.seed)
+    seed_all(course.seed)
     losses = [_loss(course, model, course.batch(step)) for step in _compared(course.steps)]
-    return RateArm(0.0, tuple(losses), steps=course.steps, learned=_learned(course, model, course.steps, losses))
+    learned, other = _learned(course, model, course.steps, losses)
+    return RateArm(0.0, tuple(losses), steps=course.steps, learned=learned, other=other)
 
 
 def knows(course: Course) -> float:
@@ -74,7 +75,7 @@ def knows(course: Course) -> float:
     if any(_with_other_targets(batch) is None for batch in batches):
         return 0.0
     model, _ = course.twins()
-    return _share(course, model, batches, ()) or 0.0
+    return _share(course, model, batches, ())[0] or 0.0
 
 
 def run(course: Course, factor: float, start: RateArm, *, decaying: bool = False, longer: int = 1) -> RateArm:
@@ -90,20 +91,20 @@ def run(course: Course, factor: float, start: RateArm, *, decaying: bool = False
     model, optimizer = course.twins()
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     steps = course.steps * longer
-    _seed(course.seed)
+    seed_all(course.seed)
     losses: list[float] = []
     for step in range(steps):
         share = factor * (1.0 - step / steps if decaying else 1.0)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             set_rate(group, share * rate)
-        losses.append(_step(course, model, optimizer, course.batch(step)))
+        losses.append(training_step(course, model, optimizer, course.batch(step)))
         course.tell()
         if not math.isfinite(losses[-1]):
             lost = (losses[-1],) * len(_compared(steps))
             return RateArm(factor, lost, tuple(losses[: len(lost)]), decaying, step + 1)
     late, early = losses[_compared(steps).start :], losses[: len(_compared(steps))]
-    learned = _learned(course, model, steps, start.losses)
-    return RateArm(factor, tuple(late), tuple(early), decaying, steps, learned)
+    learned, other = _learned(course, model, steps, start.losses)
+    return RateArm(factor, tuple(late), tuple(early), decaying, steps, learned, other)
 
 
 def _compared(steps: int) -> range:
@@ -116,7 +117,7 @@ def set_rate(group: dict[str, Any], rate: float) -> None:
     group["lr"] = torch.full_like(group["lr"], rate) if is_tensor else rate
 
 
-def _step(course: Course, model: nn.Module, optimizer: Optimizer, batch: Any) -> float:
+def training_step(course: Course, model: nn.Module, optimizer: Optimizer, batch: Any) -> float:
     """Takes one step and returns the loss before it; NaN when the model refuses to run on the weights."""
     optimizer.zero_grad(set_to_none=True)
     try:
@@ -138,18 +139,20 @@ def _loss(course: Course, model: nn.Module, batch: Any) -> float:
             return math.nan
 
 
-def _learned(course: Course, model: nn.Module, steps: int, start: Sequence[float]) -> float | None:
+def _learned(course: Course, model: nn.Module, steps: int, start: Sequence[float]) -> tuple[float | None, float | None]:
     return _share(course, model, [course.batch(step) for step in range(max(0, steps - _EXAMINED), steps)], start)
 
 
-def _share(course: Course, model: nn.Module, batches: Sequence[Any], start: Sequence[float]) -> float | None:
-    """Share of the loss with other targets, or where there is none of the start's, that is gone."""
+def _share(
+    course: Course, model: nn.Module, batches: Sequence[Any], start: Sequence[float]
+) -> tuple[float | None, float | None]:
+    """Share of the loss with other targets, or where there is none of the start's, that is gone; and that loss."""
     others = [_with_other_targets(batch) for batch in batches]
     unknown = any(other is None for other in others)
     level = fmean(start if unknown else [_loss(course, model, other) for other in others])
     own = fmean(_loss(course, model, batch) for batch in batches)
     share = (level - own) / abs(level) if level else math.nan
-    return share if math.isfinite(share) else None
+    return (share, level) if math.isfinite(share) else (None, None)
 
 
 def _with_other_targets(batch: Any) -> Any:
@@ -172,7 +175,8 @@ def _moved(targets: Any) -> torch.Tensor | None:
     return targets.roll(1, 0)
 
 
-def _seed(seed: int) -> None:
+def seed_all(seed: int) -> None:
+    """Seeds every generator of random numbers that a model can draw from."""
     torch.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)

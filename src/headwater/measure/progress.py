@@ -17,6 +17,8 @@ from headwater.measure.updates import Updates
 
 DOWNHILL = 0.1
 """Least cosine between a step and the negative gradient at which its first-order prediction is worth comparing with."""
+RESOLVED = 256 * torch.finfo(torch.float32).eps
+"""Least decrease, as a share of the loss, of which float32 still shows a hundredth."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Progress:
     def after_last(self, first_loss: float, last_loss: float, updates: Updates) -> None:
         """Runs the first and the last batch forward once more; the last step's gradients must still be there."""
         predicted, cosine = updates.descent()
-        if cosine > DOWNHILL:
+        if cosine > DOWNHILL and predicted > RESOLVED * abs(last_loss):
             rho = (last_loss - self._repeat(self._last)) / predicted
             self.rho = rho if math.isfinite(rho) else None
         fell = (first_loss - self._repeat(self._first)) / abs(first_loss) if first_loss else math.nan

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
-from torch import nn
 from torch.optim import Optimizer
 
 from headwater.measure.arms import Course, Twins, knows, run, set_rate, stand_still
@@ -19,15 +18,15 @@ from headwater.measure.sharpness import Sharpness, sharpness
 from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord, clearly_falls
 
 LENGTH, LEAST = 3, 8
-"""Steps of an arm, in probations of at least so many steps. A plain step costs from a quarter to four fifths of a traced
-one."""
-TWICE = 2
+"""Steps of an arm, in probations of at least so many steps. A plain step costs a quarter to four fifths of a traced."""
+THRICE = 3
+"""Length of the arms of a network that has learned: less is left to gain, and the batches' noise must be averaged."""
 LONGER = 4
 """Length, in arms, of the training that must bear out that nothing is learned."""
 LEARNED = 0.2
 """Share of the loss that a network which stands still must owe to what it learned, to be taken for a plateau."""
 KNOWS = 0.1
-"""Share of the loss that a network which has learned something owes to it."""
+"""Share of the loss of knowing nothing that is gone when something was learned."""
 
 TINY = 1e-4
 """Median relative update below which a rate is looked at for being too small: a tenth of the usual 1e-3."""
@@ -39,8 +38,6 @@ CURVED = 0.7
 """rho below which the step goes far into the curvature (gradient descent on digits: 0.68 where it diverges)."""
 FAST = 0.25
 """Share of a batch's loss that a probation takes away where curvature does no harm."""
-ENOUGH = 0.1
-"""Share of the loss that an arm at the user's own rate takes away when nothing is wrong with it."""
 
 
 def look_at_rate(
@@ -81,10 +78,10 @@ def look_at_rate(
     if not odd and not (still and learned > LEARNED):
         return record
     if learned > LEARNED:
-        course = replace(course, steps=TWICE * steps)  # less is left to gain: the noise of the batches must be averaged
+        course = replace(course, steps=THRICE * steps)
     course = replace(course, batches=[*batches, *islice(more, max(0, course.steps - len(batches)))])
     record = replace(record, arms=_arms(record, course, learned > LEARNED, blown=_blown_up(found)))
-    felt = _sharpness(course) if len(record.arms) > 2 else None
+    felt = sharpness_at_start(course) if len(record.arms) > 2 else None
     if felt is None:
         return record
     return replace(record, sharpness=felt.value, threshold=felt.threshold, place=felt.place)
@@ -112,7 +109,7 @@ def _is_odd(record: RateRecord, found: Measurement) -> bool:
         return False  # the rate that will be used is another one
     if record.fell is None or record.fell < STANDS or _blown_up(found):
         return True
-    if record.update is not None and (record.update > HUGE or _tiny(record)):
+    if _long(record) or _tiny(record):
         return True
     return _curved(record) and record.fell < FAST
 
@@ -120,33 +117,6 @@ def _is_odd(record: RateRecord, found: Measurement) -> bool:
 def _tiny(record: RateRecord) -> bool:
     """A rate that a schedule still raises, or has lowered, is tiny on purpose."""
     return record.update is not None and record.update < TINY and record.scheduled is None
-
-
-def _blown_up(found: Measurement) -> bool:
-    first = found.steps[0].loss
-    return any(step.non_finite or 0 < LOSS_RISES * first < step.loss for step in found.steps)
-
-
-def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> tuple[RateArm, ...]:
-    """The start, the user's rate, and as long as they leave the question open further rates."""
-    start = stand_still(course)
-    own = run(course, 1.0, start)
-    arms = [start, own]
-    if _tiny(record) and not blown:
-        return (*arms, run(course, 10.0, start))
-    fell = (fmean(start.losses) - fmean(own.losses)) / abs(fmean(start.losses))
-    if learned and not _nothing(own):
-        stands = not clearly_falls(own.early, own.losses)
-        return (*arms, run(course, 1.0, start, decaying=True)) if stands else tuple(arms)
-    if fell > ENOUGH or (fell > STANDS and not _curved(record)):
-        return tuple(arms)
-    arms.append(run(course, 0.1, start))
-    if _nothing(arms[-1]) and (blown or not fell > 0):
-        arms.append(run(course, 0.01, start))
-    if _nothing(own) and not all(_nothing(arm) for arm in arms[2:]):
-        # it can come back from a bad beginning (the "catapult"): only what stays lost counts
-        arms.append(run(course, 1.0, start, longer=LONGER))
-    return tuple(arms)
 
 
 def _stands_still(record: RateRecord, found: Measurement) -> bool:
@@ -161,12 +131,44 @@ def _curved(record: RateRecord) -> bool:
     return record.rho is not None and record.rho < CURVED
 
 
+def _long(record: RateRecord) -> bool:
+    return record.update is not None and record.update > HUGE
+
+
+def _blown_up(found: Measurement) -> bool:
+    first = found.steps[0].loss
+    return any(step.non_finite or 0 < LOSS_RISES * first < step.loss for step in found.steps)
+
+
+def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> tuple[RateArm, ...]:
+    """The start, the user's rate, and as long as they leave the question open further rates."""
+    start = stand_still(course)
+    own = run(course, 1.0, start)
+    arms = (start, own)
+    if _tiny(record) and not blown:
+        return (*arms, run(course, 10.0, start))
+    if learned and not _nothing(own):
+        stands = not clearly_falls(own.early, own.losses)
+        return (*arms, run(course, 1.0, start, decaying=True)) if stands else arms
+    if replace(record, arms=arms).below_chance(own) > KNOWS:
+        return arms
+    if start.level - own.level > STANDS * abs(start.level) and not (_curved(record) or _long(record) or blown):
+        return arms
+    arms = (*arms, run(course, 0.1, start))
+    if _nothing(arms[-1]) and (blown or not own.level < start.level):
+        arms = (*arms, run(course, 0.01, start))
+    if any(replace(record, arms=arms).below_chance(arm) > KNOWS for arm in arms[2:]):
+        # it can come back from a bad beginning (the "catapult"): only what stays lost counts
+        arms = (*arms, run(course, 1.0, start, longer=LONGER))
+    return arms
+
+
 def _nothing(arm: RateArm) -> bool:
     return arm.learned is None or arm.learned < KNOWS
 
 
-def _sharpness(course: Course) -> Sharpness | None:
-    """At the start; what an adaptive optimizer divides the gradient by is gathered by one step at rate zero."""
+def sharpness_at_start(course: Course) -> Sharpness | None:
+    """Measures the sharpness at the start; one step at rate zero gathers what an adaptive optimizer divides by."""
     (model, optimizer), batch = course.twins(), course.batch(0)
     course.objective(model, batch).loss.backward()
     rates = [float(group["lr"]) for group in optimizer.param_groups]

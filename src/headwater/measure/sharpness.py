@@ -5,9 +5,9 @@ unstable along some direction when
 
     place = lambda_max(D^1/2 H D^1/2) > 1
 
-and ``sharpness = place * threshold`` with the threshold at the largest rate: the largest eigenvalue of ``P^-1 H``, or of
-``H`` for plain gradient descent and momentum (Cohen et al. 2021, "Gradient descent on neural networks typically occurs
-at the edge of stability"; Cohen et al. 2022, "Adaptive gradient methods at the edge of stability").
+and ``sharpness = place * threshold`` with the threshold at the largest rate: the largest eigenvalue of ``P^-1 H``, or
+of ``H`` for plain gradient descent and momentum (Cohen et al. 2021, "Gradient descent on neural networks typically
+occurs at the edge of stability"; Cohen et al. 2022, "Adaptive gradient methods at the edge of stability").
 
 The eigenvalue is found by the Lanczos iteration on Hessian-vector products (Pearlmutter 1994, "Fast exact
 multiplication by the Hessian"). Only its last two vectors are kept: eigenvalues found twice, the price of not
@@ -122,11 +122,11 @@ class _Operator:
 
     def __init__(self, loss: Callable[[], torch.Tensor], scales: _Scales) -> None:
         value = loss()
-        gradients = torch.autograd.grad(value, scales.parameters, create_graph=True, allow_unused=True)
+        gradients: Any = torch.autograd.grad(value, scales.parameters, create_graph=True, allow_unused=True)
         used = [(p, r, g) for p, r, g in zip(scales.parameters, scales.roots, gradients, strict=True) if g is not None]
         self._parameters = [p for p, _, _ in used]
         self._roots = [root for _, root, _ in used]
-        self._gradients = [gradient for _, _, gradient in used]
+        self._gradients: list[torch.Tensor] = [gradient for _, _, gradient in used]
 
     def start(self) -> list[torch.Tensor]:
         """The gradient, which leans toward the sharp directions, with a random vector in case it misses one."""
@@ -140,7 +140,7 @@ class _Operator:
         live = [(g, d) for g, d in zip(self._gradients, directions, strict=True) if g.requires_grad]
         if not live:  # the loss is linear in every parameter
             return [torch.zeros_like(v) for v in vector]
-        products = torch.autograd.grad(
+        products: Any = torch.autograd.grad(
             [g for g, _ in live], self._parameters, [d for _, d in live], retain_graph=True, allow_unused=True
         )
         return [

@@ -15,6 +15,7 @@ from headwater.records.measurement import (
     StepRecord,
     UnitsRecord,
 )
+from headwater.records.range_test import RangeTest
 from headwater.records.remedy import REMEDIES
 from headwater.records.trace import Edge, Op, Trace
 
@@ -34,6 +35,7 @@ __all__ = [
     "ParameterRecord",
     "Profile",
     "ProfilePoint",
+    "RangeTest",
     "RateArm",
     "RateRecord",
     "Severity",

@@ -25,6 +25,7 @@ class RateArm:
             ``1 - loss / loss with the targets moved on by one sample``. Near 0 for a network that has learned nothing,
             whatever the loss function and its scale. Where the targets cannot be told from the inputs, the share of the
             start's loss that is gone. ``None`` when it lost its way.
+        other: that loss with the targets moved on, or in its place the start's.
     """
 
     factor: float
@@ -33,6 +34,13 @@ class RateArm:
     decaying: bool = False
     steps: int = 0
     learned: float | None = None
+    other: float | None = None
+
+    @property
+    def level(self) -> float:
+        """Mean of the losses; infinite when one is not finite."""
+        level = fmean(self.losses)
+        return level if math.isfinite(level) else math.inf
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,15 @@ class RateRecord:
         """The longest arm at a multiple of the rate."""
         those = [arm for arm in self.arms if (arm.factor, arm.decaying) == (factor, decaying)]
         return max(those, key=lambda arm: arm.steps, default=None)
+
+    @property
+    def chance(self) -> float:
+        """Loss of a network that knows nothing: the least that any arm has with the targets moved on."""
+        return min((arm.other for arm in self.arms if arm.other is not None), default=math.nan)
+
+    def below_chance(self, arm: RateArm) -> float:
+        """Share by which the loss of an arm lies below that of knowing nothing; minus infinity for one that is lost."""
+        return (self.chance - arm.level) / abs(self.chance) if self.chance else math.nan
 
 
 def clearly_falls(before: Sequence[float], after: Sequence[float]) -> bool:

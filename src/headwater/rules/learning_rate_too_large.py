@@ -16,26 +16,29 @@ A structural fault looks alike from outside: a 30-layer ReLU network with PyTorc
 
 ## How it is measured
 
-Only where the probation looks odd (a batch's loss did not fall, or blew up; rho is small; each step changes a twentieth
-of the weights), short trainings are run from the user's own weights on the same batches with the same random numbers: at
-the rate, a tenth and, if that is lost as well, a hundredth of it. If the user's rate has learned nothing, it gets four
-times as long.
+Only where the probation looks odd (a batch's loss did not fall, or blew up; rho is small; each step changes a
+twentieth of the weights), short trainings are run from the user's own weights on the same batches with the same random
+numbers: at the rate, a tenth and, if that is lost as well, a hundredth of it. If the user's
+rate is no better than chance and a smaller one is, the user's gets four times as long.
 
-    learned   = 1 - loss / loss with the targets moved on by one sample
+    chance    = least loss of any of them with the targets moved on by one sample
+    learned   = 1 - loss / loss with the targets moved on, of one and the same network
     rho       = (L(w) - L(w + dw)) / -<g, dw>                      on one batch, in the last step
     place     = lambda_max(P^-1 H) / threshold                     at the start
 
-`learned` is 0 for a network whose answer does not depend on the sample, whatever the loss function and its scale. The
-threshold is 2 / rate for gradient descent, (2 + 2 b) / rate with momentum, 38 / rate for Adam as it comes.
+The threshold is 2 / rate for gradient descent, (2 + 2 b) / rate with momentum, 38 / rate for Adam as it comes.
 
-*Effect*: the user's rate still has learned nothing after the longer training, and a smaller one has, in a quarter of the
-time. *Cause*: place above one, or rho small, or a loss that blew up. An error needs both; the effect alone is a warning.
+*Effect*: after the longer training the loss at the user's rate is no lower than chance, and either nothing was learned
+or the loss does not fall; a smaller rate came below chance in a quarter of the time. *Cause*: place above one, or rho
+small, or a loss that blew up. An error needs both; the effect alone is a warning.
 
 ## Thresholds
 
 | what | value | source |
 | --- | --- | --- |
-| learned | 0.1 | networks that get stuck end between -0.02 and 0.02, those that come back from a jump above 0.2 |
+| below chance | 10 % | networks that get stuck end within 2 % of chance |
+| learned | 0.1 | the same; those that come back from a jump stand above 0.2 |
+| falls | 2 standard errors | between the first and the last third of the longer training |
 | rho | 0.7 | gradient descent on digits: 0.90 at a rate of 1, 0.68 at 3, where it diverges |
 | place | 1 | Cohen et al. 2021 and 2022 |
 
@@ -47,8 +50,8 @@ falls. If only the beginning is too steep, warm the rate up over the first hundr
 ## What not to do
 
 Do not read the sharpness alone: at the edge of stability it stands at the threshold by itself. Do not clip the gradient
-first: it bounds the step and hides a rate that stays too large. And do not lower the rate of a network with a structural
-fault: it will learn nothing more slowly.
+first: it bounds the step and hides a rate that stays too large. And do not lower the rate of a network with a
+structural fault: it will learn nothing more slowly.
 
 ## References
 
@@ -61,7 +64,7 @@ fault: it will learn nothing more slowly.
 
 from __future__ import annotations
 
-from headwater.records import Finding, Measurement, RateArm, RateRecord, Where
+from headwater.records import Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
 from headwater.records.numbers import number
 from headwater.rules.common import blows_up, percent
 from headwater.rules.rule import Rule
@@ -69,7 +72,7 @@ from headwater.rules.rule import Rule
 CODE, NAME = "HW402", "learning-rate-too-large"
 
 KNOWS = 0.1
-"""Share of the loss that a network which has learned something owes to it (stuck: at most 0.02; learning: above 0.2)."""
+"""Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.02)."""
 CURVED = 0.7
 """rho below which a step goes far into the curvature (gradient descent on digits diverges at 0.68)."""
 LONGER = 2
@@ -80,10 +83,10 @@ def check(measurement: Measurement) -> Finding | None:
     """Looks for a rate that learns nothing where a smaller one learns."""
     record = measurement.rate
     own = record.arm(1.0) if record else None
-    if record is None or own is None or _learned(own) >= KNOWS:
+    if record is None or own is None or not _knows_nothing(record, own):
         return None
-    better = [arm for arm in record.arms if 0 < arm.factor < 1 and _learned(arm) >= _learned(own) + KNOWS]
-    if not better or not _had_its_time(own, better[0]):
+    better = [arm for arm in record.arms if 0 < arm.factor < 1 and record.below_chance(arm) >= KNOWS]
+    if not better or (own.learned is not None and own.steps < LONGER * better[0].steps):
         return None
     smaller, causes = better[0], _causes(measurement, record)
     return Finding(
@@ -91,8 +94,9 @@ def check(measurement: Measurement) -> Finding | None:
         name=NAME,
         severity="error" if causes else "warning",
         where=Where(),
-        message=f"At the rate {number(record.rate)} the network has learned {_share(own)} after {own.steps} steps; at "
-        f"{number(smaller.factor * record.rate)} it has learned {_share(smaller)} after {smaller.steps}.",
+        message=f"At the rate {number(record.rate)} the loss is {number(own.level)} after {own.steps} steps, no better "
+        f"than knowing nothing ({number(record.chance)}); at {number(smaller.factor * record.rate)} it is "
+        f"{number(smaller.level)} after {smaller.steps}.",
         cause=f"The step is longer than the loss bears: {'; '.join(causes)}."
         if causes
         else "Nothing but the rate differs between the two, although the loss is hardly curved where they start.",
@@ -101,18 +105,13 @@ def check(measurement: Measurement) -> Finding | None:
     )
 
 
-def _learned(arm: RateArm) -> float:
-    return arm.learned if arm.learned is not None else 0.0
-
-
-def _share(arm: RateArm) -> str:
+def _knows_nothing(record: RateRecord, arm: RateArm) -> bool:
+    """Whether the loss is no lower than chance, and neither hides an answer that depends on the sample nor falls."""
     if arm.learned is None:
-        return "nothing (the loss is not finite)"
-    return percent(arm.learned) if arm.learned > 0.001 else "nothing"
-
-
-def _had_its_time(own: RateArm, smaller: RateArm) -> bool:
-    return own.learned is None or own.steps >= LONGER * smaller.steps
+        return True
+    if record.below_chance(arm) >= KNOWS:
+        return False
+    return arm.learned < KNOWS or not clearly_falls(arm.early, arm.losses)
 
 
 def _causes(measurement: Measurement, record: RateRecord) -> tuple[str, ...]:
@@ -130,9 +129,10 @@ def _causes(measurement: Measurement, record: RateRecord) -> tuple[str, ...]:
 def _evidence(record: RateRecord, own: RateArm, smaller: RateArm) -> dict[str, float | int | str]:
     found: dict[str, float | int | str] = {
         "rate": record.rate,
-        "learned": own.learned if own.learned is not None else "lost",
+        "loss": own.level,
+        "loss of knowing nothing": record.chance,
         "smaller rate": smaller.factor * record.rate,
-        "learned there": _learned(smaller),
+        "loss there": smaller.level,
     }
     numbers = {"rho": record.rho, "sharpness": record.sharpness, "threshold": record.threshold, "place": record.place}
     return found | {name: value for name, value in numbers.items() if value is not None}

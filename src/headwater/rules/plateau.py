@@ -17,9 +17,10 @@ falls along a line to zero. On the same batches, those of the last third, a trai
 All of this must hold:
 
     the network has learned something: loss < 0.8 of the loss with the targets moved on by one sample
-    constant rate: the mean loss is within -2 % and +50 % of that of standing still
-    falling rate: the mean loss is at least 15 % lower than at the constant rate, by more than 3 standard errors of the
-        differences, and by at least 1 % of the loss with the targets moved on
+    constant rate: the loss does not clearly fall from the first third of the training to the last
+    falling rate: the loss of the last third is at least 15 % lower than at the constant rate, on the same batches, by
+        more than 2 standard errors of their ratios, and by at least 1 % of the loss with the targets moved on
+    falling rate: it ends below the loss of standing still
 
 Always a warning: the network has learned, and what it has learned is not lost.
 
@@ -28,9 +29,8 @@ Always a warning: the network has learned, and what it has learned is not lost.
 | what | value | source |
 | --- | --- | --- |
 | learned | 0.2 | twice what a network is granted that has learned anything at all |
-| progress | 2 % | the same share that a probation must take off a batch's loss |
-| rise | 50 % | beyond it the rate destroys what was learned: a fresh Adam on trained weights does, for a while |
-| gain | 15 %, 3 standard errors | chosen on networks trained to a standstill; converged ones gain under 13 % |
+| falls | 2 standard errors | between the first and the last third |
+| gain | 15 %, 2 standard errors | chosen on networks trained to a standstill; converged ones gain under 13 % |
 | of the scale | 1 % | a loss near zero can halve without anyone noticing |
 
 ## What to do
@@ -67,7 +67,7 @@ CODE, NAME = "HW403", "plateau"
 LEARNED = 0.2
 """Share of the loss that the network owes to what it learned: twice the least that counts as anything."""
 GAIN = 0.15
-"""Share by which the falling rate must lower the loss, and the constant one must not (converged networks: under 0.13)."""
+"""Share by which the falling rate must lower the loss below the constant one's (converged networks: under 0.13)."""
 SURE = 2.0
 """Standard errors of the paired differences."""
 OF_SCALE = 0.01
@@ -92,7 +92,10 @@ def check(measurement: Measurement) -> Finding | None:
 
 
 def _sure(upper: RateArm, lower: RateArm) -> bool:
-    gains = [a - b for a, b in zip(upper.losses, lower.losses, strict=True)]
+    """Whether the losses differ by more than chance, batch by batch; as ratios, where losses scatter over decades."""
+    pairs = list(zip(upper.losses, lower.losses, strict=True))
+    logs = all(a > 0 and b > 0 for a, b in pairs)
+    gains = [math.log(a / b) if logs else a - b for a, b in pairs]
     return len(gains) > 1 and fmean(gains) > SURE * stdev(gains) / math.sqrt(len(gains))
 
 
@@ -109,8 +112,9 @@ def _finding(record: RateRecord, level: float, stands: float, falls: float) -> F
         name=NAME,
         severity="warning",
         where=Where(),
-        message=f"At the constant rate {number(record.rate)} the loss stays at {number(stands)}; when the rate falls to "
-        f"zero over as many steps, it reaches {number(falls)} on the same batches, {percent(1 - falls / stands)} less.",
+        message=f"At the constant rate {number(record.rate)} the loss stays at {number(stands)}; when the rate falls "
+        f"to zero over as many steps, it reaches {number(falls)} on the same batches, "
+        f"{percent(1 - falls / stands)} less.",
         cause="The steps are too long for the distance that is left: they go back and forth across the minimum.",
         evidence=evidence | {name: value for name, value in numbers.items() if value is not None},
         remedies=("decaying-rate", "lower-rate"),
