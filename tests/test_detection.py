@@ -9,7 +9,7 @@ import pytest
 from benchmarks.detection.cases import BY_NAME, CASES
 from benchmarks.detection.outcome import diagnose_case
 
-CODES = "HW101 HW102 HW103 HW301 HW302 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
+CODES = "HW101 HW102 HW103 HW301 HW302 HW401 HW402 HW403 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
 # One small case of each code, from both halves.
 FAULTS = [
     "tiny-init-6x64-momentum",
@@ -17,6 +17,9 @@ FAULTS = [
     "layernorm-of-one-feature",
     "dead-bias-3x64",
     "sigmoid-shifted-2x64",
+    "rate-1e-6-mlp-adam",
+    "rate-1-mlp-adam",
+    "level-linear-adam",
     "detach-mlp",
     "sign-mlp",
     "relu-on-regression-output",

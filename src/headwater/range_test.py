@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
 from headwater.diagnose import checked, training_copy, untouched
 from headwater.errors import InputError
@@ -25,8 +25,9 @@ FORGETS = 0.9
 """Share of the past in the smoothed loss: it remembers some ten steps, seven tenths of a decade of rates."""
 LEFT = 4.0
 """The test ends where the loss is so many times the least smoothed one."""
-MARGIN = 0.1
-"""The suggested rate over the one at the least smoothed loss: a tenth, as has become common (docs/benchmarks)."""
+MARGIN, MARGIN_MOMENTUM, MARGIN_ADAPTIVE = 0.5, 0.1, 0.05
+"""The suggested rate over the one at the least smoothed loss. Momentum and the averages of adaptive optimizers answer
+to a rate that is too large only some ten steps later; chosen on eleven problems (docs/benchmarks/learning-rate.md)."""
 FELL = 0.02
 """Share of the first loss that must be gone at the least one, or no rate taught the network anything."""
 
@@ -70,17 +71,17 @@ def range_test(
         some, _ = take(batches, steps)
         course = Course(lambda: training_copy(model, optimizer), objective, some, steps, seed)
         rates = [lowest * (highest / lowest) ** (i / max(1, steps - 1)) for i in range(steps)]
-        losses, kind, own = _train(course, rates, progress)
+        losses, optimizer_used, own = _train(course, rates, progress)
         felt = sharpness_at_start(course)
     smooth = smoothed(losses)
     return RangeTest(
         rates=tuple(rates[: len(losses)]),
         losses=tuple(losses),
         smoothed=tuple(smooth),
-        suggested=suggested(rates, smooth),
+        suggested=suggested(rates, smooth, _margin(optimizer_used)),
         rate=own if optimizer is not None else None,
         limit=own / felt.place if felt is not None and own and felt.place > 0 else None,
-        optimizer=kind,
+        optimizer=type(optimizer_used).__name__,
     )
 
 
@@ -94,19 +95,19 @@ def smoothed(losses: list[float]) -> list[float]:
     return found
 
 
-def suggested(rates: list[float], smooth: list[float]) -> float | None:
-    """Returns a tenth of the rate at the least smoothed loss; ``None`` where the loss never fell."""
+def suggested(rates: list[float], smooth: list[float], margin: float) -> float | None:
+    """Returns `margin` times the rate at the least smoothed loss; ``None`` where the loss never fell."""
     finite = [value if math.isfinite(value) else math.inf for value in smooth]
     least = min(range(len(finite)), key=finite.__getitem__)
     if not finite[0] - finite[least] > FELL * abs(finite[0]):
         return None
-    return MARGIN * rates[least]
+    return margin * rates[least]
 
 
 def _train(
     course: Course, rates: list[float], progress: Callable[[int, int], None] | None
-) -> tuple[list[float], str, float | None]:
-    """The losses up to where they leave, the optimizer's name, and the user's largest rate.
+) -> tuple[list[float], Optimizer, float | None]:
+    """The losses up to where they leave, the optimizer, and the user's largest rate.
 
     Groups keep the ratio of their rates.
     """
@@ -125,4 +126,10 @@ def _train(
         least = min(smoothed(losses))
         if not math.isfinite(losses[-1]) or smoothed(losses)[-1] > least + (LEFT - 1.0) * abs(least):
             break
-    return losses, type(optimizer).__name__, largest or None
+    return losses, optimizer, largest or None
+
+
+def _margin(optimizer: Optimizer) -> float:
+    if not isinstance(optimizer, SGD):
+        return MARGIN_ADAPTIVE
+    return MARGIN_MOMENTUM if any(group["momentum"] for group in optimizer.param_groups) else MARGIN

@@ -127,6 +127,7 @@ class _Operator:
         self._parameters = [p for p, _, _ in used]
         self._roots = [root for _, root, _ in used]
         self._gradients: list[torch.Tensor] = [gradient for _, _, gradient in used]
+        _check_second_derivative(self._gradients)
 
     def start(self) -> list[torch.Tensor]:
         """The gradient, which leans toward the sharp directions, with a random vector in case it misses one."""
@@ -147,6 +148,20 @@ class _Operator:
             torch.zeros_like(v) if product is None else product * root
             for product, v, root in zip(products, vector, self._roots, strict=True)
         ]
+
+
+def _check_second_derivative(gradients: Sequence[torch.Tensor]) -> None:
+    """Raises where an operation has none: autograd puts an error there, and leaves it out where no path goes on."""
+    waiting: list[Any] = [gradient.grad_fn for gradient in gradients if gradient.grad_fn is not None]
+    seen: set[Any] = set()
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.name().endswith(("::Error", "::DelayedError", "::NotImplemented")):
+            raise RuntimeError("an operation has no second derivative")
+        waiting += [following for following, _ in node.next_functions if following is not None]
 
 
 def _largest(operator: _Operator) -> tuple[float, int]:

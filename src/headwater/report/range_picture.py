@@ -61,7 +61,7 @@ def summary(found: RangeTest) -> str:
 
 
 def _curve(axes: Axes, found: RangeTest) -> None:
-    shown = [value for value in found.smoothed if math.isfinite(value)]
+    shown = [value for value in (*found.smoothed, *found.losses) if math.isfinite(value)]
     axes.plot(found.rates, found.losses, color=_LOSS, alpha=0.25, linewidth=0.9, label="loss of each batch")
     axes.plot(found.rates, found.smoothed, color=_LOSS, linewidth=1.8, label="smoothed")
     axes.set_xscale("log")
@@ -77,9 +77,8 @@ def _marks(axes: Axes, found: RangeTest) -> None:
         (found.rate, "yours", _OWN, "--"),
         (found.limit, "stability limit at the start", _LIMIT, ":"),
     )
-    low, high = found.rates[0], found.rates[-1]
     for rate, name, colour, style in marks:
-        if rate is not None and low <= rate <= high:
+        if rate is not None:
             axes.axvline(rate, color=colour, linestyle=style, linewidth=1.6, label=f"{name}: {number(rate)}")
 
 
