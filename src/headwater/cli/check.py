@@ -53,6 +53,8 @@ def check(
         writable(html)
     if plot is not None:
         writable(plot, PICTURES)
+    if range_test is not None:
+        writable(range_test, PICTURES)
     setup = load_setup(target)
     from headwater.diagnose import diagnose
 
@@ -86,7 +88,6 @@ def _range_test(setup: Setup, path: Path, seed: int) -> None:
     from headwater.range_test import range_test
     from headwater.report import range_picture
 
-    range_picture.check_path(path)
     with progress_bar() as tell:
         found = range_test(
             setup.model,

@@ -6,15 +6,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headwater.errors import InputError, MissingDependencyError
+from headwater.errors import MissingDependencyError
 from headwater.records import RangeTest
 from headwater.records.numbers import number
+from headwater.report.paths import PICTURES, writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 200
 _INK, _SOFT, _LINE = "#17202a", "#566370", "#dde2e7"
 # Okabe and Ito's palette, which colour-blind people can tell apart.
@@ -26,10 +26,10 @@ def render(found: RangeTest, path: Path | None = None) -> Path | Figure:
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        InputError: the path has another suffix.
+        InputError: nothing can be written at the path.
     """
     if path is not None:
-        check_path(path)
+        writable(path, PICTURES)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -44,12 +44,6 @@ def render(found: RangeTest, path: Path | None = None) -> Path | Figure:
         return figure
     figure.savefig(path, dpi=_DPI, facecolor="white")
     return path
-
-
-def check_path(path: Path) -> None:
-    """Raises an `InputError` when no picture can be written under this name."""
-    if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"Expected a path that ends in {', '.join(_SUFFIXES)}, got {path.name!r}.")
 
 
 def summary(found: RangeTest) -> str:
