@@ -27,7 +27,8 @@ LEFT = 4.0
 """The test ends where the loss is so many times the least smoothed one."""
 MARGIN, MARGIN_MOMENTUM, MARGIN_ADAPTIVE = 0.5, 0.1, 0.05
 """The suggested rate over the one at the least smoothed loss. Momentum and the averages of adaptive optimizers answer
-to a rate that is too large only some ten steps later; chosen on eleven problems with one seed, `python -m benchmarks.learning_rate`."""
+to a rate that is too large only some ten steps later; chosen on eleven problems with one seed
+(`python -m benchmarks.learning_rate`)."""
 FELL = 0.02
 """Share of the first loss that must be gone at the least one, or no rate taught the network anything."""
 
