@@ -8,6 +8,7 @@ from benchmarks.detection import (
     cases_mlp,
     cases_numeric,
     cases_precision,
+    cases_rate,
     cases_sequence,
     cases_vision,
     cases_wiring,
@@ -23,6 +24,7 @@ CASES: tuple[Case, ...] = (
     *cases_numeric.CASES,
     *cases_attention.CASES,
     *cases_precision.CASES,
+    *cases_rate.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 

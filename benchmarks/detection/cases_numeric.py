@@ -143,7 +143,7 @@ NON_FINITE: tuple[Case, ...] = (
     *WHOLE.pair("attention-to-nothing", "HW701", "held_out", {"task": "tokens"}, {"make": lambda w: Masked(w, False)},
         {"make": lambda w: Masked(w, True)}, **_DIVERGES),
     *COUNTS.pair("exponential-overflows", "HW701", "tune", {}, {"opt": sgd(0.2, 0.9)}, {"opt": adam(5e-3)},
-        learns=0.4, **_DIVERGES,
+        learns=0.4, **_DIVERGES, accept=("HW402",),
         note="the gradient is even at the first step; it explodes when the weights have"),
 )
 

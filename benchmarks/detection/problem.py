@@ -17,7 +17,7 @@ LossFn = Callable[[Any, Any], Tensor]
 Factory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Score = Callable[[nn.Module, Batch], float]
 Half = Literal["tune", "held_out"]
-Effect = Literal["fails", "worse", "slow", "part", "diverges"]
+Effect = Literal["fails", "worse", "slow", "part", "level", "diverges"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ against its twin with the same seed and budget:
     worse      its score stays at least 0.1 under the twin's
     slow       it needs at least twice the twin's steps to reach four fifths of the twin's final score
     part       the named parameters move less than 1 % as far as the twin's
+    level      the mean of its later five scores stays at least 0.05 under the twin's
     diverges   its loss is no longer finite
 
 Writes docs/benchmarks/detection-truth.md when all cases ran. Leaves with status 1 when a label is not true.
@@ -45,6 +46,12 @@ class Training:
     @property
     def score(self) -> float:
         return self.scores[-1][1]
+
+    @property
+    def level(self) -> float:
+        """Mean of the later five scores: of a training that goes back and forth, one score says little."""
+        later = [score for _, score in self.scores[-5:]]
+        return sum(later) / len(later)
 
     def steps_to(self, score: float) -> float:
         return next((float(step) for step, value in self.scores if value >= score), math.inf)
@@ -86,6 +93,8 @@ def holds(case: Case, run: Training, twin: Training | None) -> bool:
         return run.steps_to(goal) >= 2 * twin.steps_to(goal)
     if case.effect == "part":
         return _moved(run, case.part) < 0.01 * _moved(twin, case.part)
+    if case.effect == "level":
+        return run.level <= twin.level - 0.05
     return not math.isfinite(run.last_loss)
 
 

@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from headwater.measure import (
     batch_size,
     copied,
     held_names,
+    look_at_rate,
     measurement,
     optimizer_record,
     probation,
@@ -71,12 +73,12 @@ def diagnose(
     Raises:
         InputError: something passed cannot be used; the subclass and the message say what (`headwater.errors`).
     """
-    model = _checked(model, loss_fn, step, steps)
+    model = checked(model, loss_fn, step, steps)
     objective = Objective(loss_fn, step)
-    with _untouched(model, seed):
+    with untouched(model, seed):
         first, more = take(batches, steps + 1)  # a loader that shuffles draws random numbers
-        twin, its_optimizer, given = _copy(model, optimizer)
-        twin.train(twin.training or not model.training)
+        given = optimizer is not None
+        twin, its_optimizer = training_copy(model, optimizer)
         record = optimizer_record(its_optimizer, twin, given=given)
         updates = Updates(dict(twin.named_parameters()), its_optimizer)
         result = probation(
@@ -85,10 +87,26 @@ def diagnose(
         held = held_names(its_optimizer, twin)
         size = batch_size(first[0])
         found = measurement(twin, result, updates, record, held, batch_size=size, batches=len(first))
+        if given:
+            found = replace(
+                found,
+                rate=look_at_rate(
+                    found,
+                    result,
+                    its_optimizer,
+                    lambda: training_copy(model, optimizer),
+                    objective,
+                    first,
+                    more,
+                    seed=seed,
+                    progress=progress,
+                ),
+            )
     return Report(found, judge(found))
 
 
-def _checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
+def checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
+    """Returns the user's module, out of its wrappers; raises what `diagnose` says where something cannot be used."""
     if not isinstance(model, nn.Module):
         raise ModelError(f"Expected model as a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
     for name, function in (("loss_fn", loss_fn), ("step", step)):
@@ -127,7 +145,14 @@ def _unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]:
+def training_copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
+    """Returns a copy of the model, ready to be trained, and its optimizer: plain gradient descent for ``None``."""
+    twin, its_optimizer = _copy(model, optimizer)
+    twin.train(twin.training or not model.training)
+    return twin, its_optimizer
+
+
+def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
     """Copies the model, and the optimizer with it so that it drives the copy."""
     if optimizer is not None and not callable(optimizer) and not isinstance(optimizer, Optimizer):
         raise OptimizerError(
@@ -138,7 +163,7 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
         if isinstance(optimizer, Optimizer):
             memo = _results(model)
             twin = copy.deepcopy(model, memo)
-            return twin, copied(optimizer, memo, hooks=True), True
+            return twin, copied(optimizer, memo, hooks=True)
         twin = copy.deepcopy(model, _results(model))
     except Exception as error:
         raise ModelError(
@@ -146,8 +171,8 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer, bool]
             "Something on it can be neither copied nor pickled, such as an open file or a lock."
         ) from error
     if optimizer is None:
-        return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE), False
-    return twin, _made(optimizer, twin), True
+        return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE)
+    return twin, _made(optimizer, twin)
 
 
 def _results(model: nn.Module) -> dict[int, Any]:
@@ -171,7 +196,7 @@ def _made(factory: Any, twin: nn.Module) -> Optimizer:
 
 
 @contextmanager
-def _untouched(model: nn.Module, seed: int) -> Generator[None]:
+def untouched(model: nn.Module, seed: int) -> Generator[None]:
     """Guards random number generators, gradients and the grad mode of the caller, whatever is raised inside."""
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
     gradients = [(p, p.grad) for p in model.parameters()]

@@ -70,6 +70,15 @@ def test_the_profile_is_drawn(capsys, tmp_path):
     assert (tmp_path / "profile.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_range_test_is_drawn_and_its_rate_suggested(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    code, _, err = run(capsys, "check", "mine.py:healthy", "--range-test", "range.png")
+    assert code == 0
+    assert "suggested rate" in err and "written: range.png" in err
+    assert (tmp_path / "range.png").read_bytes().startswith(b"\x89PNG")
+    assert run(capsys, "check", "mine.py:healthy", "--range-test", "range.txt")[0] == 2
+
+
 def test_steps_are_taken(capsys):
     _, out, _ = run(capsys, "check", "mine.py:healthy", "--json", "--steps", "5")
     assert len(json.loads(out)["measurement"]["steps"]) == 5

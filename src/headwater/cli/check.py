@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from headwater.cli.console import note, progress_bar
-from headwater.cli.target import load_setup
+from headwater.cli.target import Setup, load_setup
 from headwater.report.paths import PICTURES, writable
 
 
@@ -25,11 +25,15 @@ class FailOn(str, Enum):
 _FAILING = {FailOn.error: {"error"}, FailOn.warning: {"error", "warning"}, FailOn.never: set[str]()}
 
 
+_RANGE_TEST = "Also train a copy at growing rates, suggest one, and draw it (.png, .svg or .pdf)."
+
+
 def check(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="pkg.mod:function or path/to/file.py:function")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the profile (.png or .svg).")] = None,
+    range_test: Annotated[Path | None, typer.Option(metavar="PATH", help=_RANGE_TEST)] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps taken on a copy of the model.")] = 8,
     seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.error,
@@ -49,6 +53,8 @@ def check(
         writable(html)
     if plot is not None:
         writable(plot, PICTURES)
+    if range_test is not None:
+        writable(range_test, PICTURES)
     setup = load_setup(target)
     from headwater.diagnose import diagnose
 
@@ -72,5 +78,25 @@ def check(
     if plot is not None:
         report.plot(plot)
         note(f"written: {plot}")
+    if range_test is not None:
+        _range_test(setup, range_test, seed)
     if any(finding.severity in _FAILING[fail_on] for finding in report.findings):
         raise typer.Exit(1)
+
+
+def _range_test(setup: Setup, path: Path, seed: int) -> None:
+    from headwater.range_test import range_test
+    from headwater.report import range_picture
+
+    with progress_bar() as tell:
+        found = range_test(
+            setup.model,
+            setup.batches,
+            setup.loss_fn,
+            optimizer=setup.optimizer,
+            seed=seed,
+            progress=lambda done, total: tell("Trying rates", done, total),
+        )
+    note(range_picture.summary(found))
+    range_picture.render(found, path)
+    note(f"written: {path}")

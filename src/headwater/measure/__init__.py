@@ -1,21 +1,29 @@
 """torch -> Measurement: norms, the trace, layers and profile, units, signals, updates, precision, the probation."""
 
+from headwater.measure.arms import Course, seed_all, set_rate, training_step
 from headwater.measure.assemble import held_names, measurement, optimizer_record
 from headwater.measure.objective import Objective, batch_size, take
 from headwater.measure.optimizers import copied
 from headwater.measure.probation import probation
+from headwater.measure.rate import look_at_rate, sharpness_at_start
 from headwater.measure.trace import trace
 from headwater.measure.updates import Updates
 
 __all__ = [
+    "Course",
     "Objective",
     "Updates",
     "batch_size",
     "copied",
     "held_names",
+    "look_at_rate",
     "measurement",
     "optimizer_record",
     "probation",
+    "seed_all",
+    "set_rate",
+    "sharpness_at_start",
     "take",
     "trace",
+    "training_step",
 ]

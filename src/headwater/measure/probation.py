@@ -26,6 +26,7 @@ from headwater.measure.objective import Objective
 from headwater.measure.optimizers import needs_closure
 from headwater.measure.precision import Precision
 from headwater.measure.profile import profile
+from headwater.measure.progress import Progress
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.trace import backward, check_loss, itemise, parameter_names
@@ -57,6 +58,7 @@ class Probation:
     signals: Signals = field(default_factory=Signals)
     attention: tuple[AttentionRecord, ...] = ()
     precision: Precision | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,11 @@ def probation(
     result = Probation()
     precision = result.precision = Precision(model, optimizer, given=not bounded)
     result.equal_at_start = _named(model, equal_units)
+    result.progress = None if bounded else Progress(model, objective)
     for step in range(steps):
         batch = batches[step % len(batches)]
+        if result.progress:
+            result.progress.before_forward(batch)
         with owners(model) as learned, source_lines() if step == 0 else nullcontext():
             forward = objective(model, batch)
         _check(forward.loss, step)
@@ -121,9 +126,11 @@ def probation(
         if bounded:
             _bound(model, optimizer)
         with precision.step():
-            _optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
+            optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
         updates.after_step()
         precision.after_step(updates)
+        if result.progress and step == steps - 1:
+            result.progress.after_last(result.steps[0].loss, result.steps[-1].loss, updates)
         optimizer.zero_grad(set_to_none=True)
         if progress:
             progress(step + 1, steps)
@@ -132,7 +139,7 @@ def probation(
     return result
 
 
-def _optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
+def optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
     """Takes one step; an optimizer that evaluates the loss itself (LBFGS) gets a closure that does so."""
 
     def closure() -> torch.Tensor:

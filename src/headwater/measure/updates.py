@@ -74,6 +74,18 @@ class Updates:
             scale = max(frobenius(before), default_norm(parameter))
             self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
 
+    def descent(self) -> tuple[float, float]:
+        """Returns ``-<g, dw>`` of the step just taken, decay included, and the cosine between ``-g`` and ``dw``."""
+        inner, gradients, changes = 0.0, 0.0, 0.0
+        for name, parameter in self._parameters.items():
+            if parameter.grad is None or parameter.grad.is_sparse:
+                continue
+            gradient, change = dense(parameter.grad).float(), dense(parameter).float() - self._before[name].float()
+            inner -= float((gradient * change).sum(dtype=torch.float64))
+            gradients, changes = math.hypot(gradients, frobenius(gradient)), math.hypot(changes, frobenius(change))
+        length = gradients * changes
+        return inner, inner / length if length > 0 else 0.0
+
     def gradient(self, name: str) -> str:
         """Returns ``"none"``, ``"zero"`` or ``"nonzero"``: the most that ever reached the parameter."""
         return self._history[name].gradient

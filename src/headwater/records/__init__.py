@@ -3,6 +3,7 @@
 from headwater.records.attention import AttentionRecord
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
+from headwater.records.learning_rate import RateArm, RateRecord, clearly_falls
 from headwater.records.measurement import (
     LOSS_RISES,
     HeadOp,
@@ -16,6 +17,7 @@ from headwater.records.measurement import (
     UnitsRecord,
 )
 from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
+from headwater.records.range_test import RangeTest
 from headwater.records.remedy import REMEDIES
 from headwater.records.trace import Edge, Op, Trace
 
@@ -39,10 +41,14 @@ __all__ = [
     "PrecisionRecord",
     "Profile",
     "ProfilePoint",
+    "RangeTest",
+    "RateArm",
+    "RateRecord",
     "Severity",
     "SpreadRecord",
     "StepRecord",
     "Trace",
     "UnitsRecord",
     "Where",
+    "clearly_falls",
 ]

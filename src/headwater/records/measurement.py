@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
+from headwater.records.learning_rate import RateRecord
 from headwater.records.precision import PrecisionRecord
 
 LOSS_RISES = 10.0
@@ -199,3 +200,4 @@ class Measurement:
     device: str = "cpu"
     versions: dict[str, str] | None = None
     precision: PrecisionRecord = field(default_factory=PrecisionRecord)
+    rate: RateRecord | None = None

@@ -11,6 +11,8 @@ REMEDIES: dict[str, str] = {
     "adaptive-optimizer": "use Adam or AdamW, which rescale each layer's step (helps while the gradient is not lost)",
     "clip-gradient": "clip the gradient by its norm",
     "lower-rate": "lower the learning rate, or warm it up",
+    "raise-rate": "raise the learning rate, tenfold at a time, as long as the loss falls faster",
+    "decaying-rate": "let the learning rate fall to zero over the steps that are left, along a cosine or a line",
     "leaky-activation": "use leaky ReLU, which has a slope on both sides (ELU and GELU: a little below zero only)",
     "standardise-inputs": "standardise each input feature to mean 0 and standard deviation 1",
     "standardise-targets": "standardise the targets, and undo it on the predictions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headwater.records import OptimizerRecord, Where
+from headwater.records import OptimizerRecord, RateRecord, Where
 from headwater.records.numbers import number
 
 
@@ -31,6 +31,16 @@ def optimizer(record: OptimizerRecord) -> str:
         return "bounded SGD"
     rates = ", ".join(f"{rate:g}" for rate in dict.fromkeys(record.rates))
     return f"{record.kind} {rates}".strip()
+
+
+def learning_rate(record: RateRecord | None) -> str:
+    """Where the rate stands against what the loss bears; nothing where the sharpness was not measured."""
+    if record is None or record.place is None:
+        return ""
+    return (
+        f"learning rate {record.rate:g}: sharpness {number(record.sharpness)}, {factor(record.place)} times what the "
+        f"optimizer bears ({number(record.threshold)})"
+    )
 
 
 def printable(text: str) -> str:

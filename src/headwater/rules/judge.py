@@ -17,40 +17,51 @@ from headwater.rules.registry import RULES
 from headwater.rules.saturated_units import saturated_layers
 from headwater.rules.vanishing_gradient import in_one_place
 
+_RATES = ("HW401", "HW402", "HW403")
+_PRECISION = ("HW501", "HW502", "HW503", "HW504")
+"""What no rate mends makes a rate look too small, too large, or in need of falling."""
+
 EXPLAINS: dict[str, tuple[str, ...]] = {
     # Equal units are one unit: with zeros nothing passes, with ones the gradient grows by the width, and all units are
     # dead or saturated together.
-    "HW607": ("HW602", "HW103", "HW101", "HW102", "HW301", "HW302"),
+    "HW607": ("HW602", "HW103", "HW101", "HW102", "HW301", "HW302", *_RATES),
     # A weight that never moves can keep those below it from a gradient (the second factor of an adapter).
-    "HW606": ("HW602",),
+    "HW606": ("HW602", *_RATES),
     # Inputs of the wrong size saturate and kill the first units and make the first steps too long. Otherwise they
     # do not change the factors of the chain: vanishing follows only by way of HW302 or HW301.
-    "HW605": ("HW302", "HW301", "HW102", "HW701", "HW103", "HW505"),
+    "HW605": ("HW302", "HW301", "HW102", "HW701", "HW103", "HW505", *_RATES),
     # A softmax over one unit gives zero gradients and a constant output; an unbounded loss, or one far out of reach,
     # diverges. What happens above the last layer cancels from the ratio of two layers: it does not explain HW101.
-    "HW603": ("HW602", "HW701", "HW103"),
+    "HW603": ("HW602", "HW701", "HW103", *_RATES),
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
-    "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103", "HW505"),
+    "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103", "HW505", *_RATES),
     # Equal positions leave queries and keys without a gradient, and what reaches the loss alike for all samples.
-    "HW104": ("HW101", "HW103", "HW602"),
+    "HW104": ("HW101", "HW103", "HW602", *_RATES),
     # Flat rows of a softmax starve what lies below queries and keys.
-    "HW303": ("HW101", "HW103", "HW104", "HW602"),
+    "HW303": ("HW101", "HW103", "HW104", "HW602", *_RATES),
     # A gradient below the numbers of its format is exactly zero for the weights.
-    "HW502": ("HW602",),
+    "HW502": ("HW602", *_RATES),
     # Small factors shrink the forward signal as well, and here and there the gradient to zero; where the signal has
     # collapsed, a ReLU is on for all samples or for none. What is left of the gradient is below epsilon, below the
     # decay, below the numbers of its format, and its steps are below the spacing of the weights.
-    "HW101": ("HW103", "HW301", "HW602", "HW501", "HW502", "HW503", "HW504"),
+    "HW101": ("HW103", "HW301", "HW602", *_PRECISION, *_RATES),
     # A part without slope passes nothing on, in either direction. Weights that saturate a tanh also make what is left
     # of the gradient explode.
-    "HW302": ("HW602", "HW101", "HW102", "HW103", "HW501", "HW502", "HW503", "HW504"),
-    "HW301": ("HW602", "HW101", "HW103"),
-    "HW103": ("HW301", "HW101", "HW501", "HW502", "HW503", "HW504"),
+    "HW302": ("HW602", "HW101", "HW102", "HW103", *_PRECISION, *_RATES),
+    "HW301": ("HW602", "HW101", "HW103", *_RATES),
+    "HW103": ("HW301", "HW101", *_PRECISION),
     # A factor of zero for every sample is zero in the forward direction too.
     "HW602": ("HW103",),
-    # A step cut short, by a limit or by epsilon, may be rounded away as well.
-    "HW505": ("HW503", "HW501"),
-    "HW503": ("HW501",),
+    "HW601": _RATES,
+    "HW604": _RATES,
+    # A step cut short, by a limit or by epsilon, may be rounded away as well; and what is cut short looks like a rate
+    # that is too small.
+    "HW505": ("HW503", "HW501", *_RATES),
+    "HW503": ("HW501", *_RATES),
+    "HW501": _RATES,
+    "HW504": _RATES,
+    # A step that is too long ends in infinity, or in a place where the answer no longer depends on the input.
+    "HW402": ("HW701", "HW103", "HW602"),
 }
 """Code -> codes that it explains when both are present. The order is that of roots of equal severity."""
 

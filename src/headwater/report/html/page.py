@@ -108,6 +108,9 @@ def _facts(measurement: Measurement) -> str:
         "loss": f"{_loss(losses[0])} to {_loss(losses[-1])} in {words.count(len(losses), 'step')}" if losses else "-",
         "device": measurement.device,
     }
+    rate = measurement.rate
+    if rate is not None and rate.place is not None:
+        facts["learning rate"] = f"{words.factor(rate.place)} of the stability limit"
     return "".join(f"<div><dt>{name}</dt><dd>{safe(value)}</dd></div>" for name, value in facts.items())
 
 

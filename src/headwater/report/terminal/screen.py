@@ -56,7 +56,8 @@ def _lines(report: Report, width: int, signs: Glyphs) -> list[Text]:
 def _verdict(said: Verdict, measurement: Measurement, width: int, signs: Glyphs) -> list[Text]:
     sign = {"good": signs.good, "risk": signs.risk, "bad": signs.bad}[said.tone]
     lines = paragraph(text(f"{sign} {said.headline}", _TONE[said.tone], signs), width)
-    for line, style in ((said.gradient, ""), (_facts(measurement, signs), "dim")):
+    told = ((said.gradient, ""), (_facts(measurement, signs), "dim"), (words.learning_rate(measurement.rate), "dim"))
+    for line, style in told:
         lines += paragraph(text(line, style, signs), width, indent="  ") if line else []
     return lines
 

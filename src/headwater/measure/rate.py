@@ -1,0 +1,194 @@
+"""The learning rate that the user gave: looked at closely only where a first look finds something odd."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import count, islice
+from statistics import median
+from typing import Any
+
+from torch.optim import Optimizer
+
+from headwater.measure.arms import Course, Twins, knows, run, set_rate, stand_still
+from headwater.measure.objective import Objective
+from headwater.measure.probation import Probation, optimise
+from headwater.measure.sharpness import Sharpness, sharpness
+from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord, clearly_falls
+
+LENGTH, LEAST = 3, 8
+"""Steps of an arm, in probations of at least so many steps. A plain step costs a quarter to four fifths of a traced."""
+THRICE = 3
+"""Length of the arms of a network that has learned: less is left to gain, and the batches' noise must be averaged."""
+LONGER = 4
+"""Length, in arms, of the training that must bear out that nothing is learned."""
+LEARNED = 0.2
+"""Share of the loss that a network which stands still must owe to what it learned, to be taken for a plateau."""
+KNOWS = 0.1
+"""Share of the loss of knowing nothing that is gone when something was learned."""
+
+TINY = 1e-4
+"""Median relative update below which a rate is looked at for being too small: a tenth of the usual 1e-3."""
+HUGE = 0.05
+"""Median relative update above which it is looked at for being too large: the weights are replaced in 20 steps."""
+STANDS = 0.02
+"""Share of a batch's loss that a probation must take away, or something holds the training up."""
+CURVED = 0.7
+"""rho below which the step goes far into the curvature (gradient descent on digits: 0.68 where it diverges)."""
+FAST = 0.25
+"""Share of a batch's loss that a probation takes away where curvature does no harm."""
+
+
+def look_at_rate(
+    found: Measurement,
+    result: Probation,
+    optimizer: Optimizer,
+    twins: Twins,
+    objective: Objective,
+    batches: Sequence[Any],
+    more: Iterator[Any],
+    *,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> RateRecord | None:
+    """Judges the rate by the probation, and where something is odd by short trainings at other rates.
+
+    Args:
+        found: what the probation showed.
+        result: what it left behind.
+        optimizer: of the probation.
+        twins: makes the start anew.
+        objective: turns a batch into a loss.
+        batches: those of the probation.
+        more: further batches, read only when arms are run.
+        seed: of the arms' random numbers.
+        progress: as in `probation`; goes on counting with a larger number of steps.
+
+    Returns:
+        ``None`` when the optimizer has no rate, or the rate is zero.
+    """
+    record = _first_look(found, result, optimizer)
+    if record is None:
+        return None
+    steps = LENGTH * max(len(result.steps), LEAST)
+    course = Course(twins, objective, batches, steps, seed, _teller(progress, len(result.steps), steps))
+    odd, still = _is_odd(record, found), _stands_still(record, found)
+    learned = knows(course) if odd or still else 0.0
+    if not odd and not (still and learned > LEARNED):
+        return record
+    if learned > LEARNED:
+        course = replace(course, steps=THRICE * steps)
+    course = replace(course, batches=[*batches, *islice(more, max(0, course.steps - len(batches)))])
+    record = replace(record, arms=_arms(record, course, learned > LEARNED, blown=_blown_up(found)))
+    felt = sharpness_at_start(course) if len(record.arms) > 2 else None
+    if felt is None:
+        return record
+    return replace(record, sharpness=felt.value, threshold=felt.threshold, place=felt.place)
+
+
+def _first_look(found: Measurement, result: Probation, optimizer: Optimizer) -> RateRecord | None:
+    groups = [group for group in optimizer.param_groups if "lr" in group]
+    rate = max((float(group["lr"]) for group in groups), default=0.0)
+    if rate <= 0 or result.progress is None:
+        return None
+    # A scheduler of torch writes the rate that it was given into the group, and a one-cycle schedule its peak.
+    ahead = max(float(group.get(key, 0.0)) for group in groups for key in ("initial_lr", "max_lr"))
+    updates = [layer.update_ratio for layer in found.layers if layer.update_ratio is not None]
+    return RateRecord(
+        rate=rate,
+        scheduled=ahead if ahead > rate else None,
+        rho=result.progress.rho,
+        fell=result.progress.fell,
+        update=median(updates) if updates else None,
+    )
+
+
+def _is_odd(record: RateRecord, found: Measurement) -> bool:
+    if record.scheduled and not _blown_up(found):
+        return False  # the rate that will be used is another one
+    if record.fell is None or record.fell < STANDS or _blown_up(found):
+        return True
+    if _long(record) or _tiny(record):
+        return True
+    return _curved(record) and record.fell < FAST
+
+
+def _tiny(record: RateRecord) -> bool:
+    """A rate that a schedule still raises, or has lowered, is tiny on purpose."""
+    return record.update is not None and record.update < TINY and record.scheduled is None
+
+
+def _stands_still(record: RateRecord, found: Measurement) -> bool:
+    """Whether the later batches, each seen for the first time, had no clearly lower losses than those before."""
+    losses = [step.loss for step in found.steps]
+    if len(losses) < 4 or found.batches < len(losses) or record.scheduled:
+        return False
+    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :])
+
+
+def _curved(record: RateRecord) -> bool:
+    return record.rho is not None and record.rho < CURVED
+
+
+def _long(record: RateRecord) -> bool:
+    return record.update is not None and record.update > HUGE
+
+
+def _blown_up(found: Measurement) -> bool:
+    first = found.steps[0].loss
+    return any(step.non_finite or 0 < LOSS_RISES * first < step.loss for step in found.steps)
+
+
+def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> tuple[RateArm, ...]:
+    """The start, the user's rate, and as long as they leave the question open further rates."""
+    start = stand_still(course)
+    own = run(course, 1.0, start)
+    arms = (start, own)
+    if _tiny(record) and not blown:
+        return (*arms, run(course, 10.0, start))
+    if learned and not _nothing(own):
+        stands = not clearly_falls(own.early, own.losses)
+        return (*arms, run(course, 1.0, start, decaying=True)) if stands else arms
+    if replace(record, arms=arms).below_chance(own) > KNOWS:
+        return arms
+    if start.level - own.level > STANDS * abs(start.level) and not (_curved(record) or _long(record) or blown):
+        return arms
+    arms = (*arms, run(course, 0.1, start))
+    if _nothing(arms[-1]) and (blown or not own.level < start.level):
+        arms = (*arms, run(course, 0.01, start))
+    if any(replace(record, arms=arms).below_chance(arm) > KNOWS for arm in arms[2:]):
+        # it can come back from a bad beginning (the "catapult"): only what stays lost counts
+        arms = (*arms, run(course, 1.0, start, longer=LONGER))
+    return arms
+
+
+def _nothing(arm: RateArm) -> bool:
+    return arm.learned is None or arm.learned < KNOWS
+
+
+def sharpness_at_start(course: Course) -> Sharpness | None:
+    """Measures the sharpness at the start; one step at rate zero gathers what an adaptive optimizer divides by."""
+    (model, optimizer), batch = course.twins(), course.batch(0)
+    course.objective(model, batch).loss.backward()
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        set_rate(group, 0.0)
+    optimise(optimizer, lambda: course.objective(model, batch).loss)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        set_rate(group, rate)
+    return sharpness(lambda: course.objective(model, batch).loss, optimizer)
+
+
+def _teller(progress: Callable[[int, int], None] | None, done: int, steps: int) -> Callable[[], None]:
+    """Counts the steps of arms on from those of the probation; how many arms there will be is not known before."""
+    if progress is None:
+        return lambda: None
+    taken = count(done + 1)
+
+    def tell() -> None:
+        now = next(taken)
+        arms = max(2, math.ceil((now - done) / steps))
+        progress(now, done + arms * steps)
+
+    return tell

@@ -1,0 +1,94 @@
+"""What was measured of the learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, variance
+
+CLEAR = 2.0
+"""Standard errors of a difference that counts."""
+
+
+@dataclass(frozen=True)
+class RateArm:
+    """A short training from the start, over the same batches and with the same random numbers as every other arm.
+
+    Attributes:
+        factor: its rate, as a multiple of the user's; 0 for the arm that stands still.
+        losses: the loss on each batch of its last third, before the step on it.
+        early: the same of its first third; empty for the arm that stands still.
+        decaying: whether the rate falls to zero along a line.
+        steps: how many it took; one that ends early lost its way to a loss that is not finite.
+        learned: share of the loss that it owes to knowing which target belongs to which sample, at its end:
+            ``1 - loss / loss with the targets moved on by one sample``. Near 0 for a network that has learned nothing,
+            whatever the loss function and its scale. Where the targets cannot be told from the inputs, the share of the
+            start's loss that is gone. ``None`` when it lost its way.
+        other: that loss with the targets moved on, or in its place the start's.
+    """
+
+    factor: float
+    losses: tuple[float, ...]
+    early: tuple[float, ...] = ()
+    decaying: bool = False
+    steps: int = 0
+    learned: float | None = None
+    other: float | None = None
+
+    @property
+    def level(self) -> float:
+        """Mean of the losses; infinite when one is not finite."""
+        level = fmean(self.losses)
+        return level if math.isfinite(level) else math.inf
+
+
+@dataclass(frozen=True)
+class RateRecord:
+    """The learning rate of an optimizer that the user gave, against what the loss bears.
+
+    Sharpness and arms are measured only where a first look finds something odd.
+
+    Attributes:
+        rate: the largest of the groups' rates.
+        scheduled: rate that a schedule attached to the optimizer starts from or rises to, where that is above `rate`.
+        rho: decrease of the loss in the last step, on the batch of that step, over its first-order prediction
+            ``-<g, dw>``: near one, the loss is straight along the step; below, it curves up. ``None`` where the step
+            did not go down the gradient (momentum can lead it elsewhere), or was not taken.
+        fell: share of the first batch's loss that all steps together took away; ``None`` where they went astray.
+        update: median relative update of the layers in a step.
+        sharpness: largest eigenvalue of the Hessian, divided by what the optimizer divides the gradient by.
+        threshold: sharpness that the optimizer bears at its rate before it oscillates ever wider.
+        place: ``sharpness / threshold``.
+        arms: short trainings at other rates, and one that stands still; none where nothing looked odd.
+    """
+
+    rate: float
+    scheduled: float | None = None
+    rho: float | None = None
+    fell: float | None = None
+    update: float | None = None
+    sharpness: float | None = None
+    threshold: float | None = None
+    place: float | None = None
+    arms: tuple[RateArm, ...] = ()
+
+    def arm(self, factor: float, *, decaying: bool = False) -> RateArm | None:
+        """The longest arm at a multiple of the rate."""
+        those = [arm for arm in self.arms if (arm.factor, arm.decaying) == (factor, decaying)]
+        return max(those, key=lambda arm: arm.steps, default=None)
+
+    @property
+    def chance(self) -> float:
+        """Loss of a network that knows nothing: the least that any arm has with the targets moved on."""
+        return min((arm.other for arm in self.arms if arm.other is not None), default=math.nan)
+
+    def below_chance(self, arm: RateArm) -> float:
+        """Share by which the loss of an arm lies below that of knowing nothing; minus infinity for one that is lost."""
+        return (self.chance - arm.level) / abs(self.chance) if self.chance else math.nan
+
+
+def clearly_falls(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether losses are lower afterwards by more than the scatter of batches explains. Two values each, at least."""
+    error = math.sqrt(variance(before) / len(before) + variance(after) / len(after))
+    return fmean(before) - fmean(after) > CLEAR * error

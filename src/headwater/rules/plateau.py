@@ -1,0 +1,124 @@
+"""HW403 plateau: a network that has learned goes back and forth about a level that a falling rate would take it below.
+
+At a constant rate the noise of the batches and the curvature of the loss hold the weights at a distance from the
+minimum that grows with the rate. The loss then stands still although there is more to gain.
+
+## What it means
+
+The steps are right on average and cancel one another. This is what "reduce the rate when the loss stops falling" is
+for. It is not convergence: a converged network gains nothing from smaller steps. And it is not HW402: this rate did
+teach the network, and is only too large for what is left.
+
+## How it is measured
+
+Only where the probation did not lower the loss of a batch that it saw, two short trainings are run from the user's own
+weights and optimizer state, on the same batches with the same random numbers: at the constant rate, and at one that
+falls along a line to zero. On the same batches, those of the last third, a training that stands still is compared too.
+All of this must hold:
+
+    the network has learned something: loss < 0.8 of the loss with the targets moved on by one sample
+    constant rate: the loss does not clearly fall from the first third of the training to the last
+    falling rate: the loss of the last third is at least 15 % lower than at the constant rate, on the same batches, by
+        more than 2 standard errors of their ratios, and by at least 1 % of the loss with the targets moved on
+    falling rate: it ends below the loss of standing still
+
+Always a warning: the network has learned, and what it has learned is not lost.
+
+## Thresholds
+
+| what | value | source |
+| --- | --- | --- |
+| learned | 0.2 | twice what a network is granted that has learned anything at all |
+| falls | 2 standard errors | between the first and the last third |
+| gain | 15 %, 2 standard errors | chosen on networks trained to a standstill; converged ones gain under 13 % |
+| of the scale | 1 % | a loss near zero can halve without anyone noticing |
+
+## What to do
+
+Let the rate fall: by a cosine or a line to zero over the steps that are left, or by a factor of ten when the loss
+stands still (`torch.optim.lr_scheduler.CosineAnnealingLR`, `ReduceLROnPlateau`). A larger batch, or an average of the
+weights, quiets the noise as well.
+
+## What not to do
+
+Do not lower the rate too early: while the loss falls, a large rate is the faster one. Do not restart with a larger
+network: this one has not been used up. A training loss that stands still may hide nothing at all if the validation loss
+is what matters.
+
+## References
+
+- Robbins, Monro 1951, "A stochastic approximation method", Annals of Mathematical Statistics 22
+- Smith, Kindermans, Ying, Le 2018, "Don't decay the learning rate, increase the batch size", ICLR, arXiv 1711.00489
+- Loshchilov, Hutter 2017, "SGDR: stochastic gradient descent with warm restarts", ICLR, arXiv 1608.03983
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, stdev
+
+from headwater.records import Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
+from headwater.records.numbers import number
+from headwater.rules.common import percent
+from headwater.rules.rule import Rule
+
+CODE, NAME = "HW403", "plateau"
+
+LEARNED = 0.2
+"""Share of the loss that the network owes to what it learned: twice the least that counts as anything."""
+GAIN = 0.15
+"""Share by which the falling rate must lower the loss below the constant one's (converged networks: under 0.13)."""
+SURE = 2.0
+"""Standard errors of the paired differences."""
+OF_SCALE = 0.01
+"""Least gain as a share of the loss of a network that knows nothing."""
+
+
+def check(measurement: Measurement) -> Finding | None:
+    """Looks for a level of the loss that a falling rate leaves downward."""
+    record = measurement.rate
+    if record is None:
+        return None
+    start, own, falling = record.arm(0.0), record.arm(1.0), record.arm(1.0, decaying=True)
+    if start is None or own is None or falling is None or not LEARNED <= (start.learned or 0.0) < 1.0:
+        return None
+    level, stands, falls = fmean(start.losses), fmean(own.losses), fmean(falling.losses)
+    if not falls < level or clearly_falls(own.early, own.losses):
+        return None
+    scale = level / (1.0 - (start.learned or 0.0))
+    if not stands - falls >= max(GAIN * stands, OF_SCALE * scale) or not _sure(own, falling):
+        return None
+    return _finding(record, level, stands, falls)
+
+
+def _sure(upper: RateArm, lower: RateArm) -> bool:
+    """Whether the losses differ by more than chance, batch by batch; as ratios, where losses scatter over decades."""
+    pairs = list(zip(upper.losses, lower.losses, strict=True))
+    logs = all(a > 0 and b > 0 for a, b in pairs)
+    gains = [math.log(a / b) if logs else a - b for a, b in pairs]
+    return len(gains) > 1 and fmean(gains) > SURE * stdev(gains) / math.sqrt(len(gains))
+
+
+def _finding(record: RateRecord, level: float, stands: float, falls: float) -> Finding:
+    evidence: dict[str, float | int | str] = {
+        "rate": record.rate,
+        "loss at the start": level,
+        "at a constant rate": stands,
+        "at a falling rate": falls,
+    }
+    numbers = {"rho": record.rho, "sharpness": record.sharpness, "threshold": record.threshold, "place": record.place}
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity="warning",
+        where=Where(),
+        message=f"At the constant rate {number(record.rate)} the loss stays at {number(stands)}; when the rate falls "
+        f"to zero over as many steps, it reaches {number(falls)} on the same batches, "
+        f"{percent(1 - falls / stands)} less.",
+        cause="The steps are too long for the distance that is left: they go back and forth across the minimum.",
+        evidence=evidence | {name: value for name, value in numbers.items() if value is not None},
+        remedies=("decaying-rate", "lower-rate"),
+    )
+
+
+RULE = Rule(CODE, NAME, check, __doc__ or "")
