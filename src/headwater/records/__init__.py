@@ -16,12 +16,14 @@ from headwater.records.measurement import (
     UnitsRecord,
 )
 from headwater.records.remedy import REMEDIES
+from headwater.records.through_time import Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
     "LOSS_RISES",
     "REMEDIES",
     "AttentionRecord",
+    "Dependence",
     "Edge",
     "Finding",
     "GainParts",
@@ -38,6 +40,7 @@ __all__ = [
     "Severity",
     "SpreadRecord",
     "StepRecord",
+    "TimeProfile",
     "Trace",
     "UnitsRecord",
     "Where",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
+from headwater.records.through_time import TimeProfile
 
 LOSS_RISES = 10.0
 """A loss this many times the first one within the probation has left its course; noise between batches does not."""
@@ -197,3 +198,4 @@ class Measurement:
     attention: tuple[AttentionRecord, ...] = ()
     device: str = "cpu"
     versions: dict[str, str] | None = None
+    through_time: tuple[TimeProfile, ...] = ()
