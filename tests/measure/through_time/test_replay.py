@@ -183,8 +183,8 @@ def test_a_loss_on_the_last_step_is_known_by_its_reads() -> None:
 
 def test_norms_are_aligned_at_the_ends_and_do_not_underflow() -> None:
     values = torch.zeros(4, 2, 1, dtype=torch.float64)
-    values[:4, 0, 0] = torch.tensor([1e-300, 1e-200, 1e-100, 1.0])
-    values[:2, 1, 0] = torch.tensor([1e-100, 1.0])
+    values[:4, 0, 0] = torch.tensor([1e-300, 1e-200, 1e-100, 1.0], dtype=torch.float64)
+    values[:2, 1, 0] = torch.tensor([1e-100, 1.0], dtype=torch.float64)
     ln10 = 2.302585092994046
     found = log_norms(values, torch.tensor([4, 2]), reverse=False)
     half = 0.34657359027997264  # ln sqrt 2: two equal norms, or one that stands for two
