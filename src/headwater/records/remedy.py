@@ -25,6 +25,10 @@ REMEDIES: dict[str, str] = {
     "pre-norm": "normalise inside each branch (pre-norm), not on the stream",
     "scale-residual": "scale the stream up against its branches (DeepNorm), or the branches down by 1/sqrt(depth)",
     "random-init": "draw the weights at random, so that units differ",
+    "gated-recurrence": "replace the plain recurrent layer by an LSTM or a GRU, whose gates can hold a state",
+    "forget-bias": "start the gates open: forget bias (LSTM) or update bias (GRU) of ln(T - 1) for lags up to T",
+    "chrono-init": "draw the gates' biases for all lags up to T: b_f = ln U[1, T - 1], and b_i = -b_f in an LSTM",
+    "orthogonal-recurrence": "start the recurrent weights orthogonal, or at the identity under ReLU",
     "find-non-finite": "stop what overflows: lower the rate, guard log, sqrt and division, or raise the precision",
 }
 """Code of each remedy and what it says in one line."""

@@ -13,6 +13,7 @@ from headwater.rules import (
     dead_units,
     disconnected_parameter,
     exploding_gradient,
+    exploding_through_time,
     non_finite,
     optimizer_misses_parameters,
     output_loss_mismatch,
@@ -21,6 +22,7 @@ from headwater.rules import (
     symmetric_initialisation,
     unscaled_data,
     vanishing_gradient,
+    vanishing_through_time,
     zero_gradient,
 )
 from headwater.rules.rule import Rule
@@ -30,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     exploding_gradient.RULE,
     collapsed_signal.RULE,
     rank_collapse.RULE,
+    vanishing_through_time.RULE,
+    exploding_through_time.RULE,
     dead_units.RULE,
     saturated_units.RULE,
     collapsed_attention.RULE,

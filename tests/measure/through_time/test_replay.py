@@ -76,7 +76,8 @@ def _ran(setting: Setting) -> Ran:
     start = [each[:, 0] if setting.unbatched else each for each in hx]
     arguments = [tuple(start) if setting.kind is LSTM else start[0]] if setting.initial else []
     model = nn.ModuleDict({"rnn": module})
-    with capture(model) as calls:
+    calls: dict[str, list[Captured]] = {}
+    with capture(model, calls):
         out, finals = module(given, *arguments)
     out = out if not setting.lengths else pad_packed_sequence(out)[0]
     finals = finals if isinstance(finals, tuple) else (finals,)

@@ -1,4 +1,4 @@
-"""Recurrent modules written out, sequence by sequence and step by step: slow, obvious, and open to a nudge of any h_t."""
+"""Recurrent modules written out, step by step: slow, obvious, and open to a nudge of any h_t."""
 
 from __future__ import annotations
 

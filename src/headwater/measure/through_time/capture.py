@@ -5,7 +5,7 @@ Everything is brought into one form: time first, padded, in the order in which t
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -44,15 +44,14 @@ class Captured:
 
 
 @contextmanager
-def capture(model: nn.Module) -> Generator[dict[str, list[Captured]]]:
-    """Collects the calls of recurrent modules, by path, while a forward pass runs inside."""
-    calls: dict[str, list[Captured]] = {}
+def capture(model: nn.Module, calls: dict[str, list[Captured]]) -> Generator[None]:
+    """Collects in `calls` those of recurrent modules, by path, while a forward pass runs inside."""
     handles: list[RemovableHandle] = []
-    for name, module in model.named_modules():
+    for name, module in cast("Iterator[tuple[str, nn.Module]]", model.named_modules()):
         if type(module) in KINDS:
             handles += _hook(name, cast(nn.RNNBase, module), calls)
     try:
-        yield calls
+        yield
     finally:
         for handle in handles:
             handle.remove()
@@ -85,7 +84,7 @@ def _hook(name: str, module: nn.RNNBase, calls: dict[str, list[Captured]]) -> li
     ]
 
 
-def _arguments(input: Any, hx: Any = None) -> tuple[Any, Any]:  # noqa: A002
+def _arguments(input: Any, hx: Any = None) -> tuple[Any, Any]:
     """The two arguments under the names that PyTorch gives them."""
     return input, hx
 
@@ -138,8 +137,8 @@ def _padded(source: torch.Tensor | PackedSequence, batch_first: bool, unbatched:
 def _initial(captured: Captured) -> tuple[torch.Tensor | None, ...]:
     if captured.initial is None:
         return (None,) * len(captured.finals)
-    given = captured.initial
-    return given if isinstance(given, tuple) else (given,)
+    given: Any = captured.initial
+    return cast("tuple[torch.Tensor, ...]", given if isinstance(given, tuple) else (given,))
 
 
 def _final(captured: Captured, index: int, unbatched: bool) -> torch.Tensor:

@@ -7,7 +7,7 @@ run through the cells once more (`cells`), and the gradients that really reached
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -127,21 +127,21 @@ def _all_forward(module: nn.RNNBase, call: Call, directions: int, alive: torch.T
 def _jacobian(mode: str, run: _Run, alive: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:
     """Sends one random unit vector for each sequence back from the last state."""
     vector = torch.randn(run.outputs[0].shape, generator=generator, dtype=run.outputs.dtype).to(run.outputs.device)
-    vector = vector / vector.norm(dim=-1, keepdim=True)
+    vector = vector / vector.square().sum(-1, keepdim=True).sqrt()
     units = run.weights.recurrent.shape[0] // 4
     ends = (vector, vector.new_zeros(len(vector), units)) if mode == "LSTM" else (vector,)
     return _backward(mode, run, torch.zeros_like(run.outputs), ends, alive, onward=False)[0]
 
 
 def _reads_last(
-    gradients: Gradients, read: Iterable[int], directions: int, *, reverse: bool, lengths: torch.Tensor | None
+    gradients: Gradients, read: Sequence[int], directions: int, *, reverse: bool, lengths: torch.Tensor | None
 ) -> bool:
     """Whether the loss reads the module's states at the end of this scan only, and reads them at all."""
     halves = gradients.output.chunk(directions, 2)
-    seen = sum((halves[d].norm(dim=2) for d in read), torch.zeros_like(gradients.output[..., 0]))
-    norms = by_lag(seen, lengths, reverse=reverse).norm(dim=1)
-    ends = torch.stack([gradients.states[0][d::directions].norm() for d in range(directions)])
-    elsewhere = ends[int(not reverse)] if directions > 1 and len(list(read)) > 1 else ends.new_zeros(())
+    seen = torch.stack([halves[d].square().sum(2) for d in read]).sum(0)
+    norms = by_lag(seen, lengths, reverse=reverse).sum(1).sqrt()
+    ends = torch.stack([gradients.states[0][d::directions].square().sum().sqrt() for d in range(directions)])
+    elsewhere = ends[int(not reverse)] if directions > 1 and len(read) > 1 else ends.new_zeros(())
     largest = max(float(norms.max()), float(ends[int(reverse)]), float(elsewhere))
     early = norms[max(1, round(_END * len(norms))) :]
     return largest > 0 and max(float(early.max()) if len(early) else 0.0, float(elsewhere)) <= _NOTHING * largest

@@ -24,6 +24,7 @@ def scan_profile(scan: Scan, lengths: torch.Tensor | None, *, name: str, kind: s
         logs,
         name=name,
         kind=kind,
+        length=len(logs),
         direction="reverse" if scan.reverse else "forward",
         probe="loss" if scan.probe is None else "jacobian",
         needed=len(logs) - 1 if scan.probe is None else None,
@@ -50,15 +51,14 @@ def log_norms(values: torch.Tensor, lengths: torch.Tensor | None, *, reverse: bo
     return cast("list[float]", logs.flip(0).tolist())
 
 
-def time_profile(log_gradient: Sequence[float], *, first: int = 0, **fields: Any) -> TimeProfile:
-    """Returns the profile of steps ``first, first + 1, ...``; `fields` are the others of `TimeProfile`."""
-    found = [(first + i, value) for i, value in enumerate(log_gradient) if math.isfinite(value)]
+def time_profile(log_gradient: Sequence[float], **fields: Any) -> TimeProfile:
+    """Returns the profile of steps ``0, 1, ...``; `fields` are the others of `TimeProfile`."""
+    found = [(i, value) for i, value in enumerate(log_gradient) if math.isfinite(value)]
     every = max(1, math.ceil(len(found) / _MOST_STEPS))
     kept = found[::-1][::every][::-1]  # the last step stays
     gain = _gain(kept)
     horizon = -1.0 / math.log(gain) if gain is not None and 0.0 < gain < 1.0 else None
     return TimeProfile(
-        length=first + len(log_gradient),
         steps=tuple(step for step, _ in kept),
         log_gradient=tuple(value for _, value in kept),
         gain=gain,
