@@ -8,6 +8,7 @@ from benchmarks.detection import (
     cases_mlp,
     cases_numeric,
     cases_sequence,
+    cases_time,
     cases_vision,
     cases_wiring,
 )
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *cases_data.CASES,
     *cases_numeric.CASES,
     *cases_attention.CASES,
+    *cases_time.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 

@@ -25,7 +25,7 @@ REMEDIES: dict[str, str] = {
     "pre-norm": "normalise inside each branch (pre-norm), not on the stream",
     "scale-residual": "scale the stream up against its branches (DeepNorm), or the branches down by 1/sqrt(depth)",
     "random-init": "draw the weights at random, so that units differ",
-    "gated-recurrence": "replace the plain recurrent layer by an LSTM or a GRU, whose gates can hold a state",
+    "gated-recurrence": "replace the plain recurrent layer by an LSTM or a GRU, whose gates hold a state once open",
     "forget-bias": "start the gates open: forget bias (LSTM) or update bias (GRU) of ln(T - 1) for lags up to T",
     "chrono-init": "draw the gates' biases for all lags up to T: b_f = ln U[1, T - 1], and b_i = -b_f in an LSTM",
     "orthogonal-recurrence": "start the recurrent weights orthogonal, or at the identity under ReLU",

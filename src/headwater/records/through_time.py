@@ -38,8 +38,9 @@ class TimeProfile:
     step, and each norm is scaled to the whole batch.
 
     Attributes:
-        name: path of the module, with the number of the layer where a module stacks several.
+        name: path of the module, or of the weight that a loop applies.
         kind: ``"RNN"``, ``"LSTM"``, ``"GRU"``, or the class that owns the weight of a loop.
+        layer: number of the layer where a module stacks several, from 0.
         direction: ``"reverse"`` for the half of a bidirectional layer that reads from the end.
         length: number of steps of the longest sequence.
         steps: the steps that are recorded, from 0; all of them unless there are very many.
@@ -65,6 +66,7 @@ class TimeProfile:
     gain: float | None
     horizon: float | None
     probe: Probe
+    layer: int = 0
     needed: int | None = None
     gated: bool = False
     dependence: Dependence | None = None

@@ -100,9 +100,8 @@ class ThroughTime:
         kind = type(captured.module).__name__
         found: list[TimeProfile] = []
         for scan in scans:
-            path = name or kind.lower()
-            path += f".l{scan.layer}" if captured.module.num_layers > 1 else ""
-            found.append(replace(scan_profile(scan, call.lengths, name=path, kind=kind), file=file, line=line))
+            profile = scan_profile(scan, call.lengths, name=name or kind.lower(), kind=kind)
+            found.append(replace(profile, file=file, line=line))
         return found
 
 

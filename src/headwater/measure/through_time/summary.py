@@ -24,6 +24,7 @@ def scan_profile(scan: Scan, lengths: torch.Tensor | None, *, name: str, kind: s
         logs,
         name=name,
         kind=kind,
+        layer=scan.layer,
         length=len(logs),
         direction="reverse" if scan.reverse else "forward",
         probe="loss" if scan.probe is None else "jacobian",
