@@ -76,10 +76,10 @@ class ThroughTime:
         """
         step = max((each for each in self.profiles if each in judged), default=0)
         found = self.profiles.get(step, ())
-        at_first = {(each.name, each.direction): each for each in self.profiles.get(0, ())}
+        at_first = {(each.name, each.layer, each.direction): each for each in self.profiles.get(0, ())}
         placed = [
             replace(each, file=first.file, line=first.line)
-            if (first := at_first.get((each.name, each.direction)))
+            if (first := at_first.get((each.name, each.layer, each.direction)))
             else each
             for each in found
         ]

@@ -142,11 +142,18 @@ def _states(trace: Trace, ops: Sequence[int]) -> tuple[int, ...] | None:
     """
     states: list[int] = []
     for before, after in itertools.pairwise(ops):
-        below = next((e.to for e in trace.ops[after].edges if before in _below(trace, e.to, before)), None)
+        below = _toward(trace, after, before)
+        while below is not None and trace.ops[below].kind == "Cat":  # the state without the inputs joined to it
+            below = _toward(trace, below, before)
         if below is None:
             return None
         states.append(below)
     return tuple(states)
+
+
+def _toward(trace: Trace, start: int, end: int) -> int | None:
+    """The next operation on a way from `start` to `end`, toward the input; ``None`` where no way leads there."""
+    return next((edge.to for edge in trace.ops[start].edges if end in _below(trace, edge.to, end)), None)
 
 
 def _below(trace: Trace, start: int, last: int) -> set[int]:
@@ -164,7 +171,7 @@ def _fed(trace: Trace, ops: Sequence[int], states: Sequence[int], several: Mappi
     """Whether each step takes in something new: another weight applied beside the state, or inputs joined to it."""
     if trace.ops[ops[-1]].kind in RECURRENT:
         return True
-    between = _below(trace, states[-1], len(trace.ops))
+    between = _below(trace, ops[-1], len(trace.ops))
     joined = [i for i in between if trace.ops[i].kind == "Cat"]
     if len(joined) >= len(states) - 2:
         return True
