@@ -72,7 +72,7 @@ def test_without_targets_to_ask_a_short_memory_is_information():
     [
         through_time(dependence=replace(FAR, certainty=2.0)),  # the data do not ask for it
         through_time(dependence=replace(FAR, far=0.02)),
-        through_time(length=16),  # within reach
+        through_time(length=20),  # within reach
         through_time(0.96, dependence=FAR),
         through_time(needed=None, probe="jacobian"),  # the loss reads every step
         through_time(direction="reverse", dependence=FAR),
