@@ -9,13 +9,15 @@ import pytest
 from benchmarks.detection.cases import BY_NAME, CASES
 from benchmarks.detection.outcome import diagnose_case
 
-CODES = "HW101 HW102 HW103 HW104 HW301 HW302 HW303 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
+CODES = "HW101 HW102 HW103 HW104 HW201 HW202 HW301 HW302 HW303 HW601 HW602 HW603 HW604 HW605 HW606 HW607 HW701".split()
 # One small case of each code, from both halves.
 FAULTS = [
     "tiny-init-6x64-momentum",
     "normal-init-8x128-sgd",
     "layernorm-of-one-feature",
     "pure-attention-8",
+    "quiet-lstm-closed-gates",
+    "quiet-lstm-normal",
     "dead-bias-3x64",
     "sigmoid-shifted-2x64",
     "sharp-written-out",
@@ -34,6 +36,7 @@ HEALTHY = [
     "batch-8",
     "rezero-20",
     "gru-rows",
+    "pixels-lstm",
     "tied-embeddings",
     "unused-branch",
     "warm-up-from-zero",

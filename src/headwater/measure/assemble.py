@@ -82,7 +82,6 @@ def measurement(
             "python": platform.python_version(),
         },
         through_time=result.through_time.records(steps, result.batches),
-        versions={"torch": str(torch.__version__), "python": platform.python_version()},
     )
 
 

@@ -110,11 +110,10 @@ def probation(
             forward = objective(model, batch)
         _check(forward.loss, step)
         run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
-        first, last = step == 0, step == steps - 1
-        trace = _measure(model, run, result, fresh=step < len(batches), first=first, last=last)
+        last = step == steps - 1
+        trace = _measure(model, run, result, fresh=step < len(batches), step=step, last=last)
         if last and result.attention:
             result.head = replace(result.head, fit=fit(objective.loss_fn, run.outputs, run.targets))
-        trace = _measure(model, run, result, fresh=step < len(batches), step=step)
         result.steps.append(_step_record(step, trace))
         updates.before_step()
         result.identical = _named(model, identical_units)
@@ -160,8 +159,7 @@ def _check(loss: Any, step: int) -> None:
         check_loss(loss)
 
 
-def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, first: bool, last: bool) -> Trace:
-def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, step: int) -> Trace:
+def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, step: int, last: bool) -> Trace:
     """Runs the backward pass and files what it shows."""
     first = step == 0
     zeros = zero_names(model.named_parameters()) if first else frozenset[str]()

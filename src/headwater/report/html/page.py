@@ -63,7 +63,6 @@ def _pictures(report: Report) -> str:
     figures = [
         _figure("The gradient on its way back", profile, told + _marks_legend(report)),
         _figure("What each layer does to it", gains, _parts_legend(measurement)),
-        _figure("What each layer does to it", gains, _parts_legend()),
         _figure("The gradient through time", through_time_figures(report), ""),
     ]
     return "\n".join(figures)
