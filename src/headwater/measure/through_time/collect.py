@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,11 +31,15 @@ _MOST_SEQUENCES = 16
 
 @dataclass
 class ThroughTime:
-    """Collects profiles by step: `watch` around the forward pass, `before` and `after` around the backward pass."""
+    """Collects profiles by step: `watch` around the forward pass, `before` and `after` around the backward pass.
+
+    Fused calls before training are held, and replayed only if no later step is judged.
+    """
 
     steps: int
     profiles: dict[int, tuple[TimeProfile, ...]] = field(default_factory=dict[int, tuple[TimeProfile, ...]])
     _calls: dict[str, list[Captured]] = field(default_factory=dict[str, list[Captured]])
+    _held: dict[str, Captured] = field(default_factory=dict[str, Captured])
     _loops: tuple[Loop, ...] = ()
     _trace: Trace | None = None
     _places: dict[str, tuple[str | None, int | None]] = field(default_factory=dict[str, tuple[str | None, int | None]])
@@ -62,11 +67,15 @@ class ThroughTime:
         if step == 0:
             self._places = {op.module: (op.file, op.line) for op in trace.ops if op.file and op.module in calls}
         stepwise = {name for name, several in calls.items() if all(call.length == 1 for call in several)}
-        fused = [p for name, several in calls.items() if name not in stepwise for p in self._replayed(name, several)]
+        fused = {name: call for name, several in calls.items() if name not in stepwise and (call := _longest(several))}
         self._loops = loops(trace, structure, used, learned.classes, calls.keys() - stepwise)
         self._trace = trace if self._loops else None
         self._calls = {}  # lets go of the tensors
-        self.profiles[step] = (*fused, *(loop_profile(loop, trace) for loop in self._loops))
+        self.profiles[step] = tuple(loop_profile(loop, trace) for loop in self._loops)
+        if step < self._measured()[-1]:
+            self._held = {name: replace(call, module=_copied(call.module)) for name, call in fused.items()}
+        else:
+            self.profiles[step] = (*self._replayed(fused), *self.profiles[step])
 
     def records(self, judged: Sequence[int], batches: Iterable[Any]) -> tuple[TimeProfile, ...]:
         """Returns the profiles of the later step that was measured, if it is judged, else those before training.
@@ -74,7 +83,7 @@ class ThroughTime:
         `batches` are read only where the memory is short beside the lag that the loss spans.
         """
         step = max((each for each in self.profiles if each in judged), default=0)
-        found = self.profiles.get(step, ())
+        found = (*(self._replayed(self._held) if step == 0 else ()), *self.profiles.get(step, ()))
         at_first = {(each.name, each.layer, each.direction): each for each in self.profiles.get(0, ())}
         placed = [
             replace(each, file=first.file, line=first.line)
@@ -87,21 +96,29 @@ class ThroughTime:
     def _measured(self) -> tuple[int, int]:
         return 0, min(UNDER_WAY, self.steps // 2)
 
-    def _replayed(self, name: str, several: Sequence[Captured]) -> list[TimeProfile]:
-        """Profiles of one module, from its longest call that a gradient reached."""
-        reached = [call for call in several if call.gradients and call.outputs is not None]
-        if not reached:
-            return []
-        captured = max(reached, key=lambda each: each.length)
-        call, gradients = prepared(captured, _MOST_SEQUENCES)
-        scans = replay(captured.module, call, gradients, torch.Generator().manual_seed(0))
-        file, line = self._places.get(name, (None, None))
-        kind = type(captured.module).__name__
+    def _replayed(self, calls: Mapping[str, Captured]) -> tuple[TimeProfile, ...]:
+        """Profiles of all layers and directions of some modules."""
         found: list[TimeProfile] = []
-        for scan in scans:
-            profile = scan_profile(scan, call.lengths, name=name or kind.lower(), kind=kind)
-            found.append(replace(profile, file=file, line=line))
-        return found
+        for name, captured in calls.items():
+            call, gradients = prepared(captured, _MOST_SEQUENCES)
+            kind = type(captured.module).__name__
+            file, line = self._places.get(name, (None, None))
+            for scan in replay(captured.module, call, gradients, torch.Generator().manual_seed(0)):
+                profile = scan_profile(scan, call.lengths, name=name or kind.lower(), kind=kind)
+                found.append(replace(profile, file=file, line=line))
+        return tuple(found)
+
+
+def _longest(several: Sequence[Captured]) -> Captured | None:
+    """The longest call of a module that a gradient reached."""
+    reached = [call for call in several if call.gradients and call.outputs is not None]
+    return max(reached, key=lambda each: each.length, default=None)
+
+
+def _copied(module: nn.RNNBase) -> nn.RNNBase:
+    """The module with its weights of now; deepcopy refuses tensors that it keeps as results of operations."""
+    results = [value for value in vars(module).values() if isinstance(value, torch.Tensor)]
+    return copy.deepcopy(module, {id(value): value.detach().clone() for value in results})
 
 
 def reach(profile: TimeProfile) -> int | None:
