@@ -10,6 +10,7 @@ from benchmarks.detection import (
     cases_precision,
     cases_rate,
     cases_sequence,
+    cases_time,
     cases_vision,
     cases_wiring,
 )
@@ -25,6 +26,7 @@ CASES: tuple[Case, ...] = (
     *cases_attention.CASES,
     *cases_precision.CASES,
     *cases_rate.CASES,
+    *cases_time.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 

@@ -37,6 +37,8 @@ def test_codes_are_in_order_and_complete():
         "HW102",
         "HW103",
         "HW104",
+        "HW201",
+        "HW202",
         "HW301",
         "HW302",
         "HW303",

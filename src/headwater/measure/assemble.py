@@ -83,6 +83,7 @@ def measurement(
             "python": platform.python_version(),
         },
         precision=result.precision.record(steps) if result.precision is not None else PrecisionRecord(),
+        through_time=result.through_time.records(steps, result.batches),
     )
 
 

@@ -6,8 +6,9 @@ that start at zero, low-rank adapters, a warm-up that starts at rate zero.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -29,6 +30,7 @@ from headwater.measure.profile import profile
 from headwater.measure.progress import Progress
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
+from headwater.measure.through_time import ThroughTime
 from headwater.measure.trace import backward, check_loss, itemise, parameter_names
 from headwater.measure.units import Units
 from headwater.measure.updates import Updates, equal_units, identical_units, zero_names
@@ -59,6 +61,8 @@ class Probation:
     attention: tuple[AttentionRecord, ...] = ()
     precision: Precision | None = None
     progress: Progress | None = None
+    through_time: ThroughTime = field(default_factory=lambda: ThroughTime(0))
+    batches: Iterable[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def probation(
             `STEP_SHARE`: then nothing measured depends on the scale of the loss.
         progress: called with the steps done and their number.
     """
-    result = Probation()
+    result = Probation(through_time=ThroughTime(steps), batches=itertools.chain(batches, more))
     precision = result.precision = Precision(model, optimizer, given=not bounded)
     result.equal_at_start = _named(model, equal_units)
     result.progress = None if bounded else Progress(model, objective)
@@ -109,12 +113,13 @@ def probation(
         batch = batches[step % len(batches)]
         if result.progress:
             result.progress.before_forward(batch)
-        with owners(model) as learned, source_lines() if step == 0 else nullcontext():
+        lines = source_lines() if step == 0 else nullcontext()
+        with owners(model) as learned, lines, result.through_time.watch(model, step):
             forward = objective(model, batch)
         _check(forward.loss, step)
         run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
-        first, last = step == 0, step == steps - 1
-        trace = _measure(model, run, result, fresh=step < len(batches), first=first, last=last)
+        last = step == steps - 1
+        trace = _measure(model, run, result, fresh=step < len(batches), step=step, last=last)
         if last and result.attention:
             result.head = replace(result.head, fit=fit(objective.loss_fn, run.outputs, run.targets))
         result.steps.append(_step_record(step, trace))
@@ -167,11 +172,13 @@ def _check(loss: Any, step: int) -> None:
         check_loss(loss)
 
 
-def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, first: bool, last: bool) -> Trace:
+def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, step: int, last: bool) -> Trace:
     """Runs the backward pass and files what it shows."""
+    first = step == 0
     zeros = zero_names(model.named_parameters()) if first else frozenset[str]()
     result.units.prepare(run.graph, run.place, fresh=fresh)
     attention = Attention(run.graph) if first or last else None
+    result.through_time.before(step, run.graph)
 
     def observe(op: GraphOp) -> None:
         result.units.observe(op)
@@ -187,6 +194,7 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, fi
     names = {use.op: use.layer for use in used}
     result.layers.append(layers(trace, shape, used, classes=run.owners.classes, zero_parameters=zeros))
     result.profiles.append(profile(trace, shape, used))
+    result.through_time.after(step, trace, shape, used, run.owners)
     result.units.attribute(trace, names)
     result.signals.attribute(run.graph, names, finite=math.isfinite(loss))
     if attention is not None and math.isfinite(loss):

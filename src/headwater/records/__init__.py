@@ -19,6 +19,7 @@ from headwater.records.measurement import (
 from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
 from headwater.records.range_test import RangeTest
 from headwater.records.remedy import REMEDIES
+from headwater.records.through_time import Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "REMEDIES",
     "AttentionRecord",
     "ClipRecord",
+    "Dependence",
     "Edge",
     "Finding",
     "GainParts",
@@ -47,6 +49,7 @@ __all__ = [
     "Severity",
     "SpreadRecord",
     "StepRecord",
+    "TimeProfile",
     "Trace",
     "UnitsRecord",
     "Where",

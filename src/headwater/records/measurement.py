@@ -8,6 +8,7 @@ from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
 from headwater.records.learning_rate import RateRecord
 from headwater.records.precision import PrecisionRecord
+from headwater.records.through_time import TimeProfile
 
 LOSS_RISES = 10.0
 """A loss this many times the first one within the probation has left its course; noise between batches does not."""
@@ -201,3 +202,4 @@ class Measurement:
     versions: dict[str, str] | None = None
     precision: PrecisionRecord = field(default_factory=PrecisionRecord)
     rate: RateRecord | None = None
+    through_time: tuple[TimeProfile, ...] = ()

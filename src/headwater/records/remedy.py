@@ -37,6 +37,10 @@ REMEDIES: dict[str, str] = {
     "lower-epsilon": "lower the optimizer's epsilon, to 1e-15 in float32; never to 0",
     "decoupled-decay": "use AdamW: its weight decay does not pass through the normalised step",
     "relax-clip": "raise the clipping limit above the usual norm of the gradient, so that it acts rarely",
+    "gated-recurrence": "replace the plain recurrent layer by an LSTM or a GRU, whose gates hold a state once open",
+    "forget-bias": "start the gates open: forget bias (LSTM) or update bias (GRU) of ln(T - 1) for lags up to T",
+    "chrono-init": "draw the gates' biases for all lags up to T: b_f = ln U[1, T - 1], and b_i = -b_f in an LSTM",
+    "orthogonal-recurrence": "start the recurrent weights orthogonal, or at the identity under ReLU",
     "find-non-finite": "stop what overflows: lower the rate, guard log, sqrt and division, or raise the precision",
 }
 """Code of each remedy and what it says in one line."""

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headwater.records import Finding, Layer, Measurement, Profile
+from headwater.records import Finding, Layer, Measurement, Profile, TimeProfile
 from headwater.report import html, json, picture, terminal
 from headwater.report.paths import writable
 
@@ -41,6 +41,11 @@ class Report:
     def profile(self) -> Profile:
         """The gradient along the trunk, input to output."""
         return self.measurement.profile
+
+    @property
+    def through_time(self) -> tuple[TimeProfile, ...]:
+        """The gradient along the steps of each recurrent layer; empty for a network without one."""
+        return self.measurement.through_time
 
     @property
     def healthy(self) -> bool:

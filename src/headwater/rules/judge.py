@@ -33,6 +33,9 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # A softmax over one unit gives zero gradients and a constant output; an unbounded loss, or one far out of reach,
     # diverges. What happens above the last layer cancels from the ratio of two layers: it does not explain HW101.
     "HW603": ("HW602", "HW701", "HW103", *_RATES),
+    # Through time first: the depth of a loop is its steps.
+    "HW202": ("HW102", "HW701", "HW302", "HW301", "HW602", "HW103", "HW505", *_RATES),
+    "HW201": ("HW101", "HW602", *_RATES),
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
     "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103", "HW505", *_RATES),
     # Equal positions leave queries and keys without a gradient, and what reaches the loss alike for all samples.

@@ -16,6 +16,7 @@ from headwater.rules import (
     disconnected_parameter,
     epsilon_dominated,
     exploding_gradient,
+    exploding_through_time,
     gradient_underflow,
     learning_rate_too_large,
     learning_rate_too_small,
@@ -29,6 +30,7 @@ from headwater.rules import (
     symmetric_initialisation,
     unscaled_data,
     vanishing_gradient,
+    vanishing_through_time,
     zero_gradient,
 )
 from headwater.rules.rule import Rule
@@ -38,6 +40,8 @@ RULES: tuple[Rule, ...] = (
     exploding_gradient.RULE,
     collapsed_signal.RULE,
     rank_collapse.RULE,
+    vanishing_through_time.RULE,
+    exploding_through_time.RULE,
     dead_units.RULE,
     saturated_units.RULE,
     collapsed_attention.RULE,

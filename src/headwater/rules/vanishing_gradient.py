@@ -88,6 +88,7 @@ from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
 from headwater.rules.common import at_layer, median, named, percent
 from headwater.rules.effects import epsilon_share, loss_share, spread_left, thirds, trained, update, update_contrast
+from headwater.rules.loss_in_time import lost_in_time
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW101", "vanishing-gradient"
@@ -171,6 +172,9 @@ def _cause(measurement: Measurement) -> _Cause | None:
         attenuation = 0.0
     elif attenuation == 0 or not math.isfinite(attenuation):
         return None  # exactly zero without rounding was cut off somewhere: HW602 and its causes
+    in_time = lost_in_time(measurement)
+    if math.isinf(in_time) or (attenuation > 0 and math.log(attenuation) + in_time >= math.log(WEAK)):
+        return None  # HW201 judges what is lost along the steps of a loop
     if attenuation >= WEAK or (attenuation > 0 and math.log(attenuation) >= -CHANCE * profile.noise):
         return None
     chain = _all_along(measurement)

@@ -22,6 +22,7 @@ from headwater.report.html.gains import draw_gains
 from headwater.report.html.profile import draw_profile, has_level
 from headwater.report.html.svg import NARROW, WIDE, safe
 from headwater.report.html.table import table_section
+from headwater.report.html.through_time import through_time_figures
 from headwater.report.verdict import verdict
 from headwater.report.view import PARTS, factors, places
 
@@ -62,6 +63,7 @@ def _pictures(report: Report) -> str:
     figures = [
         _figure("The gradient on its way back", profile, told + _marks_legend(report)),
         _figure("What each layer does to it", gains, _parts_legend(measurement)),
+        _figure("The gradient through time", through_time_figures(report), ""),
     ]
     return "\n".join(figures)
 

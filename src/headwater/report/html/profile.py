@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from headwater.records import Measurement
 from headwater.records.numbers import number
 from headwater.report.axis import axis_over, marked
-from headwater.report.html.svg import Frame, Plot, across, drawing, element, grid, label, safe, up
+from headwater.report.html.svg import Frame, Plot, across, backward, drawing, element, grid, label, safe, up
 from headwater.report.view import Place, place_name, places
 from headwater.report.words import factor
 
@@ -31,7 +31,7 @@ def draw_profile(measurement: Measurement, frame: Frame, where: frozenset[str] =
         _TITLE,
         _description(measurement, trunk or shown),
         grid(plot, "gradient norm", (place_name((trunk or shown)[0]), place_name((trunk or shown)[-1]))),
-        _direction(plot),
+        backward(plot),
         _level(plot, trunk[-1]) if has_level(shown) else "",
         _line(plot, trunk),
         *_marks(plot, shown, where),
@@ -49,15 +49,6 @@ def _description(measurement: Measurement, line: Sequence[Place]) -> str:
     first, last = line[0], line[-1]
     said = f"It is {number(last.signal)} at {place_name(last)} and {number(first.signal)} at {place_name(first)}"
     return said + (f", a factor of {factor(profile.gain)} for each layer." if profile.gain is not None else ".")
-
-
-def _direction(plot: Plot) -> str:
-    right = plot.frame.width - plot.frame.right
-    return element(
-        "g",
-        label("backward", class_="tick end", x=right, y=14),
-        element("path", class_="arrow", d=f"M{right - 62:g} 10 h-26 m6 -4 l-6 4 l6 4"),
-    )
 
 
 def _level(plot: Plot, last: Place) -> str:

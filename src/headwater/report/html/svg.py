@@ -103,6 +103,16 @@ def grid(plot: Plot, what: str, names: tuple[str, str]) -> str:
     return element("g", *parts)
 
 
+def backward(plot: Plot) -> str:
+    """An arrow that says which way the gradient flows."""
+    right = plot.frame.width - plot.frame.right
+    return element(
+        "g",
+        label("backward", class_="tick end", x=right, y=14),
+        element("path", class_="arrow", d=f"M{right - 62:g} 10 h-26 m6 -4 l-6 4 l6 4"),
+    )
+
+
 def depths(plot: Plot) -> Sequence[int]:
     """Round depths for the horizontal axis."""
     first, last = round(plot.first + 0.5), round(plot.last - 0.5)

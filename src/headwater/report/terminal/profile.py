@@ -40,18 +40,18 @@ def profile_lines(measurement: Measurement, most: int, width: int, signs: Glyphs
     name_width = min(max(cell_len(name.plain) for name in names), _NAME[1], max(_NAME[0], room - _BAR[0]))
     name_width = max(name_width, len("layer"))
     bar_width = max(_BAR[0], min(_BAR[1], room - name_width))
-    axis = _axis(shown)
+    axis = axis_of(shown)
     lines = [_header(name_width, bar_width, with_part)]
     for row, name in zip(shown, names, strict=True):
-        line = _left(name, name_width, signs).append_text(_bar(row, axis, bar_width, signs))
+        line = _left(name, name_width, signs).append_text(bar(row, axis, bar_width, signs))
         line.pad_right(4 + name_width + bar_width - cell_len(line.plain))
-        line.append_text(_signal(row.signal)).append(f"{factor(row.gain):>{_NUMBERS[1]}}")
+        line.append_text(signal(row.signal)).append(f"{factor(row.gain):>{_NUMBERS[1]}}")
         line.append(f"  {_part(row)}" if with_part and _part(row) else "", style="dim")
         lines.append(line)
     return lines + _left_out(everything, shown)
 
 
-def _axis(shown: tuple[Row, ...]) -> LogAxis:
+def axis_of(shown: tuple[Row, ...]) -> LogAxis:
     """The largest gradient fills its bar."""
     logs = [math.log10(row.signal) for row in shown if row.signal and 0 < row.signal < math.inf]
     high = max(logs, default=0.0)
@@ -83,9 +83,10 @@ def _name(row: Row) -> str:
     return row.name if row.amount == 1 else f"{row.name} ({row.amount})"
 
 
-def _signal(signal: float | None) -> Text:
-    lost = signal is not None and (signal == 0 or not math.isfinite(signal))
-    return Text(f"{number(signal):>{_NUMBERS[0]}}", style="bold red" if lost else "")
+def signal(value: float | None) -> Text:
+    """A gradient in its column; what is lost is marked."""
+    lost = value is not None and (value == 0 or not math.isfinite(value))
+    return Text(f"{number(value):>{_NUMBERS[0]}}", style="bold red" if lost else "")
 
 
 def _part(row: Row) -> str:
@@ -94,7 +95,7 @@ def _part(row: Row) -> str:
     return f"{row.part[0]} {factor(row.part[1])}"
 
 
-def _bar(row: Row, axis: LogAxis, width: int, signs: Glyphs) -> Text:
+def bar(row: Row, axis: LogAxis, width: int, signs: Glyphs) -> Text:
     """A bar on the logarithmic axis; the smallest gradient still leaves a trace, an exact zero leaves none."""
     if row.signal is None or row.signal == 0:
         return Text("")

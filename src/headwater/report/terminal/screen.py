@@ -12,9 +12,11 @@ from rich.text import Text
 
 from headwater.records import Measurement
 from headwater.report import words
+from headwater.report.steps import pointed_at
 from headwater.report.terminal.findings import finding_lines
 from headwater.report.terminal.glyphs import Glyphs, glyphs, paragraph, text
 from headwater.report.terminal.profile import profile_lines
+from headwater.report.terminal.through_time import through_time_lines
 from headwater.report.verdict import Verdict, roots, verdict
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def _lines(report: Report, width: int, signs: Glyphs) -> list[Text]:
     blocks = [
         _verdict(verdict(report), report.measurement, width, signs),
         profile_lines(report.measurement, most, width, signs),
+        through_time_lines(report.measurement, pointed_at(report.findings), width, signs),
         *(finding_lines(head, under, width, signs) for head, under in roots(report.findings)),
     ]
     if report.leading is not None:
