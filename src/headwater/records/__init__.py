@@ -14,12 +14,14 @@ from headwater.records.measurement import (
     StepRecord,
     UnitsRecord,
 )
+from headwater.records.prediction import CriticalPoint, Phase, PhaseRecord, PredictionRecord
 from headwater.records.remedy import REMEDIES
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
     "LOSS_RISES",
     "REMEDIES",
+    "CriticalPoint",
     "Edge",
     "Finding",
     "GainParts",
@@ -31,6 +33,9 @@ __all__ = [
     "Op",
     "OptimizerRecord",
     "ParameterRecord",
+    "Phase",
+    "PhaseRecord",
+    "PredictionRecord",
     "Profile",
     "ProfilePoint",
     "Severity",
