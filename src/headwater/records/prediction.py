@@ -78,11 +78,13 @@ class PhaseRecord:
         weight_variances: the rows' sigma_w^2, ascending.
         bias_variances: the columns' sigma_b^2, ascending.
         trainable_depth: layers, row by row; infinite at the edge of chaos.
-        edge: the critical line, as far as it lies within the diagram, by variance of the pre-activations.
+        gain: norm gain of the gradient per layer, row by row, at the variance that the pre-activations settle on.
+        edge: the critical line, as far as the diagram shows it and a step beyond, by variance of the pre-activations.
     """
 
     activation: str
     weight_variances: tuple[float, ...]
     bias_variances: tuple[float, ...]
     trainable_depth: tuple[tuple[float, ...], ...]
+    gain: tuple[tuple[float, ...], ...]
     edge: tuple[CriticalPoint, ...]

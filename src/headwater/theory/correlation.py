@@ -70,9 +70,9 @@ def correlation_fixed_point(
     chi_1 > 1, and never otherwise; c* is then one.
     """
     phi = activation(what)
-    shape = correlation_series(phi.function, q) * (init.weight_variance / q)
+    shape = correlation_series(phi.function, np.array([q]))[0] * (init.weight_variance / q)
     shape[0] += init.bias_variance / q
-    slopes = correlation_series(phi.derivative, q) * init.weight_variance
+    slopes = correlation_series(phi.derivative, np.array([q]))[0] * init.weight_variance
 
     def excess(c: float) -> float:
         return float(polynomial.polyval(c, shape)) - c
@@ -85,15 +85,15 @@ def correlation_fixed_point(
     return c, float(polynomial.polyval(c, slopes))
 
 
-def correlation_series(function: Elementwise, q: float) -> Array:
-    """Returns the coefficients of ``E[f(u) f(v)]`` in powers of the correlation.
+def correlation_series(function: Elementwise, variances: Array) -> Array:
+    """Returns the coefficients of ``E[f(u) f(v)]`` in powers of the correlation, one row for each variance.
 
     What is left after the last order (of a kinked function) is added to it, so that the sum is ``E[f(u)^2]``.
     """
     z, weights = grid(_POINTS)
-    values = function(math.sqrt(q) * z)
-    squares = (_hermite() @ values) ** 2
-    squares[-1] += max(0.0, float(weights @ values**2) - float(squares.sum()))
+    values = function(np.sqrt(variances)[:, None] * z)
+    squares: Array = (values @ _hermite().T) ** 2
+    squares[:, -1] += np.maximum(0.0, values**2 @ weights - squares.sum(axis=1))
     return squares
 
 

@@ -53,10 +53,10 @@ class EdgePoint:
 def edge_point(what: str | Activation | Callable[..., Any], q: float) -> EdgePoint | None:
     """Returns the point of the critical line at the variance q; ``None`` when it would need a negative variance."""
     phi = activation(what)
-    weight = slope(phi, q) ** -2
-    bias = q - weight * second_moment(phi, q)
+    bias = _bias_variance(phi, q)
     if bias < -_HOMOGENEOUS * q:
         return None
+    weight = slope(phi, q) ** -2
     init = Initialisation("edge of chaos", weight, max(0.0, bias) if bias > _HOMOGENEOUS * q else 0.0)
     return EdgePoint(weight, init.bias_variance, q, stability(phi, init, q))
 
@@ -73,16 +73,21 @@ def edge_of_chaos(what: str | Activation | Callable[..., Any], bias_variance: fl
         return special
 
     def excess(log_q: float) -> float:
-        q = math.exp(log_q)
-        return (q - second_moment(phi, q) / slope(phi, q) ** 2) - bias_variance
+        return _bias_variance(phi, math.exp(log_q)) - bias_variance
 
     low, below = -math.inf, True
-    for high in np.log(_SCAN[bias_variance * 0.1 < _SCAN]):
+    for high in np.log(_SCAN):
         was, below = below, excess(high) < 0.0
         if was != below and math.isfinite(low):
             return edge_point(phi, math.exp(cast(float, _optimize.brentq(excess, low, high, xtol=1e-12))))
         low = high
     return None
+
+
+def _bias_variance(phi: Activation, q: float) -> float:
+    """What bias the critical line needs at q; no bias makes up for an activation that is flat there."""
+    steep = slope(phi, q)
+    return q - second_moment(phi, q) / steep**2 if steep > 0.0 else -math.inf
 
 
 def _at_any_or_no_variance(phi: Activation) -> EdgePoint | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,10 @@ _LOG_Q = np.linspace(math.log(1e-8), math.log(1e8), 241)
 _LAYERS = 600
 """Iterations to the fixed point; where it is not met by then a network that can be built does not meet it either."""
 _BISECTIONS = 40
+_LEAST = 1e-300
+"""Stands for a gain of zero, which has no logarithm."""
+_EDGE, _BEYOND = np.logspace(-3.0, 2.5, 67), 1.5
+"""Variances at which the critical line is computed, and how far beyond the diagram it is kept."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +50,40 @@ def phase_diagram(
     biases = bias_variance * np.arange(points) / (points - 1)
     table = _table(phi)
     sigma_w, sigma_b = (each.ravel() for each in np.meshgrid(weights, biases, indexing="ij"))
-    depth = _trainable_depth(table, sigma_w, sigma_b).reshape(points, points)
+    depth, gain = _depth_and_gain(table, sigma_w, sigma_b)
     return PhaseRecord(
         phi.name,
         tuple(map(float, weights)),
         tuple(map(float, biases)),
-        tuple(tuple(map(float, row)) for row in depth),
+        _nested(depth.reshape(points, points)),
+        _nested(gain.reshape(points, points)),
         _edge(phi, weight_variance, bias_variance),
     )
 
 
 def _table(phi: Activation) -> _Table:
     variances = np.exp(_LOG_Q)
-    moments = np.array([correlation_series(phi.function, float(q)) / q for q in variances])
-    return _Table(moments, np.array([correlation_series(phi.derivative, float(q)) for q in variances]))
+    moments = correlation_series(phi.function, variances) / variances[:, None]
+    return _Table(moments, correlation_series(phi.derivative, variances))
 
 
-def _trainable_depth(table: _Table, sigma_w: Array, sigma_b: Array) -> Array:
+def _nested(rows: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, row)) for row in rows)
+
+
+def _depth_and_gain(table: _Table, sigma_w: Array, sigma_b: Array) -> tuple[Array, Array]:
     moment, slope = table.moments.sum(axis=1), table.slopes.sum(axis=1)
     low, high = math.exp(_LOG_Q[0]), math.exp(_LOG_Q[-1])
-    q = np.clip(sigma_w + sigma_b, low, high)
+    q: Array = np.clip(sigma_w + sigma_b, low, high)
     for _ in range(_LAYERS):
-        q = np.clip(q * sigma_w * np.interp(np.log(q), _LOG_Q, moment) + sigma_b, low, high)
-    chi = sigma_w * np.interp(np.log(q), _LOG_Q, slope)
+        q = np.clip(q * sigma_w * _at(q, moment) + sigma_b, low, high)
+    chi = np.maximum(sigma_w * _at(q, slope), _LEAST)
+    gain = np.sqrt(chi)
     chaotic = (np.log(chi) > CRITICAL) & (q > 2.0 * low) & (q < 0.5 * high)
     if chaotic.any():
         chi[chaotic] = _chi_at_fixed_correlation(table, sigma_w[chaotic], sigma_b[chaotic], q[chaotic])
-    rate = np.abs(np.log(np.maximum(chi, 1e-300)))
-    return np.where(rate > CRITICAL, TRAINABLE / np.maximum(rate, CRITICAL), np.inf)
+    rate = np.abs(np.log(np.maximum(chi, _LEAST)))
+    return np.where(rate > CRITICAL, TRAINABLE / np.maximum(rate, CRITICAL), np.inf), gain
 
 
 def _chi_at_fixed_correlation(table: _Table, sigma_w: Array, sigma_b: Array, q: Array) -> Array:
@@ -91,10 +101,16 @@ def _chi_at_fixed_correlation(table: _Table, sigma_w: Array, sigma_b: Array, q: 
 
 def _rows(table: Array, q: Array) -> Array:
     """Interpolates the coefficients; the result has one column for each q."""
-    place = np.interp(np.log(q), _LOG_Q, np.arange(len(_LOG_Q)))
+    place = _at(q, np.arange(len(_LOG_Q), dtype=np.float64))
     below = np.minimum(place.astype(int), len(_LOG_Q) - 2)
     part = (place - below)[:, None]
     return ((1.0 - part) * table[below] + part * table[below + 1]).T
+
+
+def _at(q: Array, values: Array) -> Array:
+    """Interpolates what was tabulated over the variance."""
+    found: Any = cast(Any, np).interp(np.log(q), _LOG_Q, values)
+    return found
 
 
 def _polynomial(coefficients: Array, at: Array) -> Array:
@@ -105,9 +121,11 @@ def _polynomial(coefficients: Array, at: Array) -> Array:
 
 
 def _edge(phi: Activation, weight_variance: float, bias_variance: float) -> tuple[CriticalPoint, ...]:
-    known = [edge_of_chaos(phi, 0.0), *(edge_point(phi, float(q)) for q in np.logspace(-3.0, 2.5, 56))]
+    known = [edge_of_chaos(phi, 0.0), *(edge_point(phi, float(q)) for q in _EDGE)]
     return tuple(
         CriticalPoint(point.weight_variance, point.bias_variance, point.stable)
         for point in known
-        if point is not None and point.weight_variance <= weight_variance and point.bias_variance <= bias_variance
+        if point is not None
+        and point.weight_variance <= _BEYOND * weight_variance
+        and point.bias_variance <= _BEYOND * bias_variance
     )

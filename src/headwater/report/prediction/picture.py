@@ -40,13 +40,13 @@ def draw(record: PredictionRecord, phases: Callable[[], PhaseRecord], path: Path
         writable(path, PICTURES)
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise MissingDependencyError('Plots need matplotlib: pip install "headwater[plot]"') from error
-    figure = Figure(figsize=(10.0, 4.4), layout="constrained")
+    figure = Figure(figsize=(10.0, 4.4), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.12))
     _depth(left, record)
     draw_phases(right, phases(), record)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # pyright: ignore[reportOptionalMemberAccess]
     title = printable(words.verdict(record).headline)
     figure.suptitle(title, x=0.012, ha="left", fontsize=12, color=INK, parse_math=False)
     if path is None:

@@ -51,7 +51,7 @@ def _profile(record: PredictionRecord, width: int, signs: Glyphs) -> list[Text]:
     lines = [text(f"  layer  {'gradient, log scale':<{bar}}{'':>9}{'gain':>9}", "dim", signs)]
     for layer, share in _some(shares):
         gain = f"{record.gains[layer - 2]:.4f}" if layer > 1 else signs.dash
-        line = Text(f"  {layer:>5}  ").append_text(_bar(position(axis, share), bar, signs))
+        line = Text(f"  {layer:>5}  ").append_text(_bar(share, axis, bar, signs))
         line.pad_right(9 + bar - len(line.plain))
         lines.append(line.append(f"{number(share):>9}{gain:>9}"))
     return lines
@@ -63,9 +63,10 @@ def _some(shares: list[tuple[int, float]]) -> list[tuple[int, float]]:
     return [shares[round(i * (len(shares) - 1) / (count - 1))] for i in range(count)]
 
 
-def _bar(part: float, width: int, signs: Glyphs) -> Text:
+def _bar(share: float, axis: LogAxis, width: int, signs: Glyphs) -> Text:
+    """The smallest share still leaves a trace, an exact zero leaves none."""
     steps = len(signs.ends) + 1
-    full, rest = divmod(max(1, round(part * width * steps)), steps)
+    full, rest = divmod(max(1 if share else 0, round(position(axis, share) * width * steps)), steps)
     return Text(signs.trunk * full + (signs.ends[rest - 1] if rest else ""), style="cyan")
 
 
@@ -75,7 +76,7 @@ def _facts(record: PredictionRecord, width: int, signs: Glyphs) -> list[Text]:
     chance = math.exp(2.0 * record.noise)
     facts = {
         "gain per layer": f"{record.gain:.4f} = activation {activation:.4f} × weights {sigma_w:.4f}",
-        "over the depth": f"{number(record.attenuation)}; a network {record.width} wide: within a factor {chance:.2g}",
+        "over the depth": f"{words.times(record)}; a network {record.width} wide: within a factor {chance:.2g}",
         "variance settles on": words.settles(record),
         "depth scale": _layers(record.depth_scale, "without end (chi = 1)"),
         "trainable depth": _layers(record.trainable_depth, "without end"),

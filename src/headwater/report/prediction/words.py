@@ -31,17 +31,13 @@ def sentences(record: PredictionRecord) -> str:
 def verdict(record: PredictionRecord) -> Verdict:
     """What becomes of the gradient, in a few words, and what each layer does to it."""
     sure = 2.0 * record.noise
-    size = math.log(record.attenuation) if record.attenuation > 0.0 else -math.inf
+    size = math.log(record.gain) * (record.depth - 1) if record.gain > 0.0 else -math.inf
     gradient = _gradient(record, size)
     what = f"{record.activation}, {initialised(record)}, {record.depth} layers"
-    for threshold, tone, shrinks, grows in (
-        (_LOST, "bad", "the gradient vanishes", "the gradient explodes"),
-        (_FAINT, "risk", "the gradient weakens", "the gradient grows"),
-    ):
-        if size < math.log(threshold) - sure:
-            return Verdict(tone, f"{what}: {shrinks}", gradient)
-        if size > -math.log(threshold) + sure:
-            return Verdict(tone, f"{what}: {grows}", gradient)
+    if abs(size) > sure - math.log(_LOST):
+        return Verdict("bad", f"{what}: the gradient {'vanishes' if size < 0.0 else 'explodes'}", gradient)
+    if abs(size) > sure - math.log(_FAINT):
+        return Verdict("risk", f"{what}: the gradient {'weakens' if size < 0.0 else 'grows'}", gradient)
     if record.depth > record.trainable_depth:
         lost = "all inputs look alike" if record.phase == "ordered" else "like inputs become unlike"
         return Verdict("risk", f"{what}: deeper than it trains, {lost} at the end", gradient)
@@ -51,8 +47,17 @@ def verdict(record: PredictionRecord) -> Verdict:
 def _gradient(record: PredictionRecord, size: float) -> str:
     if abs(size) < _SAME:
         return "Each layer hands it on at full strength"
+    if size == -math.inf:
+        return "No gradient reaches the first layer"
     does = f"multiplies it by {factor(record.gain)}" if size > 0.0 else f"leaves {factor(record.gain)} of it"
-    return f"Each layer {does}: the first layer receives {number(record.attenuation)} times the gradient of the last"
+    return f"Each layer {does}: the first layer receives {times(record)} times the gradient of the last"
+
+
+def times(record: PredictionRecord) -> str:
+    """The attenuation, also where it is beyond the range of floating point."""
+    if record.attenuation == math.inf:
+        return "more than 1e308"
+    return "less than 1e-300" if 0.0 == record.attenuation < record.gain else number(record.attenuation)
 
 
 def trainable(record: PredictionRecord) -> str:
