@@ -19,7 +19,6 @@ from functools import cache
 from typing import Any, cast
 
 import numpy as np
-from numpy.polynomial import polynomial
 from scipy import optimize
 
 from headwater.theory.activations import Activation, activation
@@ -74,15 +73,17 @@ def correlation_fixed_point(
     shape[0] += init.bias_variance / q
     slopes = correlation_series(phi.derivative, np.array([q]))[0] * init.weight_variance
 
+    powers = np.arange(ORDERS)
+
     def excess(c: float) -> float:
-        return float(polynomial.polyval(c, shape)) - c
+        return float(shape @ c**powers) - c
 
     below = next((1.0 - gap for gap in np.logspace(-1, -9, 65) if excess(1.0 - float(gap)) < 0.0), None)
     if below is None:
         return 1.0, float(slopes.sum())
     at_zero = excess(0.0)
     c = cast(float, _optimize.brentq(excess, 0.0, below, xtol=1e-14)) if at_zero > 1e-12 else 0.0
-    return c, float(polynomial.polyval(c, slopes))
+    return c, float(slopes @ c**powers)
 
 
 def correlation_series(function: Elementwise, variances: Array) -> Array:
@@ -92,14 +93,14 @@ def correlation_series(function: Elementwise, variances: Array) -> Array:
     """
     z, weights = grid(_POINTS)
     values = function(np.sqrt(variances)[:, None] * z)
-    squares: Array = (values @ _hermite().T) ** 2
-    squares[:, -1] += np.maximum(0.0, values**2 @ weights - squares.sum(axis=1))
+    squares = np.square(values @ _hermite())
+    squares[:, -1] += np.maximum(0.0, np.square(values) @ weights - squares.sum(axis=1))
     return squares
 
 
 @cache
 def _hermite() -> Array:
-    """Rows: normalised Hermite polynomials times the weights of the mean.
+    """Columns: normalised Hermite polynomials times the weights of the mean.
 
     The recurrence runs on Hermite functions, ``h_n sqrt(weight)``, which stay bounded where the polynomials overflow.
     """
@@ -108,4 +109,4 @@ def _hermite() -> Array:
     rows = [root, z * root]
     for n in range(1, ORDERS - 1):
         rows.append((z * rows[n] - math.sqrt(n) * rows[n - 1]) / math.sqrt(n + 1))
-    return np.array(rows) * root
+    return np.ascontiguousarray(np.transpose(np.array(rows) * root))

@@ -16,6 +16,7 @@ from headwater.theory.edge import edge_of_chaos, edge_point
 from headwater.theory.named import Array
 
 _LOG_Q = np.linspace(math.log(1e-8), math.log(1e8), 241)
+_np: Any = np
 _LAYERS = 600
 """Iterations to the fixed point; where it is not met by then a network that can be built does not meet it either."""
 _BISECTIONS = 40
@@ -104,13 +105,12 @@ def _rows(table: Array, q: Array) -> Array:
     place = _at(q, np.arange(len(_LOG_Q), dtype=np.float64))
     below = np.minimum(place.astype(int), len(_LOG_Q) - 2)
     part = (place - below)[:, None]
-    return ((1.0 - part) * table[below] + part * table[below + 1]).T
+    return np.transpose((1.0 - part) * table[below] + part * table[below + 1])
 
 
 def _at(q: Array, values: Array) -> Array:
     """Interpolates what was tabulated over the variance."""
-    found: Any = cast(Any, np).interp(np.log(q), _LOG_Q, values)
-    return found
+    return cast(Array, _np.interp(np.log(q), _LOG_Q, values))
 
 
 def _polynomial(coefficients: Array, at: Array) -> Array:
