@@ -22,7 +22,7 @@ _LAYERS = 600
 _BISECTIONS = 40
 _LEAST = 1e-300
 """Stands for a gain of zero, which has no logarithm."""
-_EDGE, _BEYOND = np.logspace(-3.0, 2.5, 67), 1.5
+_EDGE, _BEYOND = np.logspace(-3.0, 1.7, 95), 1.5
 """Variances at which the critical line is computed, and how far beyond the diagram it is kept."""
 
 
