@@ -77,6 +77,12 @@ def test_any_module_or_function_is_differentiated(what):
     np.testing.assert_allclose(known.derivative(POINTS), derivative.numpy())
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_does_not_matter_that_the_caller_wants_no_gradients(mode):
+    with mode():
+        assert activation(nn.ELU(1.7)).derivative(np.array([0.5, 1.0])).tolist() == [1.0, 1.0]
+
+
 def test_the_module_is_left_as_it_was():
     module = nn.PReLU().train()
     activation(module).derivative(POINTS)

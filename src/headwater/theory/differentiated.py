@@ -34,9 +34,9 @@ def differentiated(what: Callable[..., Any]) -> Activation:
 
 
 def _run(call: Callable[..., Any], z: Array, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    at = torch.from_numpy(np.array(z, dtype=np.float64)).requires_grad_()
     try:
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
+            at = torch.from_numpy(np.array(z, dtype=np.float64)).requires_grad_()
             out = call(at * 1.0)  # a copy that is no leaf: an activation that works in place may write into it
     except Exception as error:
         raise InputError(
@@ -51,7 +51,7 @@ def _run(call: Callable[..., Any], z: Array, name: str) -> tuple[torch.Tensor, t
 def _slope(out: torch.Tensor, at: torch.Tensor, name: str) -> Array:
     if not out.requires_grad:
         raise InputError(f"Expected an activation that autograd can differentiate; no gradient leads through {name}.")
-    slope: Any = torch.autograd.grad(out.sum(), at, allow_unused=True)[0]
+    slope: Any = torch.autograd.grad(out, at, torch.ones_like(out), allow_unused=True)[0]
     if slope is None:
         raise InputError(f"Expected an activation of its input; the result of {name} does not depend on it.")
     return slope.numpy()
