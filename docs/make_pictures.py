@@ -1,4 +1,4 @@
-"""Draws the README's terminal pictures from real runs of the command line: ``python docs/make_pictures.py``."""
+"""Draws the README's pictures from real runs of the command line: ``python docs/make_pictures.py``."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "deep.py").write_text(DEEP_SIGMOID)
         save("headwater check deep.py:network", folder, DOCS / "check.svg")
+    plot("headwater predict --activation tanh --sigma-w 1.2 --sigma-b 0.2236 --plot", DOCS / "predict.png")
+
+
+def plot(command: str, path: Path) -> None:
+    """Runs a command that draws a picture itself."""
+    subprocess.run([sys.executable, "-m", *command.split(), str(path)], stdout=subprocess.DEVNULL, check=True)
 
 
 def save(command: str, folder: str, path: Path) -> None:

@@ -23,11 +23,11 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def test_the_python_session(tmp_path):
-    (block,) = re.findall(r"```python\n(>>>.*?)```", TEXT, re.DOTALL)
-    session = doctest.DocTestParser().get_doctest(block, {}, "README.md", str(README), 0)
+    blocks = re.findall(r"```python\n(>>>.*?)```", TEXT, re.DOTALL)
+    session = doctest.DocTestParser().get_doctest("".join(blocks), {}, "README.md", str(README), 0)
     report: list[str] = []
     results = doctest.DocTestRunner().run(session, out=report.append)
-    assert results.attempted >= 8
+    assert results.attempted >= 12
     assert not report, "".join(report)
     assert (tmp_path / "report.html").exists()
 

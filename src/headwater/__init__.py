@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from headwater import errors as errors
     from headwater.diagnose import diagnose as diagnose
     from headwater.measure import trace as trace
+    from headwater.predict import predict as predict
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "diagnose", "errors", "trace"]
+__all__ = ["__version__", "diagnose", "errors", "predict", "trace"]
 
 # Imported on first use: `headwater explain` and the rules need no torch, whose import takes seconds.
-_HOMES = {"diagnose": "headwater.diagnose", "trace": "headwater.measure"}
+_HOMES = {"diagnose": "headwater.diagnose", "predict": "headwater.predict", "trace": "headwater.measure"}
 
 
 class _Package(ModuleType):

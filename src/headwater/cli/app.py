@@ -13,6 +13,7 @@ from headwater.cli.check import check
 from headwater.cli.console import complain
 from headwater.cli.demo import demo
 from headwater.cli.explain import explain
+from headwater.cli.predict import predict
 from headwater.errors import HeadwaterError
 
 _HELP = """Find where a PyTorch network's gradient vanishes, why, and on which line.
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(check)
+app.command()(predict)
 app.command()(explain)
 
 

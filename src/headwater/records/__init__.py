@@ -17,6 +17,7 @@ from headwater.records.measurement import (
     UnitsRecord,
 )
 from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
+from headwater.records.prediction import CriticalPoint, Phase, PhaseRecord, PredictionRecord
 from headwater.records.range_test import RangeTest
 from headwater.records.remedy import REMEDIES
 from headwater.records.through_time import Dependence, TimeProfile
@@ -27,6 +28,7 @@ __all__ = [
     "REMEDIES",
     "AttentionRecord",
     "ClipRecord",
+    "CriticalPoint",
     "Dependence",
     "Edge",
     "Finding",
@@ -40,7 +42,10 @@ __all__ = [
     "Op",
     "OptimizerRecord",
     "ParameterRecord",
+    "Phase",
+    "PhaseRecord",
     "PrecisionRecord",
+    "PredictionRecord",
     "Profile",
     "ProfilePoint",
     "RangeTest",

@@ -31,7 +31,9 @@ ASCII = Glyphs("ok", "!", "x", "#", ":", "", "..", "-", ascii_only=True)
 _NARROWEST = 20
 _MEASURE = Console(width=80)
 """Rich wants a console to break lines; its settings play no part."""
-_PLAIN = str.maketrans({"×": "x", "·": "-", "–": "-", "—": "-", "−": "-", "…": ".", "→": ">", "’": "'", "∞": "inf"})
+_PLAIN = str.maketrans(
+    {"×": "x", "·": "-", "–": "-", "—": "-", "−": "-", "…": ".", "→": ">", "’": "'", "∞": "inf", "²": "^2"}
+)
 
 
 def glyphs(console: Console) -> Glyphs:
