@@ -92,7 +92,8 @@ def test_hooks_of_a_given_optimizer_act_on_the_copy_alone() -> None:
     before, functions = copy.deepcopy(model.state_dict()), (nn.utils.clip_grad_norm_, nn.utils.clip_grad_value_)
     batch = (torch.randn(16, 8), torch.randint(0, 3, (16,)))
     report = headwater.diagnose(model, batch, F.cross_entropy, optimizer=optimizer)
-    assert [(f.code, f.severity) for f in report.findings] == [("HW505", "warning")]
+    assert (report.findings[0].code, report.findings[0].severity) == ("HW505", "warning")
+    assert all(finding.under == "HW505" for finding in report.findings[1:])  # a step so short is a small rate too
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert len(optimizer._optimizer_step_pre_hooks) == 1
     assert (nn.utils.clip_grad_norm_, nn.utils.clip_grad_value_) == functions

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import copy
-import random
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
-import numpy as np
-import torch
 from torch import nn
 from torch.optim import SGD, Optimizer
 
@@ -26,8 +22,9 @@ from headwater.measure import (
     optimizer_record,
     probation,
     take,
+    untouched,
 )
-from headwater.measure.objective import LossFunction, Step
+from headwater.measure.objective import LossFunction, Step, tensors
 from headwater.report import Report
 from headwater.rules import judge
 
@@ -56,7 +53,8 @@ def diagnose(
         model: the network, on any device.
         batches: one batch, or an iterable of batches (a ``DataLoader``). A batch is ``(inputs, targets)``, where a
             tuple of inputs is passed as ``model(*inputs)``, or a dict, passed as ``model(**batch)``. Tensors are moved
-            to the model's device. At most ``steps + 1`` batches are read, and up to 64 more when units look dead.
+            to the model's device. One batch of nested tuples goes into a list of its own. At most ``steps + 1`` batches
+            are read, and up to 64 more when units look dead.
         loss_fn: ``loss_fn(outputs, targets)``; for a dict batch ``loss_fn(outputs, batch)``. ``None``: the model's
             output carries ``.loss`` (for a tuple batch it is called as ``model(*batch)``).
         step: ``step(model, batch)`` returning a scalar loss, for anything unusual; replaces `loss_fn`.
@@ -74,8 +72,9 @@ def diagnose(
         InputError: something passed cannot be used; the subclass and the message say what (`headwater.errors`).
     """
     model = checked(model, loss_fn, step, steps)
-    objective = Objective(loss_fn, step)
-    with untouched(model, seed):
+    criterion = copy.deepcopy(loss_fn) if isinstance(loss_fn, nn.Module) else loss_fn  # it may hold weights of its own
+    objective = Objective(criterion, step)
+    with untouched(model, seed, batches):
         first, more = take(batches, steps + 1)  # a loader that shuffles draws random numbers
         given = optimizer is not None
         twin, its_optimizer = training_copy(model, optimizer)
@@ -148,7 +147,8 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 def training_copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
     """Returns a copy of the model, ready to be trained, and its optimizer: plain gradient descent for ``None``."""
     twin, its_optimizer = _copy(model, optimizer)
-    twin.train(twin.training or not model.training)
+    if not twin.training:  # else each module keeps its mode: a frozen normalisation inside a model in training is meant
+        twin.train()
     return twin, its_optimizer
 
 
@@ -181,7 +181,7 @@ def _results(model: nn.Module) -> dict[int, Any]:
     Weight normalisation by hooks keeps such a weight and computes it anew in every forward pass; a network that keeps
     its last state would carry the old graph along.
     """
-    kept = [value for module in model.modules() for value in vars(module).values() if isinstance(value, torch.Tensor)]
+    kept = [tensor for module in model.modules() for value in vars(module).values() for tensor in tensors(value)]
     return {id(tensor): tensor.detach().clone() for tensor in kept if tensor.grad_fn is not None}
 
 
@@ -193,34 +193,3 @@ def _made(factory: Any, twin: nn.Module) -> Optimizer:
     if not isinstance(made, Optimizer):
         raise OptimizerError(f"The optimizer factory must return a torch.optim.Optimizer, got {type(made).__name__}.")
     return made
-
-
-@contextmanager
-def untouched(model: nn.Module, seed: int) -> Generator[None]:
-    """Guards random number generators, gradients and the grad mode of the caller, whatever is raised inside."""
-    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
-    gradients = [(p, p.grad) for p in model.parameters()]
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    try:
-        with torch.random.fork_rng(devices=devices), torch.enable_grad(), _eager():
-            torch.manual_seed(seed)
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
-            for parameter, _ in gradients:
-                parameter.grad = None
-            yield
-            if any(parameter.grad is not None for parameter, _ in gradients):
-                raise ModelError(
-                    "The loss trained the original model and not the copy that it was given. Let step(model, batch) "
-                    "use its own argument, and loss_fn no parameters of the model."
-                )
-    finally:
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
-
-
-def _eager() -> Any:
-    """A compiled function is one opaque node of the graph: run what the user compiled as plain Python."""
-    return torch.compiler.set_stance("force_eager")

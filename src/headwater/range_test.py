@@ -14,10 +14,20 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-from headwater.diagnose import checked, training_copy, untouched
+from headwater.diagnose import checked, training_copy
 from headwater.errors import InputError
-from headwater.measure import Course, Objective, seed_all, set_rate, sharpness_at_start, take, training_step
+from headwater.measure import (
+    Course,
+    Objective,
+    seed_all,
+    set_rate,
+    sharpness_at_start,
+    take,
+    training_step,
+    untouched,
+)
 from headwater.measure.objective import LossFunction, Step
+from headwater.measure.optimizers import rate_of
 from headwater.records import RangeTest
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100
@@ -68,7 +78,7 @@ def range_test(
     if not 0 < lowest < highest < math.inf:
         raise InputError(f"Expected rates 0 < lowest < highest, got lowest {lowest!r} and highest {highest!r}.")
     model, objective = checked(model, loss_fn, step, steps), Objective(loss_fn, step)
-    with untouched(model, seed):
+    with untouched(model, seed, batches):
         some, _ = take(batches, steps)
         course = Course(lambda: training_copy(model, optimizer), objective, some, steps, seed)
         rates = [lowest * (highest / lowest) ** (i / max(1, steps - 1)) for i in range(steps)]
@@ -113,7 +123,7 @@ def _train(
     Groups keep the ratio of their rates.
     """
     model, optimizer = course.twins()
-    groups = [group for group in optimizer.param_groups if "lr" in group]
+    groups = [group for group in optimizer.param_groups if rate_of(group) is not None]
     own = [float(group["lr"]) for group in groups]
     largest = max(own, default=0.0)
     seed_all(course.seed)

@@ -2,6 +2,7 @@
 
 from headwater.measure.arms import Course, seed_all, set_rate, training_step
 from headwater.measure.assemble import held_names, measurement, optimizer_record
+from headwater.measure.guard import untouched
 from headwater.measure.objective import Objective, batch_size, take
 from headwater.measure.optimizers import copied
 from headwater.measure.probation import probation
@@ -26,4 +27,5 @@ __all__ = [
     "take",
     "trace",
     "training_step",
+    "untouched",
 ]

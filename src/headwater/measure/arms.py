@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from headwater.errors import HeadwaterError
 from headwater.measure.objective import Objective
+from headwater.measure.optimizers import rate_of
 from headwater.measure.probation import optimise
 from headwater.records import RateArm
 
@@ -89,7 +90,7 @@ def run(course: Course, factor: float, start: RateArm, *, decaying: bool = False
         longer: multiple of the course's steps.
     """
     model, optimizer = course.twins()
-    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    rates = [rate_of(group) or 0.0 for group in optimizer.param_groups]
     steps = course.steps * longer
     seed_all(course.seed)
     losses: list[float] = []
@@ -112,7 +113,9 @@ def _compared(steps: int) -> range:
 
 
 def set_rate(group: dict[str, Any], rate: float) -> None:
-    """Sets the rate of a group, which can be a tensor that a compiled optimizer reads."""
+    """Sets the rate of a group that has one; it can be a tensor that a compiled optimizer reads."""
+    if rate_of(group) is None:
+        return
     is_tensor = isinstance(group["lr"], torch.Tensor)
     group["lr"] = torch.full_like(group["lr"], rate) if is_tensor else rate
 
@@ -132,11 +135,10 @@ def training_step(course: Course, model: nn.Module, optimizer: Optimizer, batch:
 
 
 def _loss(course: Course, model: nn.Module, batch: Any) -> float:
-    with torch.no_grad():
-        try:
-            return float(course.objective(model, batch).loss)
-        except HeadwaterError:
-            return math.nan
+    try:
+        return float(course.objective(model, batch).loss.detach())
+    except HeadwaterError:
+        return math.nan
 
 
 def _learned(course: Course, model: nn.Module, steps: int, start: Sequence[float]) -> tuple[float | None, float | None]:

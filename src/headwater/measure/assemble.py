@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 
 import headwater
 from headwater.measure.norms import frobenius
+from headwater.measure.optimizers import rate_of
 from headwater.measure.probation import Probation
 from headwater.measure.profile import summarise
 from headwater.measure.updates import Updates
@@ -91,7 +93,7 @@ def optimizer_record(optimizer: Optimizer, model: nn.Module, *, given: bool) -> 
     """Describes an optimizer before its steps."""
     known = {id(p) for p in model.parameters()}
     held = [p for group in optimizer.param_groups for p in group["params"]]
-    rates = tuple(float(group["lr"]) for group in optimizer.param_groups if "lr" in group)
+    rates = tuple(rate for group in optimizer.param_groups if (rate := rate_of(group)) is not None)
     return OptimizerRecord(type(optimizer).__name__, rates, given, sum(id(p) not in known for p in held))
 
 
@@ -141,7 +143,12 @@ def _with_updates(
     """Adds what the optimizer did to each layer's weight."""
     named = {p.name: p for p in parameters}
     weights = {layer.name: named.get(layer.weight) for layer in found}
-    decreases = {name: updates.decrease(w.name, last) for name, w in weights.items() if w is not None}
+    uses = Counter(
+        w.name for w in weights.values() if w is not None
+    )  # a tied weight's decrease is shared by its layers
+    decreases = {
+        name: _part(updates.decrease(w.name, last), uses[w.name]) for name, w in weights.items() if w is not None
+    }
     total = sum(abs(d) for d in decreases.values() if d is not None)
     trained: list[Layer] = []
     for layer in found:
@@ -161,6 +168,10 @@ def _with_updates(
             )
         )
     return tuple(trained)
+
+
+def _part(value: float | None, of: int) -> float | None:
+    return None if value is None else value / of
 
 
 def _parameter(

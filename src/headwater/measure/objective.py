@@ -55,8 +55,8 @@ class Objective:
 
     def _forward(self, model: nn.Module, batch: Any) -> Forward:
         if self.step is not None:
-            return Forward(self.step(model, batch))
-        batch = to_device(batch, _device(model))
+            return Forward(self.step(model, _own(batch)))
+        batch = _own(to_device(batch, _device(model)))
         if isinstance(batch, Mapping):
             outputs = model(**cast("Mapping[str, Any]", batch))
             return self._with_loss(outputs, cast(Any, batch))
@@ -128,8 +128,7 @@ def _is_one_batch(batches: Any) -> bool:
 
 def batch_size(batch: Any) -> int:
     """Returns the extent of the first dimension of the first tensor in a batch; 0 when it holds none."""
-    tensors = _tensors(batch)
-    return next((int(t.shape[0]) for t in tensors if t.dim() > 0), 0)
+    return next((int(t.shape[0]) for t in tensors(batch) if t.dim() > 0), 0)
 
 
 def to_device(value: Any, device: torch.device) -> Any:
@@ -146,17 +145,29 @@ def to_device(value: Any, device: torch.device) -> Any:
     return value
 
 
+def _own(batch: Any) -> Any:
+    """Returns a batch whose tensors a model may write to, or gather gradients in, while the user's stay as they are."""
+    if isinstance(batch, torch.Tensor):
+        return batch.detach().clone().requires_grad_(batch.requires_grad)
+    if type(batch) is dict:
+        return {key: _own(part) for key, part in cast("dict[Any, Any]", batch).items()}
+    if type(batch) is tuple or type(batch) is list:
+        return type(batch)(_own(part) for part in cast("Sequence[Any]", batch))
+    return batch
+
+
 def _device(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
-def _tensors(value: Any) -> list[torch.Tensor]:
+def tensors(value: Any) -> list[torch.Tensor]:
+    """Returns the tensors in a structure of mappings, lists and tuples."""
     if isinstance(value, torch.Tensor):
         return [value]
     if isinstance(value, Mapping):
-        return [t for part in cast("Mapping[Any, Any]", value).values() for t in _tensors(part)]
+        return [t for part in cast("Mapping[Any, Any]", value).values() for t in tensors(part)]
     if isinstance(value, list | tuple):
-        return [t for part in cast("Sequence[Any]", value) for t in _tensors(part)]
+        return [t for part in cast("Sequence[Any]", value) for t in tensors(part)]
     return []
 
 

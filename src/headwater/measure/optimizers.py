@@ -26,6 +26,12 @@ def copied(optimizer: Optimizer, memo: dict[int, Any], *, hooks: bool) -> Optimi
     return twin
 
 
+def rate_of(group: dict[str, Any]) -> float | None:
+    """The learning rate of a parameter group; ``None`` where the optimizer has none, or finds it by itself."""
+    rate = group.get("lr")
+    return None if rate is None else float(rate)
+
+
 def needs_closure(optimizer: Optimizer) -> bool:
     """Whether the step evaluates the loss itself, as LBFGS does."""
     required = inspect.signature(cast(Any, optimizer).step).parameters.get("closure")

@@ -238,8 +238,7 @@ def _look_longer(model: nn.Module, objective: Objective, more: Iterator[Any], re
             return
         with owners(model) as learned:
             forward = objective(model, batch)
-        if forward.loss.grad_fn is None:
-            return
+        check_loss(forward.loss)
         run = _Pass(forward.loss, walk(forward.loss), learned, None, None)
         result.units.prepare(run.graph, run.place, fresh=True)
         for op in run.graph.ops:

@@ -76,7 +76,6 @@ class Progress:
         batch, state = pass_
         here = RandomState.now(self._model)
         state.again()
-        with torch.no_grad():
-            loss = float(self._loss(batch))
+        loss = float(self._loss(batch).detach())  # not under no_grad: a forward pass may take derivatives itself
         here.again()
         return loss

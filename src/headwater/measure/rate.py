@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from headwater.measure.arms import Course, Twins, knows, run, set_rate, stand_still
 from headwater.measure.objective import Objective
+from headwater.measure.optimizers import rate_of
 from headwater.measure.probation import Probation, optimise
 from headwater.measure.sharpness import Sharpness, sharpness
 from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord, clearly_falls
@@ -88,7 +89,7 @@ def look_at_rate(
 
 
 def _first_look(found: Measurement, result: Probation, optimizer: Optimizer) -> RateRecord | None:
-    groups = [group for group in optimizer.param_groups if "lr" in group]
+    groups = [group for group in optimizer.param_groups if rate_of(group) is not None]
     rate = max((float(group["lr"]) for group in groups), default=0.0)
     if rate <= 0 or result.progress is None:
         return None
@@ -171,7 +172,7 @@ def sharpness_at_start(course: Course) -> Sharpness | None:
     """Measures the sharpness at the start; one step at rate zero gathers what an adaptive optimizer divides by."""
     (model, optimizer), batch = course.twins(), course.batch(0)
     course.objective(model, batch).loss.backward()
-    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    rates = [rate_of(group) or 0.0 for group in optimizer.param_groups]
     for group in optimizer.param_groups:
         set_rate(group, 0.0)
     optimise(optimizer, lambda: course.objective(model, batch).loss)

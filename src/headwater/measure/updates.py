@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from headwater.measure.norms import dense, frobenius
+from headwater.measure.optimizers import rate_of
 
 SAME = 1e-6
 """Units are identical when they differ by less than this share of the largest weight: a few roundings of float32."""
@@ -55,7 +56,7 @@ class Updates:
             if history.gradient != "nonzero":
                 history.gradient = "nonzero" if bool(gradient.any()) else "zero"
             if name in self._change and not parameter.grad.is_sparse:
-                decrease = -torch.dot(gradient.float().flatten(), self._change[name].flatten())
+                decrease = -torch.dot(gradient.to(self._change[name].dtype).flatten(), self._change[name].flatten())
                 history.decreases.append(float(decrease))
         for name, parameter in self._parameters.items():
             weight = dense(parameter)
@@ -65,12 +66,13 @@ class Updates:
         """Measures ``|dw - weight decay| / max(|w|, |w| of PyTorch's default initialisation)``."""
         for name, parameter in self._parameters.items():
             group = self._groups.get(id(parameter))
-            if group is None or not float(group["lr"]) > 0:
+            if group is None or rate_of(group) == 0:
                 continue
             before, kept = self._before[name], 1.0 - decay(self._optimizer, group)
-            change = self._change.setdefault(name, torch.empty_like(before, dtype=torch.float32))
-            # in float32 also for half precision, where the difference itself would be rounded
-            change.copy_(dense(parameter)).sub_(before.float(), alpha=kept)
+            # at least float32: in half precision the difference itself would be rounded
+            wide = torch.promote_types(before.dtype, torch.float32)
+            change = self._change.setdefault(name, torch.empty_like(before, dtype=wide))
+            change.copy_(dense(parameter)).sub_(before.to(wide), alpha=kept)
             scale = max(frobenius(before), default_norm(parameter))
             self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
 
@@ -130,7 +132,7 @@ def decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
     """
     decoupled = bool(group.get("decoupled_weight_decay", type(optimizer).__name__ in ("AdamW", "SGDW", "Lion")))
     plain = type(optimizer) is torch.optim.SGD and not group.get("momentum")
-    return float(group["lr"]) * float(group.get("weight_decay") or 0.0) if decoupled or plain else 0.0
+    return (rate_of(group) or 0.0) * float(group.get("weight_decay") or 0.0) if decoupled or plain else 0.0
 
 
 def default_norm(parameter: torch.Tensor) -> float:

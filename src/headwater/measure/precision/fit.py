@@ -23,11 +23,10 @@ def fit(model: nn.Module, objective: Objective, batch: Any) -> float | None:
     shifted = _shifted(batch)
     if shifted is None:
         return None
-    with torch.no_grad():
-        torch.manual_seed(_SEED)
-        own = float(objective(model, batch).loss)
-        torch.manual_seed(_SEED)
-        other = float(objective(model, shifted).loss)
+    torch.manual_seed(_SEED)
+    own = float(objective(model, batch).loss.detach())  # not under no_grad: a forward pass may take derivatives itself
+    torch.manual_seed(_SEED)
+    other = float(objective(model, shifted).loss.detach())
     return own / other if own >= 0 and other > 0 else None
 
 

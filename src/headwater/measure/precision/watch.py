@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from headwater.measure.norms import dense
 from headwater.measure.objective import Objective
-from headwater.measure.optimizers import adaptive, needs_closure
+from headwater.measure.optimizers import adaptive, needs_closure, rate_of
 from headwater.measure.precision.clipping import Clipping
 from headwater.measure.precision.decay import LOOK, coupled_decay, decay_to_gradient, toward_zero
 from headwater.measure.precision.epsilon import epsilon_effect, epsilon_of
@@ -153,9 +153,9 @@ class Precision:
 
     def _at_full_rate(self, parameter: torch.Tensor) -> bool:
         group = self._groups.get(id(parameter), {"lr": 0.0})
-        rate = float(group.get("lr", 1.0))
+        rate = rate_of(group)
         peak = max(float(group.get(name) or 0.0) for name in ("initial_lr", "max_lr"))
-        return rate > 0 and rate >= _WARMING * peak
+        return rate is None or (rate > 0 and rate >= _WARMING * peak)
 
     def _epsilon(self, parameter: torch.Tensor) -> tuple[float, float] | None:
         group = self._groups.get(id(parameter))
