@@ -143,12 +143,9 @@ def _with_updates(
     """Adds what the optimizer did to each layer's weight."""
     named = {p.name: p for p in parameters}
     weights = {layer.name: named.get(layer.weight) for layer in found}
-    uses = Counter(
-        w.name for w in weights.values() if w is not None
-    )  # a tied weight's decrease is shared by its layers
-    decreases = {
-        name: _part(updates.decrease(w.name, last), uses[w.name]) for name, w in weights.items() if w is not None
-    }
+    known = {name: weight for name, weight in weights.items() if weight is not None}
+    uses = Counter(weight.name for weight in known.values())  # layers share the decrease of a weight that ties them
+    decreases = {name: _part(updates.decrease(w.name, last), uses[w.name]) for name, w in known.items()}
     total = sum(abs(d) for d in decreases.values() if d is not None)
     trained: list[Layer] = []
     for layer in found:

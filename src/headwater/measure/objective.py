@@ -151,8 +151,9 @@ def _own(batch: Any) -> Any:
         return batch.detach().clone().requires_grad_(batch.requires_grad)
     if type(batch) is dict:
         return {key: _own(part) for key, part in cast("dict[Any, Any]", batch).items()}
-    if type(batch) is tuple or type(batch) is list:
-        return type(batch)(_own(part) for part in cast("Sequence[Any]", batch))
+    if type(batch) in (tuple, list):  # not their subclasses, which a step may read by name
+        parts = [_own(part) for part in cast("Sequence[Any]", batch)]
+        return tuple(parts) if isinstance(batch, tuple) else parts
     return batch
 
 
