@@ -27,6 +27,7 @@ from headwater.measure import (
 from headwater.measure.objective import LossFunction, Step
 from headwater.report import Report
 from headwater.rules import judge
+from headwater.source import with_origins
 
 OptimizerFactory = Callable[[Any], Optimizer]
 
@@ -84,6 +85,7 @@ def diagnose(
         held = held_names(its_optimizer, twin)
         size = batch_size(first[0])
         found = measurement(twin, result, updates, record, held, batch_size=size, batches=len(first))
+        found = with_origins(found, model)
     return Report(found, judge(found))
 
 

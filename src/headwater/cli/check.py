@@ -49,8 +49,11 @@ def check(
         writable(html)
     if plot is not None:
         writable(plot, PICTURES)
-    setup = load_setup(target)
-    from headwater.diagnose import diagnose
+    from headwater.diagnose import diagnose  # here and not above: it imports torch
+    from headwater.source import recording
+
+    with recording():
+        setup = load_setup(target)
 
     with progress_bar() as tell:
         report = diagnose(

@@ -126,6 +126,7 @@ def _median_layer(several: list[Layer], at_first: Layer | None) -> Layer:
         zero_initialised=at_first is not None and at_first.zero_initialised and moved_on,
         file=at_first.file if at_first else None,
         line=at_first.line if at_first else None,
+        called_inside=at_first.called_inside if at_first else None,
     )
 
 

@@ -16,6 +16,7 @@ from headwater.records.measurement import (
     UnitsRecord,
 )
 from headwater.records.remedy import REMEDIES
+from headwater.records.source import SourceLine
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Profile",
     "ProfilePoint",
     "Severity",
+    "SourceLine",
     "SpreadRecord",
     "StepRecord",
     "Trace",

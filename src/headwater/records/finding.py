@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headwater.records.source import SourceLine
+
 Severity = Literal["error", "warning", "info"]
 
 
@@ -16,7 +18,8 @@ class Where:
         module: the layer or module to look at first.
         names: all layers or modules that it stands for.
         parameters: the parameters at fault, where the finding is about parameters.
-        file, line: the user's source line, when it is known.
+        called_inside, built, built_inside: as in `Layer`.
+        file, line: the user's source line that runs it, when it is known.
     """
 
     module: str | None = None
@@ -24,6 +27,9 @@ class Where:
     file: str | None = None
     line: int | None = None
     parameters: tuple[str, ...] = ()
+    called_inside: SourceLine | None = None
+    built: SourceLine | None = None
+    built_inside: SourceLine | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headwater.records.source import SourceLine
+
 
 @dataclass(frozen=True)
 class GainParts:
@@ -46,6 +48,9 @@ class Layer:
         shape: shape of the weight.
         underflow: whether the gradient that reaches it is lost in its dtype's rounding, or to exact zero.
         file, line: the user's source line that applies it, when known.
+        called_inside: the line of the library that applies it for the user, when one does.
+        built: the user's source line that built it, when known.
+        built_inside: the line of the library that built it for the user, when one did.
     """
 
     name: str
@@ -68,6 +73,9 @@ class Layer:
     underflow: bool = False
     file: str | None = None
     line: int | None = None
+    called_inside: SourceLine | None = None
+    built: SourceLine | None = None
+    built_inside: SourceLine | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
+from headwater.records.source import SourceLine
 
 LOSS_RISES = 10.0
 """A loss this many times the first one within the probation has left its course; noise between batches does not."""
@@ -73,6 +74,7 @@ class UnitsRecord:
         mean_square_slope: mean over units of ``E[phi'^2] / max phi'^2``.
         layer: name of the layer that feeds it.
         dead_units, saturated_units: which units they are, counted from 0.
+        built: the user's source line that built it, when it is a module and the line is known.
     """
 
     name: str
@@ -88,6 +90,7 @@ class UnitsRecord:
     line: int | None = None
     dead_units: tuple[int, ...] = ()
     saturated_units: tuple[int, ...] = ()
+    built: SourceLine | None = None
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,9 @@ def _head(finding: Finding, heading: str) -> str:
 
 
 def _where(finding: Finding) -> str:
-    source, module = words.source(finding.where.file, finding.where.line), words.module(finding.where)
-    said = [f"{before} <code>{safe(part)}</code>" for before, part in (("at", source), ("in", module)) if part]
+    module = words.module(finding.where)
+    places = [*words.places(finding.where), *([("in", module)] if module else [])]
+    said = [f"{before} <code>{safe(part)}</code>" for before, part in places]
     return f'<p class="where">{", ".join(said)}</p>' if said else ""
 
 

@@ -35,11 +35,15 @@ def _title(finding: Finding, signs: Glyphs) -> Text:
 
 
 def _where(finding: Finding, indent: str, signs: Glyphs) -> list[Text]:
-    """One line that is never broken."""
-    source, module = words.source(finding.where.file, finding.where.line), words.module(finding.where)
-    parts = [("at ", source), ("in ", module)]
-    said = [Text(before).append_text(text(part, "cyan", signs)) for before, part in parts if part]
-    return [Text.assemble(indent, Text(", ").join(said))] if said else []
+    """Lines that are never broken: one, or one for each place in the source where a library's follows the user's."""
+    module = words.module(finding.where)
+    said = [
+        Text(f"{before} ").append_text(text(part, "cyan", signs))
+        for before, part in [*words.places(finding.where), *([("in", module)] if module else [])]
+    ]
+    inside = finding.where.built_inside or finding.where.called_inside
+    lines = said[-1:] + said[:-1] if inside else [Text(", ").join(said)] if said else []
+    return [Text.assemble(indent, line) for line in lines]
 
 
 def _advice(code: str, signs: Glyphs) -> Text:
