@@ -18,7 +18,7 @@ _STANDARD = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "scripts
 _INSTALLED = tuple({f"{sysconfig.get_path(name)}/" for name in ("purelib", "platlib")})
 _TYPED = ("<ipython-input-", "<stdin>", "<python-input-", "<doctest ")
 _COMPOSED = f"{_TORCH}nn/modules/transformer.py"
-"""The only modules of PyTorch that put other ones together; the rest wraps one operation, and its line tells nothing."""
+"""The only modules of PyTorch that put other ones together; the rest wraps one operation: its line tells nothing."""
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +14,13 @@ from torch.optim import Optimizer
 
 import headwater
 from headwater.measure.norms import frobenius
-from headwater.measure.probation import Probation
+from headwater.measure.prediction import predicted
+from headwater.measure.probation import SETTLED, Probation
 from headwater.measure.profile import summarise
 from headwater.measure.updates import Updates
 from headwater.records import (
     LOSS_RISES,
+    GainParts,
     Layer,
     Measurement,
     OptimizerRecord,
@@ -26,10 +29,6 @@ from headwater.records import (
     ProfilePoint,
     StepRecord,
 )
-
-SETTLED = 3
-"""Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
-
 
 def judged(steps: Sequence[StepRecord]) -> list[int]:
     """Returns the numbers of the steps that are judged: all but the first three, and at least half of them.
@@ -58,6 +57,7 @@ def measurement(
     steps = judged(result.steps)
     parameters = tuple(_parameter(name, p, result, updates, held, len(steps)) for name, p in model.named_parameters())
     found = _with_updates(_median_layers(result, steps), parameters, updates, len(steps))
+    found = _with_predictions(found, result, steps)
     first = next(model.parameters())
     return Measurement(
         model=type(model).__name__,
@@ -159,6 +159,23 @@ def _with_updates(
             )
         )
     return tuple(trained)
+
+
+def _with_predictions(found: tuple[Layer, ...], result: Probation, steps: Sequence[int]) -> tuple[Layer, ...]:
+    """Adds what theory expects, from the last step at or before the judged ones that was watched."""
+    watched = max(step for step in result.expected if step <= steps[-1])
+    paths = result.expected[watched]
+    return tuple(
+        _predicted(layer, predicted(paths[layer.name]))
+        if layer.gain is not None and layer.name in paths
+        else layer
+        for layer in found
+    )
+
+
+def _predicted(layer: Layer, parts: GainParts) -> Layer:
+    gain = parts.activation * parts.weights * parts.normalisation * parts.other
+    return replace(layer, predicted_gain=gain, predicted_parts=parts) if math.isfinite(gain) else layer
 
 
 def _parameter(

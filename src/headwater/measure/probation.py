@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -24,6 +24,8 @@ from headwater.measure.head import fit, head
 from headwater.measure.layers import layers, uses
 from headwater.measure.norms import frobenius
 from headwater.measure.objective import Objective
+from headwater.measure.preactivations import Moments, PreActivations
+from headwater.measure.prediction import Expected, Predictions
 from headwater.measure.profile import profile
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
@@ -34,6 +36,9 @@ from headwater.records import AttentionRecord, HeadRecord, Layer, Profile, StepR
 
 STEP_SHARE = 1e-3
 """Change of the weights in one step of the default optimizer, as a share of their norm (Karpathy, CS231n: "1e-3")."""
+
+SETTLED = 3
+"""Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
 
 FIRM_SAMPLES = 2048
 """Samples after which a unit never seen alive is called dead: its activity is below 3/2048 with 95 % confidence."""
@@ -52,6 +57,9 @@ class Probation:
     equal_at_start: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     head: HeadRecord = field(default_factory=HeadRecord)
+    expected: dict[int, dict[str, list[tuple[str, Expected]]]] = field(
+        default_factory=dict[int, dict[str, list[tuple[str, Expected]]]]
+    )
     units: Units = field(default_factory=Units)
     signals: Signals = field(default_factory=Signals)
     attention: tuple[AttentionRecord, ...] = ()
@@ -66,6 +74,7 @@ class _Pass:
     owners: Owners
     outputs: Any
     targets: Any
+    moments: Mapping[Any, Moments] | None = None
 
     def place(self, op: GraphOp) -> tuple[str, int]:
         return self.owners.module(op.node) if op.kind != "Input" else ("", 0)
@@ -101,12 +110,14 @@ def probation(
     result.equal_at_start = _named(model, equal_units)
     for step in range(steps):
         batch = batches[step % len(batches)]
-        with owners(model) as learned, source_lines() if step == 0 else nullcontext():
+        watched = PreActivations() if step in (0, (steps + SETTLED) // 2) else None
+        with owners(model) as learned, source_lines() if step == 0 else nullcontext(), watched or nullcontext():
             forward = objective(model, batch)
         _check(forward.loss, step)
-        run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
-        first, last = step == 0, step == steps - 1
-        trace = _measure(model, run, result, fresh=step < len(batches), first=first, last=last)
+        moments = watched.moments if watched else None
+        run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets, moments)
+        last = step == steps - 1
+        trace = _measure(model, run, result, fresh=step < len(batches), step=step, last=last)
         if last and result.attention:
             result.head = replace(result.head, fit=fit(objective.loss_fn, run.outputs, run.targets))
         result.steps.append(_step_record(step, trace))
@@ -154,8 +165,10 @@ def _check(loss: Any, step: int) -> None:
         check_loss(loss)
 
 
-def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, first: bool, last: bool) -> Trace:
+def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, step: int, last: bool) -> Trace:
     """Runs the backward pass and files what it shows."""
+    first = step == 0
+    predictions = Predictions(run.moments, run.graph.ops) if run.moments is not None else None
     zeros = zero_names(model.named_parameters()) if first else frozenset[str]()
     result.units.prepare(run.graph, run.place, fresh=fresh)
     attention = Attention(run.graph) if first or last else None
@@ -165,6 +178,8 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, fi
         result.signals.observe(op)
         if attention is not None:
             attention.observe(op)
+        if predictions is not None:
+            predictions.observe(op)
 
     loss = float(run.loss.detach())
     norms = backward(run.loss, run.graph, observe)
@@ -174,6 +189,8 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, fi
     names = {use.op: use.layer for use in used}
     result.layers.append(layers(trace, shape, used, classes=run.owners.classes, zero_parameters=zeros))
     result.profiles.append(profile(trace, shape, used))
+    if predictions is not None:
+        result.expected[step] = predictions.paths(trace, shape, used)
     result.units.attribute(trace, names)
     result.signals.attribute(run.graph, names, finite=math.isfinite(loss))
     if attention is not None and math.isfinite(loss):

@@ -59,6 +59,8 @@ class Layer:
     signal: float | None
     gain: float | None = None
     gain_parts: GainParts | None = None
+    predicted_gain: float | None = None
+    predicted_parts: GainParts | None = None
     toward: str | None = None
     update_ratio: float | None = None
     loss_share: float | None = None
