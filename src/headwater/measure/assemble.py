@@ -30,6 +30,7 @@ from headwater.records import (
     StepRecord,
 )
 
+
 def judged(steps: Sequence[StepRecord]) -> list[int]:
     """Returns the numbers of the steps that are judged: all but the first three, and at least half of them.
 
@@ -166,9 +167,7 @@ def _with_predictions(found: tuple[Layer, ...], result: Probation, steps: Sequen
     watched = max(step for step in result.expected if step <= steps[-1])
     paths = result.expected[watched]
     return tuple(
-        _predicted(layer, predicted(paths[layer.name]))
-        if layer.gain is not None and layer.name in paths
-        else layer
+        _predicted(layer, predicted(paths[layer.name])) if layer.gain is not None and layer.name in paths else layer
         for layer in found
     )
 

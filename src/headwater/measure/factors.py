@@ -147,9 +147,7 @@ def _elu(node: Any) -> Activation:
     """SELU and CELU are ELUs with scales of their own."""
     alpha, scale = float(node._saved_alpha), float(getattr(node, "_saved_scale", 1.0))
     inner = float(getattr(node, "_saved_input_scale", 1.0))
-    return _piecewise(
-        "elu", lambda z: scale * np.where(z > 0, 1.0, alpha * inner * np.exp(np.minimum(z, 0.0) * inner))
-    )
+    return _piecewise("elu", lambda z: scale * np.where(z > 0, 1.0, alpha * inner * np.exp(np.minimum(z, 0.0) * inner)))
 
 
 def _celu(node: Any) -> Activation:

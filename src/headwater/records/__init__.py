@@ -1,6 +1,7 @@
 """Plain frozen data: what is measured and what is said about it. No torch."""
 
 from headwater.records.attention import AttentionRecord
+from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
 from headwater.records.measurement import (
@@ -23,7 +24,9 @@ __all__ = [
     "LOSS_RISES",
     "REMEDIES",
     "AttentionRecord",
+    "CostlyLine",
     "Edge",
+    "Explanation",
     "Finding",
     "GainParts",
     "HeadOp",
@@ -34,6 +37,7 @@ __all__ = [
     "Op",
     "OptimizerRecord",
     "ParameterRecord",
+    "PartExplained",
     "Profile",
     "ProfilePoint",
     "Severity",

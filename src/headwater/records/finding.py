@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headwater.records.explanation import Explanation
 from headwater.records.source import SourceLine
 
 Severity = Literal["error", "warning", "info"]
@@ -47,6 +48,7 @@ class Finding:
         evidence: the numbers that the verdict rests on, by name.
         remedies: codes of the remedies that answer the cause, best first (`headwater.records.remedy`).
         under: code of the finding of which this one is a consequence; ``None`` for a root cause.
+        explanation: where the gradient goes, part by part, beside what theory says.
     """
 
     code: str
@@ -58,3 +60,4 @@ class Finding:
     evidence: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
     remedies: tuple[str, ...] = ()
     under: str | None = None
+    explanation: Explanation | None = None

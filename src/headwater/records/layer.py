@@ -32,6 +32,8 @@ class Layer:
         gain: signal of the next layer toward the input (named by `toward`) divided by the signal of this one;
             ``None`` for a layer that has none below it, or that no gradient reaches.
         gain_parts: the factors of `gain`.
+        predicted_gain, predicted_parts: what theory says of them, from the norms of the weights and the mean and the
+            variance of what enters each activation; ``None`` where it has no formula (attention, where branches meet).
         toward: name of that next layer.
         update_ratio: ``|change of the weight in one optimizer step, less weight decay| / |weight|``; ``None`` when
             the weight is frozen or its rate is zero.
