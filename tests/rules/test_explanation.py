@@ -108,9 +108,12 @@ def test_where_there_is_nothing_to_explain(measurement: Measurement) -> None:
     assert explanation(measurement) is None
 
 
-def test_a_gradient_lost_to_rounding_has_no_attenuation() -> None:
+def test_where_rounding_swallows_the_gradient_the_gains_speak_for_it() -> None:
     found = explained(replace(vanishing(), profile=profile([0.0, 1e-30, 1.0], underflow_at="fc2")))
-    assert found.attenuation is None and found.half_depth is not None
+    assert found.attenuation == pytest.approx(0.125**11)
+    assert found.attenuation_at_twice_the_depth == pytest.approx(0.125**22)
+    endless = explained(replace(chain(gain=1e20), profile=profile([math.inf, 1.0, 1.0])), grows=True)
+    assert endless.attenuation_at_twice_the_depth == math.inf
 
 
 def test_findings_carry_it() -> None:

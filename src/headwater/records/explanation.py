@@ -61,7 +61,7 @@ class Explanation:
         lines: the lines that cost most, the worst first.
         half_depth: layers after which half of the gradient is left (or twice as much has come of it).
         reach: layers after which ``e^-3`` is left, 5 % (or ``e^3`` has come of it, 20 times as much).
-        attenuation: of the network as it is.
+        attenuation: of the network as it is; as its gains have it, where rounding swallows the gradient.
         attenuation_at_twice_the_depth: its square. Like `half_depth` and `reach`, ``None`` for a fault in one place.
     """
 

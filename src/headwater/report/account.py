@@ -53,7 +53,8 @@ def depth_words(explanation: Explanation) -> str:
         return ""
     if explanation.measured < 1:
         said = f"Half of it is gone after {_layers(half)}, 95 % after {number(reach)}"
-        return said + (f"; twice as deep, {number(twice)} would arrive." if twice is not None else ".")
+        left = number(twice) if twice else "nothing"
+        return said + (f"; twice as deep, {left} would arrive." if twice is not None else ".")
     said = f"It doubles every {_layers(half)} and grows twentyfold in {number(reach)}"
     return said + (f"; twice as deep, it would grow {number(twice)} times." if twice is not None else ".")
 

@@ -26,6 +26,8 @@ from headwater.rules.chain import NAMES, chain_layers, factor
 
 MOST_LINES = 3
 """Lines that are named, beside the worst one of each part: a reader looks at the worst first."""
+_LARGEST = 700.0
+"""``exp`` of more overflows."""
 NOTHING = 0.01
 """``|ln|`` of a factor that does nothing worth telling."""
 
@@ -131,14 +133,15 @@ def _line(group: Sequence[_Share], log: float) -> CostlyLine:
 
 
 def _with_depth(found: Explanation, measurement: Measurement, rate: float) -> Explanation:
-    """Adds what the gain per layer means for the depth."""
-    attenuation = measurement.profile.attenuation
-    if attenuation is None or not 0 < attenuation < math.inf or measurement.profile.underflow_at:
-        attenuation = None
+    """Adds what the gain a layer means for the depth. Where rounding swallows the gradient, the gains speak for it."""
+    profile = measurement.profile
+    attenuation = profile.attenuation
+    if attenuation is None or not 0 < attenuation < math.inf or profile.underflow_at:
+        attenuation = math.exp(min(found.layers * math.log(found.measured), _LARGEST))
     return replace(
         found,
         half_depth=math.log(2.0) / rate,
         reach=3.0 / rate,
         attenuation=attenuation,
-        attenuation_at_twice_the_depth=None if attenuation is None else attenuation**2,
+        attenuation_at_twice_the_depth=attenuation * attenuation,  # infinite, where a power would raise
     )
