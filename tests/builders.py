@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from headwater.records import (
+    CostlyLine,
+    Explanation,
     Finding,
     GainParts,
     HeadRecord,
@@ -15,9 +17,11 @@ from headwater.records import (
     Measurement,
     OptimizerRecord,
     ParameterRecord,
+    PartExplained,
     Profile,
     ProfilePoint,
     Severity,
+    SourceLine,
     StepRecord,
     Where,
 )
@@ -136,8 +140,20 @@ def finding(
     return Finding(code, name, severity, **(defaults | other))
 
 
+def explanation(**other: Any) -> Explanation:
+    """The account of `vanishing`, with the lines of its parts."""
+    built = SourceLine("train.py", 8)
+    parts = (PartExplained("activation", 0.24, 0.245, 0.73), PartExplained("weights", 0.5875, 0.577, 0.27))
+    lines = (
+        CostlyLine("sigmoid", "activation", tuple(f"{i}" for i in range(49)), 0.24, 0.73, built, "train.py", 12),
+        CostlyLine("Linear", "weights", ("7",), 0.31, 0.02, None, "train.py", 19),
+    )
+    made = Explanation(49, 0.141, 0.1414, parts, lines, 0.354, 1.53, 2.1e-42, 4.4e-84)
+    return replace(made, **other)
+
+
 def findings() -> tuple[Finding, ...]:
-    """A vanishing gradient and two findings that follow from it."""
+    """A vanishing gradient, explained, and two findings that follow from it."""
     collapsed = finding(
         "HW103",
         "collapsed-signal",
@@ -154,4 +170,4 @@ def findings() -> tuple[Finding, ...]:
         where=Where("1", ("1", "3", "5"), "train.py", 13),
         under="HW101",
     )
-    return (finding(), collapsed, saturated)
+    return (finding(explanation=explanation()), collapsed, saturated)

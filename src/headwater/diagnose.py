@@ -27,6 +27,7 @@ from headwater.measure import (
 from headwater.measure.objective import LossFunction, Step, tensors
 from headwater.report import Report
 from headwater.rules import judge
+from headwater.source import with_origins
 
 OptimizerFactory = Callable[[Any], Optimizer]
 
@@ -86,6 +87,7 @@ def diagnose(
         held = held_names(its_optimizer, twin)
         size = batch_size(first[0])
         found = measurement(twin, result, updates, record, held, batch_size=size, batches=len(first))
+        found = with_origins(found, model)
         if given:
             found = replace(
                 found,

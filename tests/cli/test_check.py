@@ -64,6 +64,23 @@ def test_json_alone_goes_to_stdout(capsys, tmp_path):
     assert "HW101" in (tmp_path / "report.html").read_text()
 
 
+def test_the_lines_and_the_account_are_shown(capsys):
+    hidden, head = (
+        1 + SOURCE.splitlines().index(line)
+        for line in SOURCE.splitlines()
+        if "nn.Linear(16, 16)" in line or "nn.Linear(16, 4)" in line
+    )
+    _, out, _ = run(capsys, "check", "mine.py:deep")
+    assert f"built at mine.py:{hidden}" in out
+    assert f"sigmoid, mine.py:{hidden}" in out
+    assert "measured  theory  share" in out
+    finding = json.loads(run(capsys, "check", "mine.py:deep", "--json")[1])["findings"][0]
+    assert finding["where"]["built"]["line"] == hidden
+    account = finding["explanation"]
+    assert account["predicted"] == pytest.approx(account["measured"], rel=0.05)
+    assert {line["built"]["line"] for line in account["lines"]} <= {hidden, head}
+
+
 def test_the_profile_is_drawn(capsys, tmp_path):
     pytest.importorskip("matplotlib")
     run(capsys, "check", "mine.py:deep", "--plot", "profile.png")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from headwater.records import Where
+from headwater.records import SourceLine, Where
 from headwater.report import Report
-from tests.builders import chain, finding, findings, layer, measurement, residual, vanishing
+from tests.builders import chain, explanation, finding, findings, layer, measurement, residual, vanishing
 
 GOLDEN = Path(__file__).parent / "golden"
 ODD = (0.0, 0.0, float("nan"), 1e-3, float("inf"))
@@ -90,3 +90,51 @@ def test_a_long_network_keeps_its_ends_and_its_worst_layer() -> None:
 def test_findings_that_name_a_root_which_is_not_there_are_shown() -> None:
     text = printed(Report(vanishing(), (finding("HW302", "saturated-units", under="HW999"),)))
     assert "error HW302 saturated-units" in text
+
+
+ACCOUNT = """\
+  account                 measured  theory  share
+            activation        0.24    0.24   73 %  sigmoid, train.py:8
+            weights           0.59    0.58   27 %  most in 7, train.py:19
+            mean layer        0.14    0.14
+            Half of it is gone after 0.35 layers, 95 % after 1.5; twice as deep,
+            4.4e-84 would arrive.
+"""
+
+
+def test_the_account_says_what_theory_predicts_and_what_depth_makes_of_it() -> None:
+    text = printed(REPORTS["vanishing"])
+    assert ACCOUNT in text
+    assert "activation gain" not in text  # the account says it already
+    alone = explanation(predicted=None, parts=explanation().parts[:1], half_depth=None)
+    text = printed(Report(vanishing(), (finding(explanation=alone),)))
+    assert "measured  share\n" in text and "theory" not in text and "mean layer" not in text and "Half" not in text
+
+
+def test_an_exploding_gradient_grows_with_depth() -> None:
+    grown = explanation(measured=4.0, half_depth=0.5, reach=2.2, attenuation_at_twice_the_depth=1e9)
+    text = printed(Report(vanishing(), (finding(explanation=grown),)))
+    said = "It doubles every 0.5 layers and grows twentyfold in 2.2; twice as deep, it would grow 1e9 times."
+    assert said in " ".join(text.split())
+
+
+LIBRARY = SourceLine("/venv/lib/python3.11/site-packages/timm/layers/mlp.py", 40)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (Where("0", file="a.py", line=3, built=SourceLine("b.py", 2)), "  built at b.py:2, called at a.py:3, in 0\n"),
+        (Where("0", built=SourceLine("b.py", 2)), "  built at b.py:2, in 0\n"),
+        (Where("0", file="a.py", line=3), "  at a.py:3, in 0\n"),
+        (
+            Where("0", (), "a.py", 3, (), LIBRARY, SourceLine("b.py", 2), LIBRARY),
+            "  in 0\n  built at b.py:2 (timm/layers/mlp.py:40)\n  called at a.py:3 (timm/layers/mlp.py:40)\n",
+        ),
+        (Where("0", called_inside=LIBRARY), "  in 0\n  at timm/layers/mlp.py:40\n"),
+        (Where(file="<ipython-input-4-ab12>", line=3), "  at In [4]:3\n"),
+        (Where(file="/tmp/ipykernel_12/345.py", line=3), "  at notebook cell:3\n"),
+    ],
+)
+def test_places_in_the_source(where: Where, said: str) -> None:
+    assert said in printed(Report(vanishing(), (finding(where=where),)))

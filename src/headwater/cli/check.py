@@ -55,8 +55,11 @@ def check(
         writable(plot, PICTURES)
     if range_test is not None:
         writable(range_test, PICTURES)
-    setup = load_setup(target)
-    from headwater.diagnose import diagnose
+    from headwater.diagnose import diagnose  # here and not above: it imports torch
+    from headwater.source import recording
+
+    with recording():
+        setup = load_setup(target)
 
     with progress_bar() as tell:
         report = diagnose(

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import bisect
 import re
-import sysconfig
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from headwater.graph.frames import is_librarys, is_users
+from headwater.records import SourceLine
+
 _FRAME = re.compile(r'\s*File "(?P<file>.+)", line (?P<line>\d+)')
-_LIBRARY_FOLDERS = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-_PACKAGE = Path(__file__).parents[1]
-_MEASURING = (str(_PACKAGE / "measure"), str(_PACKAGE / "diagnose.py"))
 
 
 class Owners:
@@ -113,21 +111,22 @@ def source_lines() -> Generator[None]:
         torch.autograd.set_detect_anomaly(was_enabled, check_nan=was_checking)
 
 
-def source_line(node: Any) -> tuple[str, int] | None:
-    """Returns file and line of the user's call that made the node, when it ran under `source_lines`.
+def source_line(node: Any) -> tuple[SourceLine | None, SourceLine | None]:
+    """Returns where the node was made, when that ran under `source_lines`: the user's own line, and a library's.
 
-    The innermost frame that lies outside the standard library and installed packages, and below Headwater's own call
-    of the model; ``None`` when there is none (a model made of library modules only).
+    The user's line is that of the innermost frame of the user's; in a network made of library modules only, it is the
+    line that calls it (or that calls Headwater). The library's is the innermost one below it, when a library's own code
+    runs there.
     """
-    lines = node.metadata.get("traceback_")
-    for file, line in filter(None, map(_frame, reversed(lines or []))):
-        if file.startswith(_MEASURING):
-            return None
-        if not file.startswith((*_LIBRARY_FOLDERS, "<")):
-            return file, line
-    return None
+    library: SourceLine | None = None
+    for place in filter(None, map(_frame, reversed(node.metadata.get("traceback_") or []))):
+        if is_users(place.file):
+            return place, library
+        if library is None and is_librarys(place.file):
+            library = place
+    return None, library
 
 
-def _frame(text: str) -> tuple[str, int] | None:
+def _frame(text: str) -> SourceLine | None:
     match = _FRAME.match(text)
-    return (match["file"], int(match["line"])) if match else None
+    return SourceLine(match["file"], int(match["line"])) if match else None

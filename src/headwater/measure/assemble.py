@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +16,13 @@ from torch.optim import Optimizer
 import headwater
 from headwater.measure.norms import frobenius
 from headwater.measure.optimizers import rate_of
-from headwater.measure.probation import Probation
+from headwater.measure.prediction import predicted
+from headwater.measure.probation import SETTLED, Probation
 from headwater.measure.profile import summarise
 from headwater.measure.updates import Updates
 from headwater.records import (
     LOSS_RISES,
+    GainParts,
     Layer,
     Measurement,
     OptimizerRecord,
@@ -29,9 +32,6 @@ from headwater.records import (
     ProfilePoint,
     StepRecord,
 )
-
-SETTLED = 3
-"""Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
 
 
 def judged(steps: Sequence[StepRecord]) -> list[int]:
@@ -61,6 +61,7 @@ def measurement(
     steps = judged(result.steps)
     parameters = tuple(_parameter(name, p, result, updates, held, len(steps)) for name, p in model.named_parameters())
     found = _with_updates(_median_layers(result, steps), parameters, updates, len(steps))
+    found = _with_predictions(found, result, steps)
     first = next(model.parameters())
     return Measurement(
         model=type(model).__name__,
@@ -131,6 +132,7 @@ def _median_layer(several: list[Layer], at_first: Layer | None) -> Layer:
         zero_initialised=at_first is not None and at_first.zero_initialised and moved_on,
         file=at_first.file if at_first else None,
         line=at_first.line if at_first else None,
+        called_inside=at_first.called_inside if at_first else None,
     )
 
 
@@ -169,6 +171,21 @@ def _with_updates(
 
 def _part(value: float | None, of: int) -> float | None:
     return None if value is None else value / of
+
+
+def _with_predictions(found: tuple[Layer, ...], result: Probation, steps: Sequence[int]) -> tuple[Layer, ...]:
+    """Adds what theory expects, from the last step at or before the judged ones that was watched."""
+    watched = max(step for step in result.expected if step <= steps[-1])
+    paths = result.expected[watched]
+    return tuple(
+        _predicted(layer, predicted(paths[layer.name])) if layer.gain is not None and layer.name in paths else layer
+        for layer in found
+    )
+
+
+def _predicted(layer: Layer, parts: GainParts) -> Layer:
+    gain = parts.activation * parts.weights * parts.normalisation * parts.other
+    return replace(layer, predicted_gain=gain, predicted_parts=parts) if math.isfinite(gain) else layer
 
 
 def _parameter(

@@ -138,6 +138,7 @@ def _layer(
         underflow=op.underflow,
         file=op.file,
         line=op.line,
+        called_inside=op.inside,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -25,7 +25,9 @@ from headwater.measure.layers import layers, uses
 from headwater.measure.norms import frobenius
 from headwater.measure.objective import Objective
 from headwater.measure.optimizers import needs_closure
+from headwater.measure.preactivations import Moments, PreActivations
 from headwater.measure.precision import Precision
+from headwater.measure.prediction import Expected, Predictions
 from headwater.measure.profile import profile
 from headwater.measure.progress import Progress
 from headwater.measure.signals import Signals
@@ -38,6 +40,9 @@ from headwater.records import AttentionRecord, HeadRecord, Layer, Profile, StepR
 
 STEP_SHARE = 1e-3
 """Change of the weights in one step of the default optimizer, as a share of their norm (Karpathy, CS231n: "1e-3")."""
+
+SETTLED = 3
+"""Steps that are not judged, when there are enough: by then what starts at zero by design has moved."""
 
 FIRM_SAMPLES = 2048
 """Samples after which a unit never seen alive is called dead: its activity is below 3/2048 with 95 % confidence."""
@@ -56,6 +61,9 @@ class Probation:
     equal_at_start: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     head: HeadRecord = field(default_factory=HeadRecord)
+    expected: dict[int, dict[str, list[tuple[str, Expected]]]] = field(
+        default_factory=dict[int, dict[str, list[tuple[str, Expected]]]]
+    )
     units: Units = field(default_factory=Units)
     signals: Signals = field(default_factory=Signals)
     attention: tuple[AttentionRecord, ...] = ()
@@ -74,6 +82,7 @@ class _Pass:
     owners: Owners
     outputs: Any
     targets: Any
+    moments: Mapping[Any, Moments] | None = None
 
     def place(self, op: GraphOp) -> tuple[str, int]:
         return self.owners.module(op.node) if op.kind != "Input" else ("", 0)
@@ -114,10 +123,12 @@ def probation(
         if result.progress:
             result.progress.before_forward(batch)
         lines = source_lines() if step == 0 else nullcontext()
-        with owners(model) as learned, lines, result.through_time.watch(model, step):
+        watched = PreActivations() if step in (0, (steps + SETTLED) // 2) else None
+        with owners(model) as learned, lines, watched or nullcontext(), result.through_time.watch(model, step):
             forward = objective(model, batch)
         _check(forward.loss, step)
-        run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets)
+        moments = watched.moments if watched else None
+        run = _Pass(forward.loss, walk(forward.loss), learned, forward.outputs, forward.targets, moments)
         last = step == steps - 1
         trace = _measure(model, run, result, fresh=step < len(batches), step=step, last=last)
         if last and result.attention:
@@ -175,6 +186,7 @@ def _check(loss: Any, step: int) -> None:
 def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, step: int, last: bool) -> Trace:
     """Runs the backward pass and files what it shows."""
     first = step == 0
+    predictions = Predictions(run.moments, run.graph.ops) if run.moments is not None else None
     zeros = zero_names(model.named_parameters()) if first else frozenset[str]()
     result.units.prepare(run.graph, run.place, fresh=fresh)
     attention = Attention(run.graph) if first or last else None
@@ -185,6 +197,8 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, st
         result.signals.observe(op)
         if attention is not None:
             attention.observe(op)
+        if predictions is not None:
+            predictions.observe(op)
 
     loss = float(run.loss.detach())
     norms = backward(run.loss, run.graph, observe)
@@ -195,14 +209,15 @@ def _measure(model: nn.Module, run: _Pass, result: Probation, *, fresh: bool, st
     result.layers.append(layers(trace, shape, used, classes=run.owners.classes, zero_parameters=zeros))
     result.profiles.append(profile(trace, shape, used))
     result.through_time.after(step, trace, shape, used, run.owners)
+    if predictions is not None:
+        result.expected[step] = predictions.paths(trace, shape, used)
     result.units.attribute(trace, names)
     result.signals.attribute(run.graph, names, finite=math.isfinite(loss))
     if attention is not None and math.isfinite(loss):
         result.attention = with_lines(attention.records(trace, norms, names), result.attention)
     result.called |= frozenset(run.owners.calls)
-    if first or math.isfinite(
-        loss
-    ):  # outputs are judged late, when a head of zeros has moved; lines are known at first
+    # outputs are judged late, when a head of zeros has moved; lines are known at first
+    if first or math.isfinite(loss):
         now = head(run.graph, trace, run.outputs, run.targets)
         result.head = now if first else replace(now, ops=result.head.ops)
     return trace

@@ -164,7 +164,7 @@ def _op(
     edges = tuple(Edge(to, norms.get((op.index, slot), missing)) for slot, to in op.edges)
     norm_out = math.hypot(*(edge.norm for edge in edges)) if edges else None
     module, call = owners.module(op.node) if owners and op.kind != "Input" else ("", 0)
-    place = source_line(op.node) if op.kind != "Input" else None
+    place, inside = source_line(op.node) if op.kind != "Input" else (None, None)
     return Op(
         index=op.index,
         kind=op.kind,
@@ -185,6 +185,7 @@ def _op(
         module=module,
         call=call,
         parameters=tuple(names.get(id(p), str(list(p.shape))) for p in op.parameters),
-        file=place[0] if place else None,
-        line=place[1] if place else None,
+        file=place.file if place else None,
+        line=place.line if place else None,
+        inside=inside,
     )

@@ -1,6 +1,7 @@
 """Plain frozen data: what is measured and what is said about it. No torch."""
 
 from headwater.records.attention import AttentionRecord
+from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
 from headwater.records.learning_rate import RateArm, RateRecord, clearly_falls
@@ -20,6 +21,7 @@ from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionReco
 from headwater.records.prediction import CriticalPoint, Phase, PhaseRecord, PredictionRecord
 from headwater.records.range_test import RangeTest
 from headwater.records.remedy import REMEDIES
+from headwater.records.source import SourceLine
 from headwater.records.through_time import Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
@@ -28,9 +30,11 @@ __all__ = [
     "REMEDIES",
     "AttentionRecord",
     "ClipRecord",
+    "CostlyLine",
     "CriticalPoint",
     "Dependence",
     "Edge",
+    "Explanation",
     "Finding",
     "GainParts",
     "HeadOp",
@@ -42,6 +46,7 @@ __all__ = [
     "Op",
     "OptimizerRecord",
     "ParameterRecord",
+    "PartExplained",
     "Phase",
     "PhaseRecord",
     "PrecisionRecord",
@@ -52,6 +57,7 @@ __all__ = [
     "RateArm",
     "RateRecord",
     "Severity",
+    "SourceLine",
     "SpreadRecord",
     "StepRecord",
     "TimeProfile",

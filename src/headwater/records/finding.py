@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headwater.records.explanation import Explanation
+from headwater.records.source import SourceLine
+
 Severity = Literal["error", "warning", "info"]
 
 
@@ -16,7 +19,8 @@ class Where:
         module: the layer or module to look at first.
         names: all layers or modules that it stands for.
         parameters: the parameters at fault, where the finding is about parameters.
-        file, line: the user's source line, when it is known.
+        called_inside, built, built_inside: as in `Layer`.
+        file, line: the user's source line that runs it, when it is known.
     """
 
     module: str | None = None
@@ -24,6 +28,9 @@ class Where:
     file: str | None = None
     line: int | None = None
     parameters: tuple[str, ...] = ()
+    called_inside: SourceLine | None = None
+    built: SourceLine | None = None
+    built_inside: SourceLine | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Finding:
         evidence: the numbers that the verdict rests on, by name.
         remedies: codes of the remedies that answer the cause, best first (`headwater.records.remedy`).
         under: code of the finding of which this one is a consequence; ``None`` for a root cause.
+        explanation: where the gradient goes, part by part, beside what theory says.
     """
 
     code: str
@@ -52,3 +60,4 @@ class Finding:
     evidence: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
     remedies: tuple[str, ...] = ()
     under: str | None = None
+    explanation: Explanation | None = None

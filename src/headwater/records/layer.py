@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headwater.records.source import SourceLine
+
 
 @dataclass(frozen=True)
 class GainParts:
@@ -30,6 +32,8 @@ class Layer:
         gain: signal of the next layer toward the input (named by `toward`) divided by the signal of this one;
             ``None`` for a layer that has none below it, or that no gradient reaches.
         gain_parts: the factors of `gain`.
+        predicted_gain, predicted_parts: what theory says of them, from the norms of the weights and the mean and the
+            variance of what enters each activation; ``None`` where it has no formula (attention, where branches meet).
         toward: name of that next layer.
         update_ratio: ``|change of the weight in one optimizer step, less weight decay| / |weight|``; ``None`` when
             the weight is frozen or its rate is zero.
@@ -46,6 +50,9 @@ class Layer:
         shape: shape of the weight.
         underflow: whether the gradient that reaches it is lost in its dtype's rounding, or to exact zero.
         file, line: the user's source line that applies it, when known.
+        called_inside: the line of the library that applies it for the user, when one does.
+        built: the user's source line that built it, when known.
+        built_inside: the line of the library that built it for the user, when one did.
     """
 
     name: str
@@ -54,6 +61,8 @@ class Layer:
     signal: float | None
     gain: float | None = None
     gain_parts: GainParts | None = None
+    predicted_gain: float | None = None
+    predicted_parts: GainParts | None = None
     toward: str | None = None
     update_ratio: float | None = None
     loss_share: float | None = None
@@ -68,6 +77,9 @@ class Layer:
     underflow: bool = False
     file: str | None = None
     line: int | None = None
+    called_inside: SourceLine | None = None
+    built: SourceLine | None = None
+    built_inside: SourceLine | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
 from headwater.records.learning_rate import RateRecord
 from headwater.records.precision import PrecisionRecord
+from headwater.records.source import SourceLine
 from headwater.records.through_time import TimeProfile
 
 LOSS_RISES = 10.0
@@ -76,6 +77,7 @@ class UnitsRecord:
         mean_square_slope: mean over units of ``E[phi'^2] / max phi'^2``.
         layer: name of the layer that feeds it.
         dead_units, saturated_units: which units they are, counted from 0.
+        built: the user's source line that built it, when it is a module and the line is known.
     """
 
     name: str
@@ -91,6 +93,7 @@ class UnitsRecord:
     line: int | None = None
     dead_units: tuple[int, ...] = ()
     saturated_units: tuple[int, ...] = ()
+    built: SourceLine | None = None
 
 
 @dataclass(frozen=True)

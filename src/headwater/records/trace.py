@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headwater.records.source import SourceLine
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -42,6 +44,7 @@ class Op:
         parameters: names of the parameters on its parameter edges; shapes in brackets when no model was named.
         file: source file of the user's line that made it, when asked for.
         line: line number in that file.
+        inside: the line of the library that ran there for the user, when one did.
     """
 
     index: int
@@ -61,6 +64,7 @@ class Op:
     parameters: tuple[str, ...] = ()
     file: str | None = None
     line: int | None = None
+    inside: SourceLine | None = None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from headwater.records import OptimizerRecord, RateRecord, Where
+from headwater.records import Layer, OptimizerRecord, RateRecord, SourceLine, Where
 from headwater.records.numbers import number
 
 
@@ -56,12 +57,42 @@ def shortened(name: str, width: int, ellipsis: str = "…") -> str:
 
 
 def source(file: str | None, line: int | None) -> str:
-    """``file:line``, relative to the working directory where the file lies in it; nothing when it is not known."""
+    """``file:line``, as short as a reader still finds it; nothing when it is not known.
+
+    Relative to the working directory where the file lies in it; an installed library's from its package on; a cell of a
+    notebook by the number of its input, where its name tells it.
+    """
     if file is None:
         return ""
+    cell = _CELL.search(file)
     path, here = Path(file), Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return printable(str(shown)) + (f":{line}" if line is not None else "")
+    if cell:
+        shown = f"In [{cell['number']}]" if cell["number"] else "notebook cell"
+    elif path.is_relative_to(here) and not _INSTALLED.search(file):
+        shown = str(path.relative_to(here))
+    else:
+        shown = _INSTALLED.sub("", file)
+    return printable(shown) + (f":{line}" if line is not None else "")
+
+
+def places(where: Where | Layer) -> list[tuple[str, str]]:
+    """Where something was built and where it is called: the words before each place, and the place.
+
+    A library's line follows the user's own. Where only the call is known it is simply "at".
+    """
+    built = _with_library(where.built, where.built_inside)
+    called = _with_library(None if where.file is None else SourceLine(where.file, where.line or 0), where.called_inside)
+    found = [("built at", built), ("called at" if built else "at", called)]
+    return [(before, said) for before, said in found if said]
+
+
+def _with_library(own: SourceLine | None, inside: SourceLine | None) -> str:
+    said = [source(each.file, each.line or None) for each in (own, inside) if each is not None]
+    return said[0] + (f" ({said[1]})" if len(said) > 1 else "") if said else ""
+
+
+_CELL = re.compile(r"<(?:ipython|python)-input-(?P<number>\d*)|[/\\]ipykernel_\d+[/\\]\d+\.py$")
+_INSTALLED = re.compile(r"^.*[/\\](?:site|dist)-packages[/\\]")
 
 
 def module(where: Where) -> str:

@@ -31,13 +31,18 @@ class Parts:
 
 
 def chain_parts(measurement: Measurement, only: str | None = None) -> Parts | None:
-    """Returns the factors along the chain, or those of one layer; `None` where most layers lie in branches.
+    """Returns the factors along the chain, or those of one layer; `None` where most layers lie in branches."""
+    return mean_parts(chain_layers(measurement, only))
+
+
+def chain_layers(measurement: Measurement, only: str | None = None) -> list[Layer]:
+    """Returns the layers in no branch, or the one layer; none of them where most layers lie in branches.
 
     In a residual network what a layer of a branch keeps is not what the trunk keeps.
     """
     layers = [layer_named(measurement, only)] if only else measurement.layers
     trunk = [layer for layer in layers if layer is not None and not layer.branch]
-    return mean_parts(trunk) if 2 * len(trunk) >= len(layers) else None
+    return trunk if 2 * len(trunk) >= len(layers) else []
 
 
 def mean_parts(layers: Sequence[Layer]) -> Parts | None:

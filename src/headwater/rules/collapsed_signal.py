@@ -57,7 +57,9 @@ from headwater.records import Finding, Measurement, Severity
 from headwater.records.numbers import number
 from headwater.rules.common import at_layer
 from headwater.rules.effects import spread_left
+from headwater.rules.explanation import explanation
 from headwater.rules.rule import Rule
+from headwater.rules.vanishing_gradient import WEAK
 
 CODE, NAME = "HW103", "collapsed-signal"
 
@@ -98,7 +100,14 @@ def check(measurement: Measurement) -> Finding | None:
         "each layer keeps what samples have in common (biases above all) and shrinks what tells them apart.",
         evidence=evidence,
         remedies=("init-matched", "residual", "normalisation"),
+        explanation=explanation(measurement) if _fades(measurement) else None,
     )
+
+
+def _fades(measurement: Measurement) -> bool:
+    """Whether the gradient goes the way of the signal: then one account stands for both."""
+    attenuation = measurement.profile.attenuation
+    return attenuation is not None and 0 < attenuation < WEAK
 
 
 def _severity(measurement: Measurement, left: float, spreads: list[float]) -> Severity:

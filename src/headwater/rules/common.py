@@ -73,8 +73,11 @@ def at_layer(
 ) -> Where:
     """Where a layer stands, with its source line when it is known."""
     layer = layer_named(measurement, name)
-    file, line = (layer.file, layer.line) if layer else (None, None)
-    return Where(name, names or ((name,) if name else ()), file, line, parameters)
+    names = names or ((name,) if name else ())
+    if layer is None:
+        return Where(name, names, parameters=parameters)
+    lines = (layer.called_inside, layer.built, layer.built_inside)
+    return Where(name, names, layer.file, layer.line, parameters, *lines)
 
 
 def modules_of(parameters: Iterable[ParameterRecord]) -> tuple[str, ...]:

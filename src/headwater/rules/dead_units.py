@@ -94,7 +94,7 @@ def check(measurement: Measurement) -> Finding | None:
         code=CODE,
         name=NAME,
         severity=severity,
-        where=Where(place, layers, worst.file, worst.line),
+        where=Where(place, layers, worst.file, worst.line, built=worst.built),
         message=f"{worst.dead} of {worst.units} units after {named(place)} ({worst.kind}) were inactive on "
         f"all {worst.samples} samples" + (f"; so were many after {listed(also)}." if also else "."),
         cause="Their input is negative (or beyond the limit) on every sample: their slope is exactly zero, and no "

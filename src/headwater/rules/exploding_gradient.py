@@ -23,6 +23,10 @@ Through normalised layers the chain may grow harmlessly: a BatchNorm network wit
 by 1.21 a layer, 300 times over 30 layers, and still trains, since a normalised weight's step counts relative to its
 size. There the rule speaks only if the low layers really move a hundred times as far as the high ones.
 
+As in HW101, the finding accounts for the gain of a layer: weights ``|W|_F / sqrt(rows)``, activation
+``sqrt(E[phi'(z)^2])``, normalisation ``rms(gamma / sigma)``, each measured and predicted, with its share of ln A and
+its line of source. The gradient doubles every ``ln 2 / ln gain`` layers; a network of twice the depth squares A.
+
 ## Thresholds
 
 | what | value | source |
@@ -66,6 +70,7 @@ from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
 from headwater.rules.common import at_layer, blows_up, median, steps_in_words
 from headwater.rules.effects import thirds, trained, update, update_contrast
+from headwater.rules.explanation import explanation
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW102", "exploding-gradient"
@@ -106,6 +111,7 @@ def check(measurement: Measurement) -> Finding | None:
         cause=_why(parts, effects),
         evidence=_evidence(profile, parts) | {name: value for name, (_, value) in effects.items()},
         remedies=("init-matched", "normalisation", "clip-gradient", "lower-rate"),
+        explanation=explanation(measurement, grows=True),
     )
 
 

@@ -106,7 +106,7 @@ def check(measurement: Measurement) -> Finding | None:
         code=CODE,
         name=NAME,
         severity="error" if stuck else "warning",
-        where=Where(place, layers, worst.file, worst.line),
+        where=Where(place, layers, worst.file, worst.line, built=worst.built),
         message=f"{worst.saturated} of {worst.units} units after {named(place)} ({worst.kind}) are saturated"
         + (f"; so are most after {listed(also)}." if also else "."),
         cause="Their inputs are so large that the activation is flat there: the mean square slope is "

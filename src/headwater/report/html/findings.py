@@ -6,6 +6,8 @@ import re
 
 from headwater.records import REMEDIES, Finding
 from headwater.report import words
+from headwater.report.account import other_evidence
+from headwater.report.html.account import account
 from headwater.report.html.svg import safe
 from headwater.report.verdict import roots
 
@@ -19,10 +21,11 @@ def findings_section(findings: tuple[Finding, ...]) -> str:
 
 
 def _card(finding: Finding, consequences: list[Finding]) -> str:
+    explained = account(finding.explanation) if finding.explanation is not None else ""
     return (
         f'<article class="finding {safe(finding.severity)}">{_head(finding, "h3")}'
         f'<p class="message">{_prose(finding.message)}</p><p class="cause">{_prose(finding.cause)}</p>'
-        f"{_evidence(finding)}{_advice(finding)}{_under(consequences)}"
+        f"{explained}{_evidence(finding)}{_advice(finding)}{_under(consequences)}"
         f'<p class="explain"><code>headwater explain {safe(finding.code)}</code> shows the page behind it.</p>'
         "</article>"
     )
@@ -41,15 +44,16 @@ def _head(finding: Finding, heading: str) -> str:
 
 
 def _where(finding: Finding) -> str:
-    source, module = words.source(finding.where.file, finding.where.line), words.module(finding.where)
-    said = [f"{before} <code>{safe(part)}</code>" for before, part in (("at", source), ("in", module)) if part]
+    module = words.module(finding.where)
+    places = [*words.places(finding.where), *([("in", module)] if module else [])]
+    said = [f"{before} <code>{safe(part)}</code>" for before, part in places]
     return f'<p class="where">{", ".join(said)}</p>' if said else ""
 
 
 def _evidence(finding: Finding) -> str:
     pairs = "".join(
         f"<div><dt>{safe(name)}</dt><dd>{safe(words.evidence(value))}</dd></div>"
-        for name, value in finding.evidence.items()
+        for name, value in other_evidence(finding).items()
     )
     return f'<dl class="evidence">{pairs}</dl>' if pairs else ""
 

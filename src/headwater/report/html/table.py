@@ -6,12 +6,21 @@ from headwater.records import Layer, Measurement
 from headwater.records.numbers import number
 from headwater.report.html.svg import safe
 from headwater.report.view import PARTS, factors
-from headwater.report.words import count, factor, source
+from headwater.report.words import count, factor, places
 
-_WORDS = ("layer", "kind", "shape", "source", "toward", "notes")
+_WORDS = ("layer", "kind", "shape", "built", "called", "toward", "notes")
 _COLUMNS = (
     *("depth", "layer", "kind", "shape", "gradient", "gain", *PARTS, "toward"),
-    *("update / weight", "share of loss decrease", "weight norm", "gradient of stream", "calls", "notes", "source"),
+    *(
+        "update / weight",
+        "share of loss decrease",
+        "weight norm",
+        "gradient of stream",
+        "calls",
+        "notes",
+        "built",
+        "called",
+    ),
 )
 
 
@@ -33,6 +42,7 @@ def _row(layer: Layer) -> str:
 
 def _cells(layer: Layer) -> tuple[str, ...]:
     parts = factors(layer.gain_parts) if layer.gain_parts is not None else {}
+    source_lines = dict(places(layer))
     return (
         f"{layer.depth}",
         layer.name,
@@ -48,7 +58,8 @@ def _cells(layer: Layer) -> tuple[str, ...]:
         number(layer.stream),
         f"{layer.calls}",
         _notes(layer),
-        source(layer.file, layer.line),
+        source_lines.get("built at", ""),
+        source_lines.get("called at", source_lines.get("at", "")),
     )
 
 

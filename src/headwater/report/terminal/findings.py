@@ -6,6 +6,8 @@ from rich.text import Text
 
 from headwater.records import REMEDIES, Finding
 from headwater.report import words
+from headwater.report.account import other_evidence
+from headwater.report.terminal.explanation import explanation_lines
 from headwater.report.terminal.glyphs import Glyphs, paragraph, text
 
 _SEVERITY = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
@@ -18,6 +20,8 @@ def finding_lines(finding: Finding, consequences: list[Finding], width: int, sig
     lines += paragraph(text(finding.message, "", signs), width, indent="  ")
     lines.append(Text())
     lines += _labelled("cause", [text(finding.cause, "", signs)], width, signs)
+    if finding.explanation is not None:
+        lines += explanation_lines(finding.explanation, _label("account", signs), width, signs)
     lines += _labelled(
         "evidence", [text(line, "", signs) for line in _evidence(finding, width - 2 - _LABEL)], width, signs
     )
@@ -35,11 +39,15 @@ def _title(finding: Finding, signs: Glyphs) -> Text:
 
 
 def _where(finding: Finding, indent: str, signs: Glyphs) -> list[Text]:
-    """One line that is never broken."""
-    source, module = words.source(finding.where.file, finding.where.line), words.module(finding.where)
-    parts = [("at ", source), ("in ", module)]
-    said = [Text(before).append_text(text(part, "cyan", signs)) for before, part in parts if part]
-    return [Text.assemble(indent, Text(", ").join(said))] if said else []
+    """Lines that are never broken: one, or one for each place in the source where a library's follows the user's."""
+    module = words.module(finding.where)
+    said = [
+        Text(f"{before} ").append_text(text(part, "cyan", signs))
+        for before, part in [*words.places(finding.where), *([("in", module)] if module else [])]
+    ]
+    inside = finding.where.built_inside or finding.where.called_inside
+    lines = said[-1:] + said[:-1] if inside else [Text(", ").join(said)] if said else []
+    return [Text.assemble(indent, line) for line in lines]
 
 
 def _advice(code: str, signs: Glyphs) -> Text:
@@ -50,7 +58,7 @@ def _advice(code: str, signs: Glyphs) -> Text:
 def _evidence(finding: Finding, width: int) -> list[str]:
     """The numbers by name, broken into lines between them: a number is not torn from its name."""
     lines: list[str] = []
-    for name, value in finding.evidence.items():
+    for name, value in other_evidence(finding).items():
         pair = f"{words.printable(name)} {words.evidence(value)}"
         if lines and len(lines[-1]) + len(pair) + 3 <= width:
             lines[-1] += f", {pair}"
@@ -63,6 +71,10 @@ def _labelled(label: str, items: list[Text], width: int, signs: Glyphs, hang: in
     """Items beside a label, each with its further lines hanging under it."""
     lines: list[Text] = []
     for index, item in enumerate(items):
-        first = text(f"  {label if index == 0 else '':<{_LABEL}}", "dim", signs)
+        first = _label(label if index == 0 else "", signs)
         lines += paragraph(item, width, indent=first, further=" " * (2 + _LABEL + hang))
     return lines
+
+
+def _label(label: str, signs: Glyphs) -> Text:
+    return text(f"  {label:<{_LABEL}}", "dim", signs)

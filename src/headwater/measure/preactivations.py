@@ -1,0 +1,59 @@
+"""What enters each activation: its mean and its variance, seen as the function is called.
+
+Autograd keeps the result of a ReLU, a sigmoid or a tanh and not what went in, and what went in cannot be told from the
+result of a ReLU. So the calls are watched, those of modules and of plain functions alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_FUNCTIONS = frozenset(
+    "relu relu_ relu6 sigmoid sigmoid_ tanh tanh_ gelu silu mish elu elu_ selu selu_ celu celu_ leaky_relu leaky_relu_ "
+    "hardtanh hardtanh_ hardswish hardsigmoid softplus logsigmoid".split()
+)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and variance over all units, samples and positions."""
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+
+
+class PreActivations(TorchFunctionMode):
+    """While it is entered, notes the moments of every activation's input. It draws no number and changes none.
+
+    Attributes:
+        moments: by the autograd node of the activation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments: dict[Any, Moments] = {}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Calls the function as if nobody looked on."""
+        watched = getattr(func, "__name__", "") in _FUNCTIONS and bool(args) and _differentiable(args[0])
+        moments = _moments(args[0]) if watched else None  # before the call, which may work in place
+        result = func(*args, **(kwargs or {}))
+        if moments is not None and isinstance(result, torch.Tensor) and result.grad_fn is not None:
+            self.moments[result.grad_fn] = moments
+        return result
+
+
+def _differentiable(z: Any) -> bool:
+    return isinstance(z, torch.Tensor) and z.requires_grad and z.is_floating_point() and z.numel() > 0
+
+
+def _moments(z: torch.Tensor) -> Moments:
+    variance, mean = torch.var_mean(z.detach().float(), correction=0)
+    return Moments(mean, variance)

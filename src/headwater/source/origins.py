@@ -1,0 +1,88 @@
+"""Where the modules of a model were built: as it was recorded, or as the source of their classes tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from torch import nn
+
+from headwater.graph.frames import is_librarys, is_users
+from headwater.records import Measurement, SourceLine
+from headwater.source.assignments import Assignment, assignment, base_call
+from headwater.source.items import item
+from headwater.source.recording import Built, recorded
+
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+def with_origins(measurement: Measurement, model: nn.Module) -> Measurement:
+    """Returns the measurement with the line that built each layer and each activation, where that can be told.
+
+    Args:
+        measurement: of a copy of the model; copies keep the modules' paths.
+        model: the user's own.
+    """
+    known: dict[str, Built] = {}
+
+    def at(path: str) -> Built:
+        if path not in known:
+            known[path] = built(model, path)
+        return known[path]
+
+    layers = [replace(e, built=at(e.name).own, built_inside=at(e.name).inside) for e in measurement.layers]
+    units = [replace(e, built=at(e.name).own) if _is_leaf(model, e.name) else e for e in measurement.units]
+    return replace(measurement, layers=tuple(layers), units=tuple(units))
+
+
+def built(model: nn.Module, path: str) -> Built:
+    """Returns where the module, or the parameter, at a path was built.
+
+    What was recorded is certain. Else the path is followed downward through the source: the class of each module tells
+    the line that assigns the next one. The deepest line of the user's counts, and the deepest of a library below it.
+    """
+    found, container = recorded(model) or Built(), None
+    module: nn.Module | None = model
+    for name in path.split("."):
+        if module is None:
+            break
+        child = _children(module).get(name)
+        container = _step(module, container, name, child)
+        seen = recorded(child) if child is not None else None
+        if seen is not None:
+            found = seen
+        elif container is not None:
+            found = _deeper(found, container.place)
+        module = child
+    return found
+
+
+def _step(module: nn.Module, container: Assignment | None, name: str, child: nn.Module | None) -> Assignment | None:
+    """The expression that makes what `name` holds in a module, itself made by the expression `container`."""
+    kind = type(child).__name__ if child is not None else "Parameter"
+    if not isinstance(module, _CONTAINERS):
+        return assignment(type(module), name, kind)
+    container = container if type(module) in _CONTAINERS else base_call(type(module)) or container
+    if container is None:
+        return None
+    position = list(_children(module)).index(name) if child is not None else 0
+    return item(container, name, position, kind)
+
+
+def _deeper(found: Built, place: SourceLine) -> Built:
+    if is_users(place.file):
+        return Built(place)
+    return Built(found.own, place) if is_librarys(place.file) else found
+
+
+def _is_leaf(model: nn.Module, path: str) -> bool:
+    """Whether a module and not a function called in one stands there."""
+    module: nn.Module | None = model
+    for name in path.split("."):
+        module = _children(module).get(name) if module is not None else None
+    return module is not None and not _children(module)
+
+
+def _children(module: nn.Module) -> dict[str, nn.Module | None]:
+    """All of them: `named_children` leaves out the second name of a shared one."""
+    return cast(Any, module)._modules
