@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 import headwater
@@ -207,3 +208,104 @@ def test_bad_input(model: Any, batches: Any, options: dict[str, Any], error: typ
         headwater.diagnose(model, batches, **options)
     if before and not any(p.is_meta or p.isnan().any() for p in model.parameters()):
         assert _same(before, _state(model))
+
+
+def test_frozen_modules_keep_their_mode() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 3))
+    model[1].eval()
+    seen: set[tuple[bool, ...]] = set()
+
+    def step(twin: nn.Module, batch: Any) -> torch.Tensor:
+        seen.add(tuple(module.training for module in twin.children()))
+        return F.cross_entropy(twin(batch[0]), batch[1])
+
+    headwater.diagnose(model, (torch.randn(16, 4), torch.randint(0, 3, (16,))), step=step)
+    assert seen == {(True, False, True, True, True)}
+
+
+def test_batches_and_criteria_are_left_alone() -> None:
+    x, y = torch.randn(16, 4, requires_grad=True), torch.randn(16, 3)
+    before = x.detach().clone()
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale, self.norm = nn.Parameter(torch.ones(())), nn.BatchNorm1d(3, affine=False)
+
+        def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            return (self.scale * (self.norm(outputs) - targets)).square().mean()
+
+    criterion = Scaled()
+    headwater.diagnose(nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True), nn.Linear(4, 3)), (x, y), criterion)
+    assert x.grad is None and criterion.scale.grad is None
+    assert int(criterion.norm.num_batches_tracked) == 0
+    plain = x.detach()
+    headwater.diagnose(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3)), (plain, y), F.mse_loss)
+    assert torch.equal(plain, before)
+
+
+def test_buffers_are_put_back_when_the_step_runs_the_original() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    before = model[1].running_mean.clone()
+    batch = (torch.randn(16, 4), torch.randint(0, 3, (16,)))
+    with pytest.raises(errors.ModelError, match="trained the original"):
+        headwater.diagnose(model, batch, step=lambda _, b: F.cross_entropy(model(b[0]), b[1]))
+    assert torch.equal(model[1].running_mean, before)
+
+
+def test_a_loader_draws_the_same_batches_afterwards() -> None:
+    data = TensorDataset(torch.randn(64, 4), torch.randint(0, 3, (64,)))
+    generator = torch.Generator().manual_seed(5)
+    loader = DataLoader(data, batch_size=8, shuffle=True, generator=generator)
+    before = generator.get_state()
+    headwater.diagnose(nn.Linear(4, 3), loader, F.cross_entropy)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_inference_mode_around_the_call_does_no_harm() -> None:
+    with torch.inference_mode():
+        report = headwater.diagnose(nn.Linear(4, 3), (torch.randn(8, 4), torch.randint(0, 3, (8,))), F.cross_entropy)
+    assert len(report.layers) == 1
+
+
+def test_reentrant_checkpoints_hide_no_layer() -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.low, self.middle, self.high = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.high(checkpoint(self.middle, self.low(x), use_reentrant=True))
+
+    batch = (torch.randn(8, 4), torch.randint(0, 3, (8,)))
+    report = headwater.diagnose(Checkpointed(), batch, F.cross_entropy)
+    assert [layer.name for layer in report.layers] == ["low", "middle", "high"]
+
+
+def test_optimizers_without_a_rate() -> None:
+    class NoRate(torch.optim.Optimizer):
+        def __init__(self, parameters: Any) -> None:
+            super().__init__(parameters, {})
+
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter.data -= 1e-2 * parameter.grad
+
+    batch = (torch.randn(8, 4), torch.randint(0, 3, (8,)))
+    report = headwater.diagnose(nn.Linear(4, 3), batch, F.cross_entropy, optimizer=NoRate)
+    assert report.layers[0].update_ratio
+
+
+def test_layers_share_the_decrease_of_a_tied_weight() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.low, self.high = nn.Linear(6, 6), nn.Linear(6, 6)
+            self.high.weight = self.low.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.high(torch.tanh(self.low(x)))
+
+    report = headwater.diagnose(Tied(), (torch.randn(8, 6), torch.randn(8, 6)), F.mse_loss)
+    assert sum(abs(layer.loss_share or 0.0) for layer in report.layers) == pytest.approx(1.0)

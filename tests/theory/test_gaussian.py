@@ -52,6 +52,13 @@ def test_slopes_known_in_closed_form():
     assert slope("erf", 1.0) ** 2 == pytest.approx(4 / math.pi / math.sqrt(5), abs=1e-9)
 
 
+def test_gauss_hermite_would_be_wrong_for_kinked_activations():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(65)
+    chi = 2.0 * weights @ activation("relu").derivative(nodes) ** 2 / weights.sum()
+    assert chi == pytest.approx(0.845, abs=5e-4)
+    assert 2.0 * slope("relu", 1.0) ** 2 == pytest.approx(1.0, abs=1e-12)
+
+
 def test_without_variance_it_is_the_slope_at_the_mean():
     assert slope("sigmoid", 0.0) == pytest.approx(0.25)
     assert slope("tanh", 0.0, 1.3) == pytest.approx(1 - math.tanh(1.3) ** 2)

@@ -253,7 +253,7 @@ def _look_longer(model: nn.Module, objective: Objective, more: Iterator[Any], re
             return
         with owners(model) as learned:
             forward = objective(model, batch)
-        check_loss(forward.loss)
+        _check(forward.loss, step=1)  # the training may have lost its course by now
         run = _Pass(forward.loss, walk(forward.loss), learned, None, None)
         result.units.prepare(run.graph, run.place, fresh=True)
         for op in run.graph.ops:

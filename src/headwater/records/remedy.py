@@ -31,7 +31,6 @@ REMEDIES: dict[str, str] = {
     "autocast": "keep the model in float32 and compute in half precision under torch.autocast",
     "kahan-summation": "use an optimizer with compensated (Kahan) summation, which keeps what rounding takes",
     "stochastic-rounding": "round the updated weights at random, so that they are right on average",
-    "higher-rate": "raise the learning rate: its steps are below the spacing of the weights' numbers",
     "loss-scaling": "multiply the loss by a large number, and divide the gradient by it before the step (GradScaler)",
     "bfloat16": "compute in bfloat16 in place of float16: it has the range of float32",
     "lower-epsilon": "lower the optimizer's epsilon, to 1e-15 in float32; never to 0",

@@ -75,7 +75,7 @@ LOST = 0.5
 
 _REMEDIES = {
     True: ("master-weights", "autocast", "kahan-summation", "stochastic-rounding"),
-    False: ("higher-rate", "kahan-summation"),
+    False: ("raise-rate", "kahan-summation"),
 }
 """For weights in a narrow format, and for those in float32 or float64: there is no wider one to go to."""
 
