@@ -74,7 +74,7 @@ def test_weights_that_were_not_watched_take_their_steps():
     still = {"captured": 0.0, "intended_ratio": 1e-9}
     assert lost_updates.check(weighed(2, still)) is None
     found = lost_updates.check(weighed(3, still))
-    assert found is not None and found.severity == "warning" and found.remedies[0] == "higher-rate"
+    assert found is not None and found.severity == "warning" and found.remedies[0] == "raise-rate"
 
 
 def test_lost_updates_name_the_format_and_the_part_that_arrives():
