@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headwater.graph import attention_sites, normalised_stream, walk
+from headwater.graph import attention_sites, joined_stream, users, walk
 
 X = torch.randn(2, 5, 16)
 
@@ -68,9 +68,10 @@ def test_where_the_normalisation_stands(pre: bool, said: bool) -> None:
     below = nn.Linear(16, 16)  # so that the stream carries a gradient
     graph = walk(layer(below(X)).square().mean())
     (site,) = attention_sites(graph)
-    assert normalised_stream(graph, site) is said
+    stream = joined_stream(users(graph), site)
+    assert stream is not None and stream.normalised is said
 
 
 def test_without_a_skip_there_is_no_stream() -> None:
     graph = walk(Written(causal)(X).square().mean())
-    assert normalised_stream(graph, attention_sites(graph)[0]) is None
+    assert joined_stream(users(graph), attention_sites(graph)[0]) is None

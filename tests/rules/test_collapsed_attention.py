@@ -8,7 +8,7 @@ from headwater.records import AttentionRecord, HeadRecord, Measurement
 from headwater.rules.collapsed_attention import check
 from tests.rules.build import chain
 
-SHARP = AttentionRecord("", None, 16, 16, 0.01, 0.004, 0.98, 1.0, 0.9, 1e-3, 1e-3, 1e-2, 1e-2)
+SHARP = AttentionRecord("", None, 16, 16, 0.01, 0.004, 0.98, 1.0, 0.9, 1e-3, 1e-3, 1e-2, 1e-2, runners_up=0.002)
 
 
 def attending(*one_hot: float | None, fit: float | None = 0.97, keys: int = 16) -> Measurement:
@@ -35,6 +35,14 @@ def test_what_has_learnt_to_be_sharp_is_silent():
 
 def test_half_sharp_rows_are_silent():
     assert check(attending(0.67, 0.68)) is None
+
+
+@pytest.mark.parametrize("rest", [0.46, 0.9, None])
+def test_rows_that_look_at_the_one_key_that_stands_out_are_silent(rest: float | None):
+    """A head built or taught to copy: without its winner a row is about even."""
+    sharp = attending(0.97, 0.99)
+    records = tuple(replace(each, runners_up=rest) for each in sharp.attention)
+    assert check(replace(sharp, attention=records)) is None
 
 
 def test_few_keys_and_rows_without_a_choice_are_silent():

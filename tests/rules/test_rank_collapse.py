@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from headwater.records import AttentionRecord, HeadRecord, Measurement
 from headwater.rules.rank_collapse import chains, check
 from tests.rules.build import chain
@@ -12,7 +14,9 @@ EVEN = AttentionRecord("", None, 16, 16, 2.6, 0.95, 0.0, 0.0, 0.9, 1e-3, 1e-3, 1
 def attending(
     *spreads: float | None, fit: float | None = 0.97, name: str = "blocks.{}.mix", **last: float
 ) -> Measurement:
-    records = [replace(EVEN, name=name.format(i), token_spread=spread) for i, spread in enumerate(spreads)]
+    records = [
+        replace(EVEN, name=name.format(i), token_spread=spread, token_share=spread) for i, spread in enumerate(spreads)
+    ]
     records[-1] = replace(records[-1], **last)
     return replace(chain(), attention=tuple(records), head=HeadRecord(fit=fit))
 
@@ -21,7 +25,7 @@ STARVED = {"query_gradient": 1e-8, "key_gradient": 1e-9}
 
 
 def test_equal_positions_and_starved_queries_are_an_error():
-    found = check(attending(0.9, 0.3, 0.02, 1e-3, 1e-5, **STARVED))
+    found = check(attending(0.9, 0.3, 0.04, 1e-3, 1e-5, **STARVED))
     assert found is not None and found.severity == "error"
     assert found.where.module == "blocks.3.mix"
     assert "1e-5 is left at the last of 5 attentions" in found.message
@@ -67,6 +71,34 @@ def test_encoder_and_decoder_are_judged_each_for_itself():
     assert [len(each) for each in chains(both.attention)] == [4, 3]
     found = check(both)
     assert found is not None and found.where.module == "encoder.2.mix"
+
+
+def test_a_vector_that_all_positions_share_is_silent():
+    """A large bias hides the differences, and takes none away."""
+    shared = attending(0.9, 0.8, 0.01, 0.008, 0.008, **STARVED)
+    records = tuple(replace(each, token_share=0.85) for each in shared.attention)
+    assert check(shared) is not None
+    assert check(replace(shared, attention=records)) is None
+
+
+def test_with_one_sample_the_spread_is_judged():
+    alone = attending(0.9, 0.3, 0.02, 1e-3, 1e-5, **STARVED)
+    records = tuple(replace(each, token_share=None) for each in alone.attention)
+    found = check(replace(alone, attention=records))
+    assert found is not None and found.severity == "error"
+
+
+def test_small_but_steady_gradients_of_queries_are_no_effect():
+    """Drawn with a deviation of 0.02, queries and keys start with 1e-6 of the values' gradient, all along."""
+    small = attending(0.9, 0.3, 0.02, 1e-3, 1e-5)
+    records = tuple(replace(each, query_gradient=1e-8, key_gradient=1e-8) for each in small.attention)
+    found = check(replace(small, attention=records))
+    assert found is not None and found.severity == "warning"
+
+
+@pytest.mark.parametrize(("left", "fires"), [(0.04, False), (0.02, True)])
+def test_the_threshold_lies_between_what_learns_late_and_what_does_not(left: float, fires: bool):
+    assert (check(attending(0.9, 0.5, 0.1, left * 0.9)) is not None) is fires
 
 
 def test_post_norm_is_named_and_answered():

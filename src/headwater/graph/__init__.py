@@ -1,6 +1,6 @@
 """Reads the autograd graph: nodes in order, kinds of operation, owners (module, source line). No numbers."""
 
-from headwater.graph.attention import AttentionSite, attention_sites, normalised_stream
+from headwater.graph.attention import AttentionSite, attention_sites, joined_stream, users
 from headwater.graph.kinds import kind_of, role_of
 from headwater.graph.owners import Owners, owners, source_line, source_lines
 from headwater.graph.walk import Graph, GraphOp, walk
@@ -11,11 +11,12 @@ __all__ = [
     "GraphOp",
     "Owners",
     "attention_sites",
+    "joined_stream",
     "kind_of",
-    "normalised_stream",
     "owners",
     "role_of",
     "source_line",
     "source_lines",
+    "users",
     "walk",
 ]

@@ -33,12 +33,14 @@ class AttentionSite:
     Attributes:
         core: the fused operation, or the softmax.
         query, key, value: the operands.
+        between: what stands between the scores and the softmax, where attention is written out.
     """
 
     core: GraphOp
     query: Operand
     key: Operand
     value: Operand
+    between: tuple[GraphOp, ...] = ()
 
     @property
     def fused(self) -> bool:
@@ -52,48 +54,53 @@ def attention_sites(graph: Graph) -> tuple[AttentionSite, ...]:
     An attention written out is a softmax whose input comes from a batched product of two signals (queries and keys),
     and whose output enters another one (with the values). Mixture weights, gates and class probabilities do neither.
     """
-    users: list[list[Operand]] = [[] for _ in graph.ops]
+    uses: list[list[Operand]] = [[] for _ in graph.ops]
     for op in graph.ops:
         for slot, to in op.edges:
-            users[to].append(Operand(op, slot))
-    found = (_site(graph, users, op) for op in reversed(graph.ops))
+            uses[to].append(Operand(op, slot))
+    found = (_site(graph, uses, op) for op in reversed(graph.ops))
     return tuple(site for site in found if site is not None)
 
 
-def _site(graph: Graph, users: list[list[Operand]], op: GraphOp) -> AttentionSite | None:
+def _site(graph: Graph, uses: list[list[Operand]], op: GraphOp) -> AttentionSite | None:
     if op.kind.startswith(FUSED):
         return AttentionSite(op, Operand(op, 0), Operand(op, 1), Operand(op, 2))
     if op.kind not in _SOFTMAX:
         return None
-    scores, used = _scores(graph, op), _product_above(users, op)
-    if scores is None or used is None:
+    path, used = _to_the_scores(graph, op), _product_above(uses, op)
+    if path is None or used is None:
         return None
+    *between, scores = path
     query, key = _PRODUCTS[scores.kind]
     (value,) = set(_PRODUCTS[used.op.kind]) - {used.slot}
-    return AttentionSite(op, Operand(scores, query), Operand(scores, key), Operand(used.op, value))
+    return AttentionSite(op, Operand(scores, query), Operand(scores, key), Operand(used.op, value), tuple(between))
 
 
-def _scores(graph: Graph, softmax: GraphOp) -> GraphOp | None:
-    """The product that made the scores, behind scale, mask and bias."""
-    frontier, seen = [softmax], {softmax.index}
+def _to_the_scores(graph: Graph, softmax: GraphOp) -> list[GraphOp] | None:
+    """The operations from the softmax, without it, down to the product that made the scores."""
+    frontier, above = [softmax], {softmax.index: softmax}
     while frontier:
         op = frontier.pop()
         for _, to in op.edges:
             below = graph.ops[to]
             if below.kind in _PRODUCTS and len(below.edges) > 1:
-                return below
-            if below.kind in _TO_THE_SCORES and to not in seen:
-                seen.add(to)
+                path = [below]
+                while op is not softmax:
+                    path.append(op)
+                    op = above[op.index]
+                return path[::-1]
+            if below.kind in _TO_THE_SCORES and to not in above:
+                above[to] = op
                 frontier.append(below)
     return None
 
 
-def _product_above(users: list[list[Operand]], softmax: GraphOp) -> Operand | None:
+def _product_above(uses: list[list[Operand]], softmax: GraphOp) -> Operand | None:
     """The product that weighs the values, and the slot by which the weights enter it."""
     frontier, seen = [softmax], {softmax.index}
     while frontier:
         op = frontier.pop()
-        for user in users[op.index]:
+        for user in uses[op.index]:
             if user.op.kind in _PRODUCTS:
                 return user if user.slot in _PRODUCTS[user.op.kind] else None
             if user.op.kind in _TO_THE_VALUES and user.op.index not in seen:
@@ -102,26 +109,47 @@ def _product_above(users: list[list[Operand]], softmax: GraphOp) -> Operand | No
     return None
 
 
-def normalised_stream(graph: Graph, site: AttentionSite) -> bool | None:
-    """Whether the sum of the attention's output and the stream goes into a normalisation, and nowhere else.
+@dataclass(frozen=True)
+class Stream:
+    """Where the output of an attention joins the stream around it.
 
-    So it is with post-norm; with pre-norm the sum also goes around the next branch. ``None`` where no such sum follows.
+    Attributes:
+        op: the sum.
+        normalised: whether the sum goes into a normalisation, and nowhere else. So it is with post-norm; with pre-norm
+            it also goes around the next branch. ``None`` where no normalisation follows.
     """
-    users: list[list[GraphOp]] = [[] for _ in graph.ops]
+
+    op: GraphOp
+    normalised: bool | None
+
+
+def users(graph: Graph) -> list[list[GraphOp]]:
+    """Returns, for each operation, those that take its result."""
+    found: list[list[GraphOp]] = [[] for _ in graph.ops]
     for op in graph.ops:
         for _, to in op.edges:
-            users[to].append(op)
+            found[to].append(op)
+    return found
+
+
+def joined_stream(above: list[list[GraphOp]], site: AttentionSite) -> Stream | None:
+    """Returns the sum that takes the attention's output; ``None`` where no such sum follows.
+
+    Args:
+        above: as `users` returns it.
+        site: an attention of the same graph.
+    """
     op = site.value.op
-    while len(users[op.index]) == 1:
-        op = users[op.index][0]
+    while len(above[op.index]) == 1:
+        op = above[op.index][0]
         if op.kind == "Add" and len(op.edges) > 1:
-            onward = [_past_layout(users, user) for user in users[op.index]]
+            onward = [_past_layout(above, user) for user in above[op.index]]
             normalised = [user.kind in NORMALISATIONS for user in onward]
-            return all(normalised) if any(normalised) else None
+            return Stream(op, all(normalised) if any(normalised) else None)
     return None
 
 
-def _past_layout(users: list[list[GraphOp]], op: GraphOp) -> GraphOp:
-    while op.kind in _LAYOUT and len(users[op.index]) == 1:
-        op = users[op.index][0]
+def _past_layout(above: list[list[GraphOp]], op: GraphOp) -> GraphOp:
+    while op.kind in _LAYOUT and len(above[op.index]) == 1:
+        op = above[op.index][0]
     return op

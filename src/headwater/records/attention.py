@@ -25,6 +25,16 @@ class AttentionRecord:
         normalised_stream: whether the stream that the attention joins is itself normalised (post-norm) or only its
             branch (pre-norm); ``None`` where it joins no stream, or there is no normalisation.
         file, line: the user's source line, when it is known.
+        fused: whether one operation computes it, or a softmax between two matrix products.
+        heads: how many; ``None`` where they are not told from the samples.
+        one_hot_by_head: `one_hot` of each head.
+        runners_up: mean relative entropy of the one-hot rows without the key that they look at: near 1 when that key
+            alone stands out, near 0 when all logits are far apart; ``None`` without such rows.
+        token_share: ``|v - mean over the positions|_F / |v - mean over samples and positions|_F``: of what varies at
+            all, the part that varies within a sample; a vector that all hold does not count. ``None`` for one sample.
+        token_cosine: mean cosine between the values of two positions.
+        mixed_spread: as `token_spread`, of what the queries get: the values, averaged by the rows.
+        stream_gradient: norm of the gradient on the stream where the attention joins it.
     """
 
     name: str
@@ -43,3 +53,11 @@ class AttentionRecord:
     normalised_stream: bool | None = None
     file: str | None = None
     line: int | None = None
+    fused: bool = True
+    heads: int | None = None
+    one_hot_by_head: tuple[float, ...] = ()
+    runners_up: float | None = None
+    token_share: float | None = None
+    token_cosine: float | None = None
+    mixed_spread: float | None = None
+    stream_gradient: float | None = None

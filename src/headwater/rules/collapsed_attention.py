@@ -6,8 +6,9 @@ and keys cannot find out that another key would have been better, and stay with 
 ## What it means
 
 Trained attention may be sharp: a head that copies the previous token puts nearly all weight on it, and that is what it
-has learnt. Collapse is sharpness *without* learning: most rows of a layer are one-hot while the outputs do not fit the
-targets better than targets of other samples. Above a collapsed layer the network mixes positions at random.
+has learnt, or what it was built for. There one key stands out and the others are about even. Collapse is sharpness by
+*size*: all logits are far apart, so that without its winner a row would be one-hot again, and the outputs do not fit
+the targets better than targets of other samples. Above a collapsed layer the network mixes positions at random.
 
 It comes from logits that are too large: scores that are not divided by the square root of the head's width, queries and
 keys drawn too wide, inputs that are not normalised, or a step that was far too long.
@@ -19,6 +20,7 @@ of one head on one sample) that may look at more than one key:
 
     entropy   H = -sum_j p_j ln p_j, and H / ln n with n allowed keys
     one-hot   max_j p_j > 0.99
+    rest      H / ln (n - 1) of the one-hot rows without the key that they look at
     fit       loss / (loss with each sample's targets exchanged for another's), at the last step
 
 ## Thresholds
@@ -26,11 +28,12 @@ of one head on one sample) that may look at more than one key:
 | what | value | source |
 | --- | --- | --- |
 | layer | 80 % of its rows one-hot | measured: at 45 % a two-layer network trained as fast as ever, at 83 % not at all |
+| by size | rest < 0.2 | at most 0.1 for normal logits with 80 % one-hot rows (computed); learnt: 0.46 and more |
 | keys | at least 4 | with fewer a sharp row is likely by chance |
 | silent | fit < 0.5 | it has learnt to be sharp |
 | error | half of the attentions, and fit > 0.9 | nothing was learnt |
 
-Exempt are rows with one allowed key (the first of a causal mask).
+Exempt are rows with one allowed key (the first of a causal mask, or a sequence of one token and padding).
 
 ## What to do
 
@@ -60,6 +63,9 @@ CODE, NAME = "HW303", "collapsed-attention"
 
 ONE_HOT = 0.8
 """Share of a layer's rows; measured on two-layer networks: 0.45 trains as 0 does, 0.83 does not train."""
+BY_SIZE = 0.2
+"""Relative entropy of the rest: logits from a normal distribution that make 80 % of the rows one-hot leave 0.1 at most,
+heads that have learnt 0.46 at least."""
 LEAST_KEYS = 4
 """Below, a row is one-hot by chance too often."""
 LEARNT, NOTHING_LEARNT = 0.5, 0.9
@@ -72,7 +78,7 @@ def check(measurement: Measurement) -> Finding | None:
     """Looks for attentions that are one-hot although nothing was learnt."""
     fit = measurement.head.fit
     judged = [each for each in measurement.attention if each.keys >= LEAST_KEYS and each.one_hot is not None]
-    found = [each for each in judged if (each.one_hot or 0.0) >= ONE_HOT]
+    found = [each for each in judged if _one_hot(each) >= ONE_HOT and _by_size(each)]
     if not found or (fit is not None and fit < LEARNT):
         return None
     worst = max(found, key=_one_hot)
@@ -83,6 +89,7 @@ def check(measurement: Measurement) -> Finding | None:
         "one-hot rows": _one_hot(worst),
         "entropy": worst.entropy or 0.0,
         "relative entropy": worst.relative_entropy or 0.0,
+        "relative entropy of the rest": worst.runners_up or 0.0,
         "collapsed attentions": len(found),
         "attentions": len(judged),
     }
@@ -102,6 +109,11 @@ def check(measurement: Measurement) -> Finding | None:
         evidence=evidence,
         remedies=("scale-logits", "normalise-queries", "init-matched", "lower-rate"),
     )
+
+
+def _by_size(record: AttentionRecord) -> bool:
+    """Whether the rows would be one-hot without their winner too."""
+    return record.runners_up is not None and record.runners_up < BY_SIZE
 
 
 def _one_hot(record: AttentionRecord) -> float:
