@@ -23,7 +23,7 @@ STARVED = {"query_gradient": 1e-8, "key_gradient": 1e-9}
 def test_equal_positions_and_starved_queries_are_an_error():
     found = check(attending(0.9, 0.3, 0.02, 1e-3, 1e-5, **STARVED))
     assert found is not None and found.severity == "error"
-    assert found.where.module == "blocks.3.mix"
+    assert found.where.module == "blocks.2.mix"
     assert "1e-5 is left at the last of 5 attentions" in found.message
 
 
