@@ -39,9 +39,9 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # A step with an exploded gradient kills ReLUs and saturates sigmoids for good, and ends in infinity.
     "HW102": ("HW701", "HW302", "HW301", "HW602", "HW103", "HW505", *_RATES),
     # Equal positions leave queries and keys without a gradient, and what reaches the loss alike for all samples.
-    "HW104": ("HW101", "HW103", "HW602", *_RATES),
+    "HW104": ("HW101", "HW103", "HW602", "HW401", "HW403"),
     # Flat rows of a softmax starve what lies below queries and keys.
-    "HW303": ("HW101", "HW103", "HW104", "HW602", *_RATES),
+    "HW303": ("HW101", "HW103", "HW104", "HW602", "HW401", "HW403"),
     # A gradient below the numbers of its format is exactly zero for the weights.
     "HW502": ("HW602", *_RATES),
     # Small factors shrink the forward signal as well, and here and there the gradient to zero; where the signal has
@@ -63,8 +63,9 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "HW503": ("HW501", *_RATES),
     "HW501": _RATES,
     "HW504": _RATES,
-    # A step that is too long ends in infinity, or in a place where the answer no longer depends on the input.
-    "HW402": ("HW701", "HW103", "HW602"),
+    # A step that is too long ends in infinity, or in a place where the answer no longer depends on the input, or where
+    # attention is one-hot. It counts only if a smaller rate trains: then attention was not so from the start.
+    "HW402": ("HW701", "HW103", "HW602", "HW303", "HW104"),
 }
 """Code -> codes that it explains when both are present. The order is that of roots of equal severity."""
 

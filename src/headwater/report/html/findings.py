@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from headwater.records import REMEDIES, Finding
 from headwater.report import words
 from headwater.report.account import other_evidence
 from headwater.report.html.account import account
-from headwater.report.html.svg import safe
+from headwater.report.html.svg import prose, safe
 from headwater.report.verdict import roots
 
 
@@ -24,16 +22,11 @@ def _card(finding: Finding, consequences: list[Finding]) -> str:
     explained = account(finding.explanation) if finding.explanation is not None else ""
     return (
         f'<article class="finding {safe(finding.severity)}">{_head(finding, "h3")}'
-        f'<p class="message">{_prose(finding.message)}</p><p class="cause">{_prose(finding.cause)}</p>'
+        f'<p class="message">{prose(finding.message)}</p><p class="cause">{prose(finding.cause)}</p>'
         f"{explained}{_evidence(finding)}{_advice(finding)}{_under(consequences)}"
         f'<p class="explain"><code>headwater explain {safe(finding.code)}</code> shows the page behind it.</p>'
         "</article>"
     )
-
-
-def _prose(text: str) -> str:
-    """A sentence whose numbers stay with their per cent signs at the end of a line."""
-    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", safe(text))
 
 
 def _head(finding: Finding, heading: str) -> str:
@@ -67,7 +60,7 @@ def _advice(finding: Finding) -> str:
 
 def _under(consequences: list[Finding]) -> str:
     items = "".join(
-        f'<li class="{safe(each.severity)}">{_head(each, "h5")}<p class="message">{_prose(each.message)}</p></li>'
+        f'<li class="{safe(each.severity)}">{_head(each, "h5")}<p class="message">{prose(each.message)}</p></li>'
         for each in consequences
     )
     return f'<h4>It explains</h4><ul class="under">{items}</ul>' if items else ""

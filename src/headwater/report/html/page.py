@@ -20,7 +20,7 @@ from headwater.report import words
 from headwater.report.html.findings import findings_section
 from headwater.report.html.gains import draw_gains
 from headwater.report.html.profile import draw_profile, has_level
-from headwater.report.html.svg import NARROW, WIDE, safe
+from headwater.report.html.svg import NARROW, WIDE, prose, safe
 from headwater.report.html.table import table_section
 from headwater.report.html.through_time import through_time_figures
 from headwater.report.verdict import verdict
@@ -44,7 +44,7 @@ def render(report: Report) -> str:
         "tone": said.tone,
         "sign": _SIGNS[said.tone],
         "headline": safe(said.headline),
-        "message": safe(leading.message if leading and not report.healthy else said.gradient),
+        "message": prose(leading.message if leading and not report.healthy else said.gradient),
         "facts": _facts(measurement),
         "pictures": _pictures(report),
         "findings": findings_section(report.findings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -55,6 +56,11 @@ def safe(said: str) -> str:
     return escape(printable(said), quote=True)
 
 
+def prose(text: str) -> str:
+    """A sentence whose numbers stay with their per cent signs at the end of a line."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", safe(text))
+
+
 def drawing(plot: Plot, title: str, description: str, *children: str) -> str:
     """The whole picture, named for those who cannot see it."""
     frame = plot.frame
@@ -83,8 +89,8 @@ def up(plot: Plot, value: float) -> float:
     return frame.height - frame.bottom - position(plot.axis, value) * (frame.height - frame.top - frame.bottom)
 
 
-def grid(plot: Plot, what: str, names: tuple[str, str]) -> str:
-    """Grid lines with their numbers, the axis of depth, and the names of what stands at its ends."""
+def grid(plot: Plot, what: str, names: tuple[str, str], along: str = "layer") -> str:
+    """Grid lines with their numbers, the axis of depth (or time), and the names of what stands at its ends."""
     frame = plot.frame
     right, base = frame.width - frame.right, frame.height - frame.bottom
     parts: list[str] = []
@@ -93,7 +99,7 @@ def grid(plot: Plot, what: str, names: tuple[str, str]) -> str:
         parts.append(element("line", class_="grid", x1=frame.left, x2=right, y1=y, y2=y))
         parts.append(label(written, class_="tick end", x=frame.left - 8, y=y + 4))
     parts.append(element("line", class_="axis", x1=frame.left, x2=right, y1=base, y2=base))
-    parts.append(label("layer", class_="tick end", x=frame.left - 8, y=base + 17))
+    parts.append(label(along, class_="tick end", x=frame.left - 8, y=base + 17))
     parts += [label(f"{depth}", class_="tick middle", x=across(plot, depth), y=base + 17) for depth in depths(plot)]
     parts.append(label(what, class_="what", x=4, y=14))
     if names[0] != names[1]:

@@ -46,7 +46,7 @@ def _draw(profile: TimeProfile, frame: Frame) -> str:
         plot,
         f"The gradient through time in {title(profile)}",
         f"{gain}, from step {profile.length} back to step 1.",
-        grid(plot, "gradient beside the last step's, by step", ("", "")),
+        grid(plot, "gradient beside the last step's", ("", ""), along="step"),
         element("line", class_="level", x1=frame.left, x2=frame.width - frame.right, y1=level, y2=level),
         element("polyline", class_="trunk", points=line),
         backward(plot),
