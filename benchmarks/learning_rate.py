@@ -25,7 +25,7 @@ from benchmarks.detection.problem import Factory, Problem, fit
 from benchmarks.detection.tasks import TASKS, make_problem
 from benchmarks.tables import markdown, write
 from headwater import diagnose
-from headwater.measure.sharpness import sharpness
+from headwater.measure.learning_rate.sharpness import sharpness
 from headwater.range_test import range_test
 from headwater.records.numbers import number
 

@@ -93,7 +93,7 @@ def diagnose(
                 found,
                 rate=look_at_rate(
                     found,
-                    result,
+                    result.progress,
                     its_optimizer,
                     lambda: training_copy(model, optimizer),
                     objective,

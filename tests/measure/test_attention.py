@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from headwater.graph import owners, walk
 from headwater.measure.attention import Attention
-from headwater.measure.head import fit
+from headwater.measure.fit import outputs_fit
 from headwater.measure.trace import backward, itemise, parameter_names
 from headwater.records import AttentionRecord
 
@@ -105,10 +105,10 @@ def test_grouped_queries_share_keys() -> None:
 def test_fit_is_one_by_chance_and_none_of_the_scale() -> None:
     torch.manual_seed(0)
     outputs, targets = torch.randn(512, 10), torch.randint(0, 10, (512,))
-    assert fit(F.cross_entropy, outputs, targets) == pytest.approx(1.0, abs=0.1)
+    assert outputs_fit(F.cross_entropy, outputs, targets) == pytest.approx(1.0, abs=0.1)
     learnt = 5.0 * F.one_hot(targets, 10).float()
-    found = fit(F.cross_entropy, learnt, targets)
+    found = outputs_fit(F.cross_entropy, learnt, targets)
     assert found is not None and found < 0.05
-    assert fit(lambda o, y: 1e6 * F.cross_entropy(o, y), learnt, targets) == pytest.approx(found)
-    assert fit(None, outputs, targets) is None
-    assert fit(F.cross_entropy, {"logits": outputs}, targets) is None
+    assert outputs_fit(lambda o, y: 1e6 * F.cross_entropy(o, y), learnt, targets) == pytest.approx(found)
+    assert outputs_fit(None, outputs, targets) is None
+    assert outputs_fit(F.cross_entropy, {"logits": outputs}, targets) is None

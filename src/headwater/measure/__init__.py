@@ -1,12 +1,18 @@
 """torch -> Measurement: norms, the trace, layers and profile, units, signals, updates, precision, the probation."""
 
-from headwater.measure.arms import Course, seed_all, set_rate, training_step
 from headwater.measure.assemble import held_names, measurement, optimizer_record
 from headwater.measure.guard import untouched
+from headwater.measure.learning_rate import (
+    Course,
+    look_at_rate,
+    seed_all,
+    set_rate,
+    sharpness_at_start,
+    training_step,
+)
 from headwater.measure.objective import Objective, batch_size, take
 from headwater.measure.optimizers import copied
 from headwater.measure.probation import probation
-from headwater.measure.rate import look_at_rate, sharpness_at_start
 from headwater.measure.trace import trace
 from headwater.measure.updates import Updates
 

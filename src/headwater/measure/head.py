@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,25 +25,6 @@ def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
     """
     ops = tuple(_head_op(graph, trace, index) for index in _above_layers(trace)[:_MOST_OPS])
     return _with_targets(_with_output(HeadRecord(ops), outputs), targets)
-
-
-def fit(loss_fn: Callable[[Any, Any], torch.Tensor] | None, outputs: Any, targets: Any) -> float | None:
-    """Returns the loss over the loss with the targets of other samples of the batch.
-
-    A ratio, so that neither the scale of the loss nor its reduction matters. Near one the outputs do not follow the
-    targets; near zero they fit them. ``None`` where outputs or targets are not one tensor each, over the same batch.
-    """
-    if loss_fn is None or not isinstance(outputs, torch.Tensor) or not isinstance(targets, torch.Tensor):
-        return None
-    if targets.dim() == 0 or outputs.dim() == 0 or len(targets) < 2 or len(targets) != len(outputs):
-        return None
-    outputs = outputs.detach()
-    try:
-        own = float(loss_fn(outputs, targets))
-        others = float(loss_fn(outputs, targets.roll(len(targets) // 2, dims=0)))
-    except RuntimeError:  # it differentiates the outputs, or holds on to the pass that they came from
-        return None
-    return own / others if others > 0 and math.isfinite(own / others) else None
 
 
 def _above_layers(trace: Trace) -> list[int]:

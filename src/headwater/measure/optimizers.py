@@ -1,12 +1,16 @@
-"""Copies of an optimizer that drive copies of its parameters, and small questions to an optimizer."""
+"""Copies of an optimizer that drive copies of its parameters, its step, and small questions to it."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from typing import Any, cast
 
+import torch
 from torch.optim import Optimizer
+
+from headwater.errors import OptimizerError
 
 
 def copied(optimizer: Optimizer, memo: dict[int, Any], *, hooks: bool) -> Optimizer:
@@ -49,3 +53,25 @@ def adaptive(optimizer: Optimizer) -> bool:
     """
     known = any(_NORMALISED & set(state) for state in cast("dict[Any, dict[str, Any]]", optimizer.state).values())
     return known or type(optimizer).__name__ in _SIGNS
+
+
+def optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
+    """Takes one step; an optimizer that evaluates the loss itself (LBFGS) gets a closure that does so."""
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    step = cast(Any, optimizer).step
+    try:
+        if needs_closure(optimizer):
+            step(closure)
+        else:
+            step()
+    except Exception as error:
+        raise OptimizerError(
+            f"The step of {type(optimizer).__name__} raised {type(error).__name__}: {error}\nIt must be able to "
+            "step over the model's parameters as they are; sparse gradients need SGD, Adagrad or SparseAdam."
+        ) from error

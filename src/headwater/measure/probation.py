@@ -11,25 +11,24 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from headwater.errors import OptimizerError
 from headwater.graph import Graph, GraphOp, Owners, owners, source_lines, walk
 from headwater.measure.attention import Attention, with_lines
-from headwater.measure.head import fit, head
+from headwater.measure.fit import outputs_fit
+from headwater.measure.head import head
 from headwater.measure.layers import layers, uses
+from headwater.measure.learning_rate import Progress
 from headwater.measure.norms import frobenius
 from headwater.measure.objective import Objective
-from headwater.measure.optimizers import needs_closure
-from headwater.measure.preactivations import Moments, PreActivations
+from headwater.measure.optimizers import optimise
 from headwater.measure.precision import Precision
-from headwater.measure.prediction import Expected, Predictions
+from headwater.measure.prediction import Expected, Moments, PreActivations, Predictions
 from headwater.measure.profile import profile
-from headwater.measure.progress import Progress
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.through_time import ThroughTime
@@ -132,7 +131,7 @@ def probation(
         last = step == steps - 1
         trace = _measure(model, run, result, fresh=step < len(batches), step=step, last=last)
         if last and result.attention:
-            result.head = replace(result.head, fit=fit(objective.loss_fn, run.outputs, run.targets))
+            result.head = replace(result.head, fit=outputs_fit(objective.loss_fn, run.outputs, run.targets))
         result.steps.append(_step_record(step, trace))
         precision.before_step(trace)
         updates.before_step()
@@ -153,28 +152,6 @@ def probation(
     _look_longer(model, objective, more, result)
     precision.look(objective, batches[0])
     return result
-
-
-def optimise(optimizer: Optimizer, loss: Callable[[], torch.Tensor]) -> None:
-    """Takes one step; an optimizer that evaluates the loss itself (LBFGS) gets a closure that does so."""
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = loss()
-        value.backward()
-        return value
-
-    step = cast(Any, optimizer).step
-    try:
-        if needs_closure(optimizer):
-            step(closure)
-        else:
-            step()
-    except Exception as error:
-        raise OptimizerError(
-            f"The step of {type(optimizer).__name__} raised {type(error).__name__}: {error}\nIt must be able to "
-            "step over the model's parameters as they are; sparse gradients need SGD, Adagrad or SparseAdam."
-        ) from error
 
 
 def _check(loss: Any, step: int) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from headwater.measure.fit import model_fit
 from headwater.measure.objective import Objective
-from headwater.measure.precision.fit import fit
 from headwater.measure.precision.underflow import lost_gradients, suspicious
 from headwater.measure.trace import trace
 
@@ -82,10 +82,10 @@ def test_fit_tells_a_network_that_has_learnt_from_one_that_has_not() -> None:
     guesses.weight.data = torch.tensor([[0.0, 0.1, 0.1, 0.0, 0.0]])
     for factor in (1.0, 1e-9):
         objective = Objective(lambda o, t, f=factor: f * nn.functional.mse_loss(o, t))
-        assert fit(knows, objective, (data, y)) == pytest.approx(0.0, abs=1e-4)
-        assert fit(guesses, objective, (data, y)) == pytest.approx(1.0, abs=0.05)
+        assert model_fit(knows, objective, (data, y)) == pytest.approx(0.0, abs=1e-4)
+        assert model_fit(guesses, objective, (data, y)) == pytest.approx(1.0, abs=0.05)
 
 
 def test_fit_is_not_known_without_targets() -> None:
-    assert fit(nn.Linear(2, 1), Objective(step=lambda m, b: m(b).sum()), torch.ones(3, 2)) is None
-    assert fit(nn.Linear(2, 1), Objective(step=lambda m, b: m(b["x"]).sum()), {"x": torch.ones(3, 2)}) is None
+    assert model_fit(nn.Linear(2, 1), Objective(step=lambda m, b: m(b).sum()), torch.ones(3, 2)) is None
+    assert model_fit(nn.Linear(2, 1), Objective(step=lambda m, b: m(b["x"]).sum()), {"x": torch.ones(3, 2)}) is None

@@ -29,7 +29,7 @@ def values(graph: Graph, site: AttentionSite) -> torch.Tensor | None:
         return None
     heads = _heads(graph, site, value) if value.dim() == 3 else 1
     if value.dim() == 3 and len(value) % heads == 0:
-        value = value.unflatten(0, (-1, heads))
+        value = value.view(-1, heads, *value.shape[1:])
     return sampled(value).float()
 
 

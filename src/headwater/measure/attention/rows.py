@@ -98,12 +98,13 @@ def judge(maps: Maps) -> Rows:
     hot = (rows.amax(dim=-1) > ONE_HOT) & free
     per_map = hot.sum(dim=-1) / free.sum(dim=-1).clamp(min=1)
     by_head = hot.sum(dim=(0, -1)) / free.sum(dim=(0, -1)).clamp(min=1)
+    heads = [float(share) for share in by_head] if maps.heads is not None else []
     return Rows(
         entropy=float(entropy[free].mean()),
         relative=float((entropy[free] / maps.allowed[free].log()).mean()),
         one_hot=float(hot.sum() / free.sum()),
         collapsed=float((per_map >= COLLAPSED)[free.any(dim=-1)].float().mean()),
-        by_head=tuple(by_head.tolist()) if maps.heads is not None else (),
+        by_head=tuple(heads),
         runners_up=_runners_up(rows[hot], maps.allowed[hot]),
     )
 
@@ -153,8 +154,12 @@ def _reach(site: AttentionSite) -> float:
     query, key = saved(op, first), saved(op, second)
     if query is None or key is None:
         return math.inf
-    norms = query.float().norm(dim=-1).max() * key.float().norm(dim=-2).max()
-    return 2.0 * _scale(site) * float(norms)
+    longest = float(_norms(query, -1).max()) * float(_norms(key, -2).max())
+    return 2.0 * _scale(site) * longest
+
+
+def _norms(vectors: torch.Tensor, dim: int) -> torch.Tensor:
+    return vectors.float().square().sum(dim=dim).sqrt()
 
 
 def _scale(site: AttentionSite) -> float:

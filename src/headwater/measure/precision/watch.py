@@ -17,13 +17,13 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from headwater.measure.fit import model_fit
 from headwater.measure.norms import dense
 from headwater.measure.objective import Objective
 from headwater.measure.optimizers import adaptive, needs_closure, rate_of
 from headwater.measure.precision.clipping import Clipping
 from headwater.measure.precision.decay import LOOK, coupled_decay, decay_to_gradient, toward_zero
 from headwater.measure.precision.epsilon import epsilon_effect, epsilon_of
-from headwater.measure.precision.fit import fit
 from headwater.measure.precision.intended import Intended
 from headwater.measure.precision.underflow import Lost, is_narrow, lost_gradients, narrowest, suspicious
 from headwater.measure.updates import Updates
@@ -116,7 +116,7 @@ class Precision:
         ruled = any(share > _HALF and kept < _KEPT for share, kept in self._effects.values())
         lost = any(along < _HALF * size for seen in self._seen.values() for _, along, size, _ in seen.captured[-1:])
         if ruled or lost or any(seen.toward_zero is not None for seen in self._seen.values()):
-            self._fit = fit(self._model, objective, batch)
+            self._fit = model_fit(self._model, objective, batch)
 
     def record(self, judged: Sequence[int]) -> PrecisionRecord:
         """Puts the record together, over the judged steps."""

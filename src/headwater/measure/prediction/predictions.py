@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.graph import GraphOp
-from headwater.measure.factors import activation, factor
 from headwater.measure.layers import Use, path_to_next_layer
-from headwater.measure.preactivations import Moments
+from headwater.measure.prediction.factors import activation, factor
+from headwater.measure.prediction.preactivations import Moments
 from headwater.measure.structure import Structure
 from headwater.records import GainParts, Trace
 from headwater.theory import Activation

@@ -11,11 +11,11 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from headwater.measure.arms import Course, Twins, knows, run, set_rate, stand_still
+from headwater.measure.learning_rate.arms import Course, Twins, knows, run, set_rate, stand_still
+from headwater.measure.learning_rate.progress import Progress
+from headwater.measure.learning_rate.sharpness import Sharpness, sharpness
 from headwater.measure.objective import Objective
-from headwater.measure.optimizers import rate_of
-from headwater.measure.probation import Probation, optimise
-from headwater.measure.sharpness import Sharpness, sharpness
+from headwater.measure.optimizers import optimise, rate_of
 from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord, clearly_falls
 
 LENGTH, LEAST = 3, 8
@@ -43,7 +43,7 @@ FAST = 0.25
 
 def look_at_rate(
     found: Measurement,
-    result: Probation,
+    its_progress: Progress | None,
     optimizer: Optimizer,
     twins: Twins,
     objective: Objective,
@@ -57,7 +57,7 @@ def look_at_rate(
 
     Args:
         found: what the probation showed.
-        result: what it left behind.
+        its_progress: what one step of it did to the loss; `None` when it was not looked at.
         optimizer: of the probation.
         twins: makes the start anew.
         objective: turns a batch into a loss.
@@ -69,11 +69,11 @@ def look_at_rate(
     Returns:
         ``None`` when the optimizer has no rate, or the rate is zero.
     """
-    record = _first_look(found, result, optimizer)
+    record = _first_look(found, its_progress, optimizer)
     if record is None:
         return None
-    steps = LENGTH * max(len(result.steps), LEAST)
-    course = Course(twins, objective, batches, steps, seed, _teller(progress, len(result.steps), steps))
+    steps = LENGTH * max(len(found.steps), LEAST)
+    course = Course(twins, objective, batches, steps, seed, _teller(progress, len(found.steps), steps))
     odd, still = _is_odd(record, found), _stands_still(record, found)
     learned = knows(course) if odd or still else 0.0
     if not odd and not (still and learned > LEARNED):
@@ -88,10 +88,10 @@ def look_at_rate(
     return replace(record, sharpness=felt.value, threshold=felt.threshold, place=felt.place)
 
 
-def _first_look(found: Measurement, result: Probation, optimizer: Optimizer) -> RateRecord | None:
+def _first_look(found: Measurement, its_progress: Progress | None, optimizer: Optimizer) -> RateRecord | None:
     groups = [group for group in optimizer.param_groups if rate_of(group) is not None]
     rate = max((float(group["lr"]) for group in groups), default=0.0)
-    if rate <= 0 or result.progress is None:
+    if rate <= 0 or its_progress is None:
         return None
     # A scheduler of torch writes the rate that it was given into the group, and a one-cycle schedule its peak.
     ahead = max(float(group.get(key, 0.0)) for group in groups for key in ("initial_lr", "max_lr"))
@@ -99,8 +99,8 @@ def _first_look(found: Measurement, result: Probation, optimizer: Optimizer) -> 
     return RateRecord(
         rate=rate,
         scheduled=ahead if ahead > rate else None,
-        rho=result.progress.rho,
-        fell=result.progress.fell,
+        rho=its_progress.rho,
+        fell=its_progress.fell,
         update=median(updates) if updates else None,
     )
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import SGD, Adagrad, Adam, Optimizer, RMSprop
 
-from headwater.measure.sharpness import sharpness
-from headwater.measure.stability import bearable, preconditioner
+from headwater.measure.learning_rate.sharpness import sharpness
+from headwater.measure.learning_rate.stability import bearable, preconditioner
 
 
 class Encoder(nn.Module):

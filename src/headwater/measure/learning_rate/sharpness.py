@@ -28,7 +28,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import Optimizer
 
-from headwater.measure.stability import bearable, preconditioner
+from headwater.measure.learning_rate.stability import bearable, preconditioner
 
 MOST_PRODUCTS = 12
 """Twelve products cost 22 to 28 forward and backward passes (measured); most networks need nine."""

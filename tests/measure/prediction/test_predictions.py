@@ -12,8 +12,8 @@ from torch import nn
 
 import headwater
 from headwater.graph import walk
-from headwater.measure.factors import factor
-from headwater.measure.preactivations import PreActivations
+from headwater.measure.prediction.factors import factor
+from headwater.measure.prediction.preactivations import PreActivations
 from headwater.records import Layer
 
 INITIALISATIONS: dict[str, Callable[[torch.Tensor], object]] = {

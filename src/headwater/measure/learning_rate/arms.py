@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +20,15 @@ from torch import nn
 from torch.optim import Optimizer
 
 from headwater.errors import HeadwaterError
+from headwater.measure.fit import with_other_targets
 from headwater.measure.objective import Objective
-from headwater.measure.optimizers import rate_of
-from headwater.measure.probation import optimise
+from headwater.measure.optimizers import optimise, rate_of
 from headwater.records import RateArm
 
 COMPARED = 1 / 3
 """Share of an arm's steps, the last ones, that it is judged by."""
 _EXAMINED, _GLANCED = 4, 2
 """Batches, the last ones, on which it is seen what was learned in the end; and the first ones for a quick look."""
-
-_TARGETS = ("labels", "label", "targets", "target", "y")
 
 Twins = Callable[[], tuple[nn.Module, Optimizer]]
 """Makes a fresh copy of the model with the optimizer that drives it."""
@@ -73,7 +71,7 @@ def stand_still(course: Course) -> RateArm:
 def knows(course: Course) -> float:
     """Returns what the start has learned, by the first batches; 0 where that cannot be told."""
     batches = [course.batch(step) for step in range(_GLANCED)]
-    if any(_with_other_targets(batch) is None for batch in batches):
+    if any(with_other_targets(batch) is None for batch in batches):
         return 0.0
     model, _ = course.twins()
     return _share(course, model, batches, ())[0] or 0.0
@@ -149,32 +147,12 @@ def _share(
     course: Course, model: nn.Module, batches: Sequence[Any], start: Sequence[float]
 ) -> tuple[float | None, float | None]:
     """Share of the loss with other targets, or where there is none of the start's, that is gone; and that loss."""
-    others = [_with_other_targets(batch) for batch in batches]
+    others = [with_other_targets(batch) for batch in batches]
     unknown = any(other is None for other in others)
     level = fmean(start if unknown else [_loss(course, model, other) for other in others])
     own = fmean(_loss(course, model, batch) for batch in batches)
     share = (level - own) / abs(level) if level else math.nan
     return (share, level) if math.isfinite(share) else (None, None)
-
-
-def _with_other_targets(batch: Any) -> Any:
-    """The batch with each target replaced by its neighbour's; ``None`` when it is not clear which part that is."""
-    if isinstance(batch, Mapping):
-        named = cast("Mapping[str, Any]", batch)
-        key = next((key for key in _TARGETS if key in named), None)
-        moved = _moved(named[key]) if key else None
-        return None if moved is None else {**named, key: moved}
-    if isinstance(batch, Sequence) and len(cast("Sequence[Any]", batch)) == 2:
-        inputs, targets = cast("Sequence[Any]", batch)
-        moved = _moved(targets)
-        return None if moved is None else (inputs, moved)
-    return None
-
-
-def _moved(targets: Any) -> torch.Tensor | None:
-    if not isinstance(targets, torch.Tensor) or targets.dim() == 0 or targets.shape[0] < 2:
-        return None
-    return targets.roll(1, 0)
 
 
 def seed_all(seed: int) -> None:
