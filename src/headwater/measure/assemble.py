@@ -17,7 +17,7 @@ import headwater
 from headwater.measure.norms import frobenius
 from headwater.measure.optimizers import rate_of
 from headwater.measure.prediction import predicted
-from headwater.measure.probation import SETTLED, Probation
+from headwater.measure.probe import SETTLED, Passes
 from headwater.measure.profile import summarise
 from headwater.measure.updates import Updates
 from headwater.records import (
@@ -49,16 +49,28 @@ def _blown_up(record: StepRecord, first: StepRecord) -> bool:
 
 def measurement(
     model: nn.Module,
-    result: Probation,
+    result: Passes,
     updates: Updates,
     optimizer: OptimizerRecord,
     held: frozenset[str],
     *,
     batch_size: int,
     batches: int,
+    steps: Sequence[int] | None = None,
 ) -> Measurement:
-    """Puts the record together. `held` names the parameters that the optimizer's groups hold."""
-    steps = judged(result.steps)
+    """Puts the record together.
+
+    Args:
+        model: as it is now.
+        result: the passes.
+        updates: what the optimizer did in the steps between them.
+        optimizer: described before the steps.
+        held: names of the parameters that the optimizer's groups hold.
+        batch_size: samples in a batch.
+        batches: how many different ones there were.
+        steps: numbers of the passes that are judged; ``None``: as `judged` chooses.
+    """
+    steps = judged(result.steps) if steps is None else steps
     parameters = tuple(_parameter(name, p, result, updates, held, len(steps)) for name, p in model.named_parameters())
     found = _with_updates(_median_layers(result, steps), parameters, updates, len(steps))
     found = _with_predictions(found, result, steps)
@@ -109,7 +121,7 @@ def _middle(values: Sequence[float]) -> int:
     return sorted(range(len(values)), key=lambda i: values[i])[(len(values) - 1) // 2]
 
 
-def _median_layers(result: Probation, steps: Sequence[int]) -> tuple[Layer, ...]:
+def _median_layers(result: Passes, steps: Sequence[int]) -> tuple[Layer, ...]:
     seen: dict[str, list[Layer]] = {}
     for step in steps:
         for layer in result.layers[step]:
@@ -173,7 +185,7 @@ def _part(value: float | None, of: int) -> float | None:
     return None if value is None else value / of
 
 
-def _with_predictions(found: tuple[Layer, ...], result: Probation, steps: Sequence[int]) -> tuple[Layer, ...]:
+def _with_predictions(found: tuple[Layer, ...], result: Passes, steps: Sequence[int]) -> tuple[Layer, ...]:
     """Adds what theory expects, from the last step at or before the judged ones that was watched."""
     watched = max(step for step in result.expected if step <= steps[-1])
     paths = result.expected[watched]
@@ -189,7 +201,7 @@ def _predicted(layer: Layer, parts: GainParts) -> Layer:
 
 
 def _parameter(
-    name: str, parameter: nn.Parameter, result: Probation, updates: Updates, held: frozenset[str], last: int
+    name: str, parameter: nn.Parameter, result: Passes, updates: Updates, held: frozenset[str], last: int
 ) -> ParameterRecord:
     module = name.rpartition(".")[0]
     return ParameterRecord(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -75,14 +76,21 @@ def backward(loss: torch.Tensor, graph: Graph, observe: Observer | None = None) 
     Both sides of every operation are measured, since a hook of the user's can change a gradient between two of them;
     only operations that lay numbers out anew are trusted to keep the norm.
     """
+    with listening(graph, observe) as book:
+        loss.backward()
+    return book.read()
+
+
+@contextmanager
+def listening(graph: Graph, observe: Observer | None = None) -> Generator[NormBook]:
+    """Measures in the book what a backward pass through `graph` that runs inside hands on; it changes nothing."""
     book = NormBook()
     handles = [op.node.register_hook(_hook(op, book, observe)) for op in graph.ops if op.kind != "Input"]
     try:
-        loss.backward()
+        yield book
     finally:
         for handle in handles:
             handle.remove()
-    return book.read()
 
 
 def _hook(op: GraphOp, book: NormBook, observe: Observer | None) -> Callable[[Any, Any], None]:

@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from headwater.graph import Graph, GraphOp
+from headwater.graph import Graph, GraphOp, Owners
 from headwater.graph.kinds import ISOMETRIES, WEIGHTED
 from headwater.measure.slopes import EXACT, ONE_SIDED, SLOPES, slope
 from headwater.records import Trace, UnitsRecord
@@ -98,6 +98,12 @@ class Units:
         tally.steep |= ~(steepest <= OFF)
         tally.seen += by_unit.shape[0]
         tally.samples += by_unit.shape[0] if self._fresh else 0
+
+    def look(self, graph: Graph, learned: Owners) -> None:
+        """Adds the slopes of a forward pass over new samples that has no backward pass."""
+        self.prepare(graph, lambda op: learned.module(op.node) if op.kind != "Input" else ("", 0), fresh=True)
+        for op in graph.ops:
+            self.observe(op)
 
     def attribute(self, trace: Trace, names: Mapping[int, str]) -> None:
         """Adds the names of the feeding layers and source lines from the trace of the same pass."""
