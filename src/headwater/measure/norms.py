@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -45,8 +45,13 @@ def vector_norm(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
-    """Returns the numbers of a tensor in a strided real tensor: of a sparse one those that it stores."""
+    """Returns the numbers of a tensor in a strided real tensor.
+
+    Of a sparse tensor those that it stores; of one that is distributed over processes those that lie in this one.
+    """
     tensor = tensor.detach()
+    if hasattr(tensor, "to_local"):
+        tensor = cast(Any, tensor).to_local()
     if tensor.layout is torch.strided and not tensor.is_complex():
         return tensor if tensor.dtype not in _STORED else tensor.float()
     if tensor.layout is torch.sparse_coo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,16 +34,24 @@ class _History:
 class Updates:
     """Follows parameters over optimizer steps: `before_step`, ``optimizer.step()``, `after_step`, step after step."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], optimizer: Optimizer) -> None:
+    def __init__(self, parameters: dict[str, nn.Parameter], optimizer: Optimizer, *, most: int | None = None) -> None:
+        """Follows `parameters` under `optimizer`; of all their elements together `most` are kept, evenly spaced."""
         self._parameters = {name: p for name, p in parameters.items() if p.requires_grad}
         self._groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
         self._optimizer = optimizer
+        sizes = {name: dense(p).numel() for name, p in self._parameters.items()}
+        self._strides = dict.fromkeys(sizes, 1) if most is None else strides(sizes, most)
         self._before: dict[str, torch.Tensor] = {}
         self._change: dict[str, torch.Tensor] = {}
         self._history = {name: _History() for name in parameters}
 
     def before_step(self) -> None:
-        """Reads the gradients that the optimizer is about to consume, and keeps the weights.
+        """Reads the gradients that the optimizer is about to consume, and keeps the weights."""
+        self.credit()
+        self.keep()
+
+    def credit(self) -> None:
+        """Reads the gradients, and what the previous change did to the loss that they belong to.
 
         The gradients belong to a batch that the previous change has not seen, which makes them the measure of that
         change: first-order decrease of the loss ``-<g', dw>`` (Lan, Liu, Zhou, Yosinski 2019, "LCA").
@@ -56,10 +64,13 @@ class Updates:
             if history.gradient != "nonzero":
                 history.gradient = "nonzero" if bool(gradient.any()) else "zero"
             if name in self._change and not parameter.grad.is_sparse:
-                decrease = -torch.dot(gradient.to(self._change[name].dtype).flatten(), self._change[name].flatten())
-                history.decreases.append(float(decrease))
+                change, some = self._change[name], self._some(name, gradient)
+                history.decreases.append(-float(torch.dot(some.to(change.dtype), change)) * self._strides[name])
+
+    def keep(self) -> None:
+        """Keeps the weights, or some elements of each."""
         for name, parameter in self._parameters.items():
-            weight = dense(parameter)
+            weight = self._some(name, dense(parameter))
             self._before.setdefault(name, torch.empty_like(weight)).copy_(weight)
 
     def after_step(self) -> None:
@@ -72,9 +83,17 @@ class Updates:
             # at least float32: in half precision the difference itself would be rounded
             wide = torch.promote_types(before.dtype, torch.float32)
             change = self._change.setdefault(name, torch.empty_like(before, dtype=wide))
-            change.copy_(dense(parameter)).sub_(before.to(wide), alpha=kept)
-            scale = max(frobenius(before), default_norm(parameter))
+            change.copy_(self._some(name, dense(parameter))).sub_(before.to(wide), alpha=kept)
+            scale = max(frobenius(before), default_norm(parameter) / math.sqrt(self._strides[name]))
             self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
+
+    def forget(self) -> None:
+        """Lets go of the weights and of the change; what was measured stays."""
+        self._before, self._change = {}, {}
+
+    def _some(self, name: str, numbers: torch.Tensor) -> torch.Tensor:
+        """The elements that are followed, in a row."""
+        return numbers.flatten()[:: self._strides[name]]
 
     def descent(self) -> tuple[float, float]:
         """Returns ``-<g, dw>`` of the step just taken, decay included, and the cosine between ``-g`` and ``dw``."""
@@ -82,7 +101,8 @@ class Updates:
         for name, parameter in self._parameters.items():
             if parameter.grad is None or parameter.grad.is_sparse:
                 continue
-            gradient, change = dense(parameter.grad).float(), dense(parameter).float() - self._before[name].float()
+            gradient = self._some(name, dense(parameter.grad)).float()
+            change = self._some(name, dense(parameter)).float() - self._before[name].float()
             inner -= float((gradient * change).sum(dtype=torch.float64))
             gradients, changes = math.hypot(gradients, frobenius(gradient)), math.hypot(changes, frobenius(change))
         length = gradients * changes
@@ -122,6 +142,21 @@ class Updates:
         correction = 1.0 - float(group["betas"][1]) ** float(state["step"])
         root = torch.sqrt(state["exp_avg_sq"].float() / correction)
         return float((root < 10.0 * float(group["eps"])).float().mean())
+
+
+def strides(sizes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Returns every how many elements of each tensor one is followed, so that all together are about `most`.
+
+    Each tensor gets the same share; small ones are followed whole. A stride has no factor 2, 3 or 5, so that it does not
+    run along one column of a matrix of a usual width.
+    """
+    share = most // max(1, len(sizes))
+    return {name: _odd(-(-size // max(1, share))) for name, size in sizes.items()}
+
+
+def _odd(stride: int) -> int:
+    """The next larger number that 2, 3 and 5 do not divide; 1 stays."""
+    return next(n for n in range(stride, stride + 7) if n == 1 or math.gcd(n, 30) == 1)
 
 
 def decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
