@@ -147,8 +147,8 @@ class Updates:
 def strides(sizes: Mapping[str, int], most: int) -> dict[str, int]:
     """Returns every how many elements of each tensor one is followed, so that all together are about `most`.
 
-    Each tensor gets the same share; small ones are followed whole. A stride has no factor 2, 3 or 5, so that it does not
-    run along one column of a matrix of a usual width.
+    Each tensor gets the same share; small ones are followed whole. A stride has no factor 2, 3 or 5, so that it does
+    not run along one column of a matrix of a usual width.
     """
     share = most // max(1, len(sizes))
     return {name: _odd(-(-size // max(1, share))) for name, size in sizes.items()}
