@@ -2,13 +2,14 @@
 
 from headwater.graph.attention import AttentionSite, attention_sites, joined_stream, users
 from headwater.graph.kinds import kind_of, role_of
-from headwater.graph.owners import Owners, owners, source_line, source_lines
+from headwater.graph.owners import Guard, Owners, owners, source_line, source_lines, unguarded
 from headwater.graph.walk import Graph, GraphOp, walk
 
 __all__ = [
     "AttentionSite",
     "Graph",
     "GraphOp",
+    "Guard",
     "Owners",
     "attention_sites",
     "joined_stream",
@@ -17,6 +18,7 @@ __all__ = [
     "role_of",
     "source_line",
     "source_lines",
+    "unguarded",
     "users",
     "walk",
 ]

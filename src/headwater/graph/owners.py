@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -22,6 +22,15 @@ from headwater.graph.frames import is_librarys, is_users
 from headwater.records import SourceLine
 
 _FRAME = re.compile(r'\s*File "(?P<file>.+)", line (?P<line>\d+)')
+
+
+Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Wraps each hook before it is registered; a monitor's lets no fault of ours into the user's training."""
+
+
+def unguarded(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Leaves a hook as it is: a fault is raised where it happens."""
+    return hook
 
 
 class Owners:
@@ -50,7 +59,7 @@ class Owners:
 
 
 @contextmanager
-def owners(model: nn.Module) -> Generator[Owners]:
+def owners(model: nn.Module, guard: Guard = unguarded) -> Generator[Owners]:
     """Learns the modules' names while a forward pass of `model` runs inside. The hooks are removed at the end."""
     learned = Owners(model)
     handles: list[RemovableHandle] = []
@@ -58,14 +67,16 @@ def owners(model: nn.Module) -> Generator[Owners]:
     try:
         for name, module in _modules(model):
             if not isinstance(module, torch.jit.ScriptModule):
-                handles += _hook(learned, name, module, stack)
+                handles += _hook(learned, name, module, stack, guard)
         yield learned
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _hook(learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, int]]) -> list[RemovableHandle]:
+def _hook(
+    learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, int]], guard: Guard
+) -> list[RemovableHandle]:
     def enter(_module: nn.Module, _inputs: Any) -> None:
         if _in_backward():
             return
@@ -81,8 +92,8 @@ def _hook(learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, 
         learned.enter(stack[-1])
 
     return [
-        module.register_forward_pre_hook(enter, prepend=True),
-        module.register_forward_hook(leave, always_call=True),
+        module.register_forward_pre_hook(guard(enter), prepend=True),
+        module.register_forward_hook(guard(leave), always_call=True),
     ]
 
 

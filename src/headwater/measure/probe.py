@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from headwater.graph import Graph, GraphOp, Owners, owners, source_lines, walk
+from headwater.graph import Graph, GraphOp, Guard, Owners, owners, source_lines, unguarded, walk
 from headwater.measure.attention import Attention, with_lines
 from headwater.measure.head import head
 from headwater.measure.layers import layers, uses
@@ -68,13 +68,24 @@ class Probe:
         last: whether it is the last one; first and last look at attention.
         fresh: whether the batch was not seen before; samples seen twice count once.
         predict: whether to compare with theory, which watches the activations' inputs.
+        guard: wraps every hook.
     """
 
     def __init__(
-        self, model: nn.Module, passes: Passes, step: int, *, last: bool, fresh: bool = True, predict: bool = False
+        self,
+        model: nn.Module,
+        passes: Passes,
+        step: int,
+        *,
+        last: bool,
+        fresh: bool = True,
+        predict: bool = False,
+        guard: Guard = unguarded,
     ) -> None:
         self._model, self._passes, self._step, self._last, self._fresh = model, passes, step, last, fresh
-        self._activations = PreActivations() if predict else None
+        self._guard = guard
+        self._activations = PreActivations(guard) if predict else None
+        self._watching = ExitStack()
         self._owners = Owners(model)
         self._graph = Graph([])
         self._book = NormBook()
@@ -87,13 +98,32 @@ class Probe:
     @contextmanager
     def forward(self) -> Generator[None]:
         """Watches the forward pass that runs inside."""
-        lines = source_lines() if self._step == 0 else nullcontext()
-        through_time = self._passes.through_time.watch(self._model, self._step)
-        with owners(self._model) as self._owners, lines, self._activations or nullcontext(), through_time:
-            yield
+        try:
+            self.open()
+            with self.activations():
+                yield
+        finally:
+            self.shut()
+
+    def open(self) -> None:
+        """Begins to watch forward passes; `begin` or `shut` ends it."""
+        self._owners = self._watching.enter_context(owners(self._model, self._guard))
+        if self._step == 0:
+            self._watching.enter_context(source_lines())
+        through_time = self._passes.through_time
+        self._watching.enter_context(through_time.watch(self._model, self._step, self._guard))
+
+    def activations(self) -> AbstractContextManager[object]:
+        """Watches the activations of the forward pass that runs inside, where they are asked for."""
+        return self._activations or nullcontext()
+
+    def shut(self) -> None:
+        """Watches no further forward pass."""
+        self._watching.close()
 
     def begin(self, loss: torch.Tensor) -> None:
         """Reads the graph behind the loss and begins to listen to its backward pass."""
+        self.shut()
         first = self._step == 0
         self._graph, self._loss = walk(loss), float(loss.detach())
         self._zeros = zero_names(self._model.named_parameters()) if first else frozenset()
@@ -102,7 +132,7 @@ class Probe:
         self._passes.units.prepare(self._graph, self._place, fresh=self._fresh)
         self._attention = Attention(self._graph) if first or self._last else None
         self._passes.through_time.before(self._step, self._graph)
-        self._book = self._listening.enter_context(listening(self._graph, self._observer()))
+        self._book = self._listening.enter_context(listening(self._graph, self._observer(), self._guard))
 
     def end(self, outputs: Any = None, targets: Any = None) -> Trace:
         """Files what the pass showed, once its backward pass has run, and lets go of the graph.
@@ -142,7 +172,8 @@ class Probe:
         return trace
 
     def stop(self) -> None:
-        """Stops listening; what was heard so far is not filed."""
+        """Stops to watch and to listen; what was heard so far is not filed."""
+        self.shut()
         self._listening.close()
 
     def _place(self, op: GraphOp) -> tuple[str, int]:

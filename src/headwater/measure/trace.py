@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from headwater.errors import LossError, NonFiniteLossError
-from headwater.graph import Graph, GraphOp, Owners, role_of, source_line, walk
+from headwater.graph import Graph, GraphOp, Guard, Owners, role_of, source_line, unguarded, walk
 from headwater.graph.kinds import ISOMETRIES
 from headwater.measure.norms import NormBook
 from headwater.records import Edge, Op, Trace
@@ -82,10 +82,10 @@ def backward(loss: torch.Tensor, graph: Graph, observe: Observer | None = None) 
 
 
 @contextmanager
-def listening(graph: Graph, observe: Observer | None = None) -> Generator[NormBook]:
+def listening(graph: Graph, observe: Observer | None = None, guard: Guard = unguarded) -> Generator[NormBook]:
     """Measures in the book what a backward pass through `graph` that runs inside hands on; it changes nothing."""
     book = NormBook()
-    handles = [op.node.register_hook(_hook(op, book, observe)) for op in graph.ops if op.kind != "Input"]
+    handles = [op.node.register_hook(guard(_hook(op, book, observe))) for op in graph.ops if op.kind != "Input"]
     try:
         yield book
     finally:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from headwater.graph import Guard, unguarded
+
 _FUNCTIONS = frozenset(
     "relu relu_ relu6 sigmoid sigmoid_ tanh tanh_ gelu silu mish elu elu_ selu selu_ celu celu_ leaky_relu leaky_relu_ "
     "hardtanh hardtanh_ hardswish hardsigmoid softplus logsigmoid".split()
@@ -34,20 +36,28 @@ class PreActivations(TorchFunctionMode):
         moments: by the autograd node of the activation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard = unguarded) -> None:
         super().__init__()
         self.moments: dict[Any, Moments] = {}
+        self._before, self._after = guard(self._look), guard(self._file)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Calls the function as if nobody looked on."""
-        watched = getattr(func, "__name__", "") in _FUNCTIONS and bool(args) and _differentiable(args[0])
-        moments = _moments(args[0]) if watched else None  # before the call, which may work in place
+        watched = bool(args) and getattr(func, "__name__", "") in _FUNCTIONS
+        moments = self._before(args[0]) if watched else None  # before the call, which may work in place
         result = func(*args, **(kwargs or {}))
-        if moments is not None and isinstance(result, torch.Tensor) and result.grad_fn is not None:
-            self.moments[result.grad_fn] = moments
+        if moments is not None:
+            self._after(result, moments)
         return result
+
+    def _look(self, z: Any) -> Moments | None:
+        return _moments(z) if _differentiable(z) else None
+
+    def _file(self, result: Any, moments: Moments) -> None:
+        if isinstance(result, torch.Tensor) and result.grad_fn is not None:
+            self.moments[result.grad_fn] = moments
 
 
 def _differentiable(z: Any) -> bool:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.utils.hooks import RemovableHandle
 
+from headwater.graph import Guard, unguarded
 from headwater.measure.through_time.cells import State
 from headwater.measure.through_time.replay import Call, Gradients
 
@@ -44,12 +45,12 @@ class Captured:
 
 
 @contextmanager
-def capture(model: nn.Module, calls: dict[str, list[Captured]]) -> Generator[None]:
+def capture(model: nn.Module, calls: dict[str, list[Captured]], guard: Guard = unguarded) -> Generator[None]:
     """Collects in `calls` those of recurrent modules, by path, while a forward pass runs inside."""
     handles: list[RemovableHandle] = []
     for name, module in cast("Iterator[tuple[str, nn.Module]]", model.named_modules()):
         if type(module) in KINDS:
-            handles += _hook(name, cast(nn.RNNBase, module), calls)
+            handles += _hook(name, cast(nn.RNNBase, module), calls, guard)
     try:
         yield
     finally:
@@ -57,7 +58,7 @@ def capture(model: nn.Module, calls: dict[str, list[Captured]]) -> Generator[Non
             handle.remove()
 
 
-def _hook(name: str, module: nn.RNNBase, calls: dict[str, list[Captured]]) -> list[RemovableHandle]:
+def _hook(name: str, module: nn.RNNBase, calls: dict[str, list[Captured]], guard: Guard) -> list[RemovableHandle]:
     def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if cast(Any, torch)._C._current_graph_task_id() != -1:  # checkpointing runs forward again inside backward
             return
@@ -76,11 +77,11 @@ def _hook(name: str, module: nn.RNNBase, calls: dict[str, list[Captured]]) -> li
         output = call.outputs.data if isinstance(call.outputs, PackedSequence) else call.outputs
         for index, tensor in enumerate((output, *call.finals)):
             if tensor is not None and tensor.requires_grad:
-                tensor.register_hook(_keep(call.gradients, index))
+                tensor.register_hook(guard(_keep(call.gradients, index)))
 
     return [
-        module.register_forward_pre_hook(enter, with_kwargs=True),
-        module.register_forward_hook(leave),
+        module.register_forward_pre_hook(guard(enter), with_kwargs=True),
+        module.register_forward_hook(guard(leave)),
     ]
 
 

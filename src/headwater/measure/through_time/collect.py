@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from headwater.graph import Graph, Owners
+from headwater.graph import Graph, Guard, Owners, unguarded
 from headwater.measure.layers import Use
 from headwater.measure.structure import Structure
 from headwater.measure.through_time.capture import Captured, capture, prepared
@@ -44,10 +44,10 @@ class ThroughTime:
     _trace: Trace | None = None
     _places: dict[str, tuple[str | None, int | None]] = field(default_factory=dict[str, tuple[str | None, int | None]])
 
-    def watch(self, model: nn.Module, step: int) -> AbstractContextManager[None]:
+    def watch(self, model: nn.Module, step: int, guard: Guard = unguarded) -> AbstractContextManager[None]:
         """Captures the calls of fused recurrent modules on the steps that are measured."""
         self._calls = {}
-        return capture(model, self._calls) if step in self._measured() else nullcontext()
+        return capture(model, self._calls, guard) if step in self._measured() else nullcontext()
 
     def before(self, step: int, graph: Graph) -> None:
         """Probes loops whose states the loss reads everywhere, in the pass after the one in which they were found."""
