@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from headwater.diagnose import diagnose as diagnose
     from headwater.measure import trace as trace
     from headwater.predict import predict as predict
+    from headwater.watch import watch as watch
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "diagnose", "errors", "predict", "trace"]
+__all__ = ["__version__", "diagnose", "errors", "predict", "trace", "watch"]
 
 # Imported on first use: `headwater explain` and the rules need no torch, whose import takes seconds.
-_HOMES = {"diagnose": "headwater.diagnose", "predict": "headwater.predict", "trace": "headwater.measure"}
+_HOMES = {
+    "diagnose": "headwater.diagnose",
+    "predict": "headwater.predict",
+    "trace": "headwater.measure",
+    "watch": "headwater.watch",
+}
 
 
 class _Package(ModuleType):

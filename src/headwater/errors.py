@@ -7,6 +7,7 @@ HeadwaterError
 │   ├── OptimizerError     the optimizer is neither an Optimizer nor a factory, or does not belong to the model
 │   └── LossError          the loss is no scalar tensor, or does not depend on the parameters
 │       └── NonFiniteLossError   the loss is NaN or infinite before any training step
+├── NotMeasuredError       a live training has shown nothing yet
 ├── UnknownCodeError       no rule has this code
 └── MissingDependencyError an optional package is needed; the message names the extra to install
 """
@@ -42,6 +43,10 @@ class NonFiniteLossError(LossError):
 
 class UnknownCodeError(InputError):
     """No rule has this code."""
+
+
+class NotMeasuredError(HeadwaterError):
+    """A live training has shown nothing yet that a report could stand on."""
 
 
 class MissingDependencyError(HeadwaterError, ImportError):

@@ -13,12 +13,17 @@ from headwater.measure.learning_rate import (
 from headwater.measure.objective import Objective, batch_size, take
 from headwater.measure.optimizers import copied
 from headwater.measure.probation import probation
+from headwater.measure.probe import Passes, Probe
+from headwater.measure.through_time import ThroughTime
 from headwater.measure.trace import trace
 from headwater.measure.updates import Updates
 
 __all__ = [
     "Course",
     "Objective",
+    "Passes",
+    "Probe",
+    "ThroughTime",
     "Updates",
     "batch_size",
     "copied",

@@ -1,0 +1,7 @@
+"""Watches a live training: hooks at the optimizer's step, itemised passes, and a governor that bounds their cost."""
+
+from headwater.monitor.alarms import Event
+from headwater.monitor.monitor import Monitor
+from headwater.monitor.settings import Settings
+
+__all__ = ["Event", "Monitor", "Settings"]

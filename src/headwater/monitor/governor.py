@@ -1,0 +1,112 @@
+"""Measures what watching costs on the same clock as the training, and spaces measurements to stay inside the budget.
+
+Half of the budget is for figures (per-step norms, and the hooks themselves), half for probes. What a probe costs is
+seen from outside as well: the step in which it ran took so much longer than the steps around it, whatever part of that
+our own code can see.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from statistics import median
+
+from headwater.monitor.settings import Settings
+
+HALF = 0.5
+REMEMBERED = 31
+"""Plain steps whose median is what a step takes."""
+PAUSE = 20.0
+"""A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
+
+
+class Governor:
+    """Keeps the account of one training. All times are seconds on `clock`."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._settings, self._clock = settings, clock
+        self._plain: deque[float] = deque(maxlen=REMEMBERED)
+        self._start: float | None = None
+        self._last_end = self._last_probe = clock()
+        self._bill, self._nested = 0.0, False
+        self._figures = self._probes = 0.0
+        self.probe_cost = 0.0
+        self.figure_cost = 0.0
+
+    @contextmanager
+    def billed(self) -> Generator[None]:
+        """Adds the time that passes inside to the bill of this step."""
+        if self._nested:
+            yield
+            return
+        self._nested, begin = True, self._clock()
+        try:
+            yield
+        finally:
+            self._bill += self._clock() - begin
+            self._nested = False
+
+    def step_ended(self, *, probed: bool, measured: bool) -> None:
+        """Closes the account of a step.
+
+        Args:
+            probed: whether it was itemised.
+            measured: whether its figures were taken.
+        """
+        now, bill = self._clock(), self._bill
+        took, self._last_end, self._bill = now - self._last_end, now, 0.0
+        if self._start is None:  # what came before the first step's end was no step
+            self._start = now
+        if probed:
+            self._last_probe = now
+            cost = self._seen_from_outside(took, bill)
+            self._probes += cost
+            self.probe_cost = cost if not self.probe_cost else HALF * (self.probe_cost + cost)
+            return
+        self._figures += bill
+        if measured:
+            self.figure_cost = bill if not self.figure_cost else HALF * (self.figure_cost + bill)
+        self._plain.append(took - bill)
+
+    def wants_probe(self, step: int) -> bool:
+        """Whether step number `step`, counted from 0, shall be itemised."""
+        if self._settings.everything or step in self._settings.first:
+            return True
+        if self._clock() - self._last_probe > self._settings.at_least_every:
+            return True
+        return bool(self.probe_cost) and self._probes + self.probe_cost <= self._share()
+
+    def stride(self) -> int:
+        """Every how many steps figures are taken, so that they keep to their half of the budget."""
+        if self._settings.everything or not self._plain:
+            return 1
+        allowed = HALF * self._settings.budget * max(median(self._plain), 1e-9)
+        return max(1, math.ceil(self.figure_cost / allowed))
+
+    @property
+    def spent(self) -> float:
+        """Seconds that watching took so far."""
+        return self._figures + self._probes + self._bill
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first step ended."""
+        return self._clock() - self._start if self._start is not None else 0.0
+
+    @property
+    def step_seconds(self) -> float | None:
+        """What a step takes without us."""
+        return median(self._plain) if self._plain else None
+
+    def _share(self) -> float:
+        return HALF * self._settings.budget * self.elapsed
+
+    def _seen_from_outside(self, took: float, bill: float) -> float:
+        if not self._plain:
+            return bill
+        usual = median(self._plain)
+        extra = took - usual
+        return max(bill, extra) if took < PAUSE * usual + bill else bill

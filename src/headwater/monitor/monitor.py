@@ -1,0 +1,220 @@
+"""Watches a live training from its optimizer steps and backward passes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch.optim import Optimizer
+
+from headwater.measure import held_names
+from headwater.monitor import patches
+from headwater.monitor.alarms import Event
+from headwater.monitor.figures import StepFigures
+from headwater.monitor.governor import Governor
+from headwater.monitor.names import named_models, named_optimizers, together
+from headwater.monitor.settings import Settings
+from headwater.monitor.shield import Shield
+from headwater.monitor.track import Track
+
+log = logging.getLogger("headwater")
+
+
+class Monitor:
+    """Hooks into a training; changes nothing in it, and never raises into it.
+
+    Args:
+        model: a module, or several in a list or dict; as it is or wrapped.
+        optimizer: an optimizer over its parameters, or several.
+        settings: how closely to watch.
+        tell: called with each event; its exceptions end watching, not the training.
+        record: called with the track and its figures when some have arrived, and after each probe.
+
+    Attributes:
+        tracks: one for each optimizer.
+        events: everything that was raised or has healed, in order.
+
+    Raises:
+        ModelError, OptimizerError: something else was given.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Any,
+        settings: Settings,
+        *,
+        tell: Callable[[Event], None] | None = None,
+        record: Callable[[Track, list[StepFigures]], None] | None = None,
+    ) -> None:
+        models, optimizers = named_models(model), named_optimizers(optimizer)
+        self._shield = Shield(self._detach)
+        self._tell, self._record = tell, record
+        self._lock = threading.RLock()
+        self._removers: list[Callable[[], None]] = []
+        self._last: Track | None = None
+        self._follows: dict[str, Track | None] = {}
+        self._depth: dict[str, int] = {}
+        self.events: list[Event] = []
+        whole = together(models)
+        share = replace(settings, budget=settings.budget / len(optimizers))
+        self.tracks = tuple(
+            Track(name, each, whole, models.values(), Governor(share), self._shield.guard)
+            for name, each in optimizers.items()
+        )
+        for track in self.tracks:
+            track.held = lambda: frozenset().union(*(held_names(each, whole) for each in optimizers.values()))
+
+    @property
+    def fault(self) -> Exception | None:
+        """Headwater's own failure that ended watching, if there was one."""
+        return self._shield.fault
+
+    def attach(self) -> None:
+        """Begins to watch."""
+        for track in self.tracks:
+            self._hook(track)
+        patches.listen(self)
+        self._removers.append(lambda: patches.leave(self))
+        if len(self.tracks) == 1:
+            self._guarded(self.tracks[0].arm)
+
+    def detach(self) -> None:
+        """Ends watching, and hands over what was still under way."""
+        self._shield.guard(self._finish)()
+        self._detach()
+
+    # What PyTorch tells (`headwater.monitor.patches.Listener`).
+
+    def before_backward(self, tensors: Any) -> None:
+        """Shows the loss to every track."""
+        self._guarded(self._before_backward, tensors)
+
+    def after_backward(self, completed: bool) -> None:
+        """Lets probes file what they heard."""
+        for track in self.tracks:
+            self._guarded(self._billed, track, track.after_backward, completed)
+
+    def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
+        """Shows clipping to every track."""
+        for track in self.tracks:
+            self._guarded(track.clipped, parameters, norm, limit)
+
+    def before_scaled_step(self, optimizer: Any, scaler: Any) -> None:
+        """Shows the scale of the loss to the optimizer's track."""
+        self._guarded(self._scaled, optimizer, scaler)
+
+    def after_scaled_step(self, optimizer: Any) -> None:
+        """A step that did not come was skipped: the gradients held an infinity."""
+        self._guarded(self._maybe_skipped, optimizer)
+
+    # Helpers.
+
+    def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
+        self._shield.guard(function)(*args)
+
+    def _billed(self, track: Track, function: Callable[..., Any], *args: Any) -> Any:
+        with self._lock, track.governor.billed():
+            return function(*args)
+
+    def _hook(self, track: Track) -> None:
+        before, after = self._shield.guard(self._before_step), self._shield.guard(self._after_step)
+
+        def pre(*_: Any) -> None:
+            before(track)
+
+        def post(*_: Any) -> None:
+            after(track)
+
+        if isinstance(track.optimizer, Optimizer):
+            self._removers.append(track.optimizer.register_step_pre_hook(pre).remove)
+            self._removers.append(track.optimizer.register_step_post_hook(post).remove)
+        else:  # a class of its own, that has no hooks
+            self._removers.append(_around_step(track.optimizer, pre, post))
+
+    def _before_backward(self, tensors: Any) -> None:
+        if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
+            for track in self.tracks:
+                if not self._depth.get(track.name) or not track.closure:
+                    self._depth[track.name] = 0  # a step that raised never came to its end
+                self._billed(track, track.before_backward, tensors)
+
+    def _before_step(self, track: Track) -> None:
+        if _captures_graph():
+            return
+        self._depth[track.name] = depth = self._depth.get(track.name, 0) + 1
+        self._billed(track, lambda: track.before_step(again=depth > 1))
+
+    def _after_step(self, track: Track) -> None:
+        if _captures_graph():
+            return
+        self._depth[track.name] = max(0, self._depth.get(track.name, 0) - 1)
+        if self._depth[track.name]:
+            return
+        self._billed(track, self._close_step, track)
+        track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
+
+    def _close_step(self, track: Track) -> None:
+        events = track.after_step()
+        self._publish(track, events)
+        self._follows[track.name], self._last = self._last, track
+        for each in self.tracks:
+            if len(self.tracks) == 1 or self._follows.get(each.name) is track:
+                self._billed(each, each.arm)
+
+    def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
+        figures = track.collect(everything=everything)
+        if self._record is not None and (figures or track.was_probe):
+            self._record(track, figures)
+        for event in events:
+            self.events.append(event)
+            finding = event.finding
+            level = logging.WARNING if event.event == "raised" else logging.INFO
+            where = f" [{event.track}]" if event.track else ""
+            log.log(level, "%s %s%s at step %d: %s", finding.code, event.event, where, event.step, finding.message)
+            if self._tell is not None:
+                self._tell(event)
+
+    def _scaled(self, optimizer: Any, scaler: Any) -> None:
+        for track in self.tracks:
+            if track.optimizer is optimizer:
+                track.scaled(cast(Any, scaler)._scale)
+                track.fired = False
+
+    def _maybe_skipped(self, optimizer: Any) -> None:
+        for track in self.tracks:
+            if track.optimizer is optimizer and not track.fired:
+                track.skipped += 1
+
+    def _finish(self) -> None:
+        for track in self.tracks:
+            self._publish(track, (), everything=True)
+
+    def _detach(self) -> None:
+        while self._removers:
+            self._removers.pop()()
+        for track in self.tracks:
+            track.close()
+
+
+def _around_step(optimizer: Any, pre: Callable[[], None], post: Callable[[], None]) -> Callable[[], None]:
+    """Wraps the step of one object; returns what takes the wrapper off."""
+    original = optimizer.step
+
+    def step(*args: Any, **kwargs: Any) -> Any:
+        pre()
+        result = original(*args, **kwargs)
+        post()
+        return result
+
+    optimizer.step = step
+    return lambda: delattr(optimizer, "step") if vars(optimizer).get("step") is step else None
+
+
+def _captures_graph() -> bool:
+    """Inside the capture of a CUDA graph nothing can be read; its replays call no hook."""
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()

@@ -1,0 +1,89 @@
+"""Finds the model and the optimizer inside what libraries wrap around them, and names their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from torch import nn
+from torch.optim import Optimizer
+
+from headwater.errors import ModelError, OptimizerError
+
+
+def module_of(model: Any) -> nn.Module:
+    """Takes the user's module out of ``torch.compile`` and of data parallel wrappers."""
+    while True:
+        inner: Any = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = cast(Any, model).module
+        if not isinstance(inner, nn.Module):
+            return cast(nn.Module, model)
+        model = inner
+
+
+def optimizer_of(optimizer: Any) -> Any:
+    """Takes PyTorch's optimizer out of Accelerate's and Lightning's wrappers, which pass the step on to it."""
+    while True:
+        inner: Any = getattr(optimizer, "optimizer", None) or getattr(optimizer, "_optimizer", None)
+        if not isinstance(inner, Optimizer):
+            return optimizer
+        optimizer = inner
+
+
+def named_models(model: Any) -> dict[str, nn.Module]:
+    """Returns the modules to watch by name: one without a name, several with theirs.
+
+    Raises:
+        ModelError: something that was given is no module.
+    """
+    if isinstance(model, nn.Module):
+        return {"": model}
+    if isinstance(model, Mapping):
+        given = {str(name): each for name, each in cast("Mapping[Any, Any]", model).items()}
+    elif isinstance(model, Sequence) and not isinstance(model, str):
+        given = {str(place): each for place, each in enumerate(cast("Sequence[Any]", model))}
+    else:
+        given = {"": model}
+    for name, each in given.items():
+        if not isinstance(each, nn.Module):
+            raise ModelError(
+                f"Expected model as a torch.nn.Module, or several in a list or dict; got {type(each).__name__}"
+                + (f" under {name!r}." if name else ".")
+            )
+    if not given:
+        raise ModelError("Expected at least one model, got none.")
+    return cast("dict[str, nn.Module]", given)
+
+
+def named_optimizers(optimizer: Any) -> dict[str, Any]:
+    """Returns the optimizers to watch by name: one without a name, several with theirs.
+
+    Raises:
+        OptimizerError: something that was given has no step or no parameter groups.
+    """
+    if isinstance(optimizer, Mapping):
+        given = {str(name): each for name, each in cast("Mapping[Any, Any]", optimizer).items()}
+    elif isinstance(optimizer, list | tuple):
+        given = {str(place): each for place, each in enumerate(cast("Sequence[Any]", optimizer))}
+    else:
+        given = {"": optimizer}
+    found = {name: optimizer_of(each) for name, each in given.items()}
+    for each in found.values():
+        if not hasattr(each, "param_groups") or not callable(getattr(each, "step", None)):
+            raise OptimizerError(
+                f"Expected optimizer as a torch.optim.Optimizer, or several in a list or dict; got {_type(each)}."
+            )
+    if not found:
+        raise OptimizerError("Expected at least one optimizer, got none.")
+    return found if len(found) > 1 else {"": next(iter(found.values()))}
+
+
+def together(models: Mapping[str, nn.Module]) -> nn.Module:
+    """Returns the model, or one that holds several under their names. Nothing is moved or copied."""
+    inside = {name: module_of(each) for name, each in models.items()}
+    return next(iter(inside.values())) if len(inside) == 1 else nn.ModuleDict(inside)
+
+
+def _type(value: object) -> str:
+    return type(value).__name__

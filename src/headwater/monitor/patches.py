@@ -1,0 +1,126 @@
+"""Listens at the doors of PyTorch that every training goes through and that have no hooks of their own.
+
+``torch.autograd.backward`` (which ``loss.backward()`` calls) shows the loss before its graph is used up; the clipping
+functions show what clipping does; ``GradScaler.step`` shows the scale. Each is replaced while somebody listens, and put
+back when nobody does.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import torch
+from torch.amp.grad_scaler import GradScaler
+from torch.nn.utils import clip_grad
+
+
+class Listener(Protocol):
+    """What a monitor wants to know. None of its methods raises."""
+
+    def before_backward(self, tensors: Any) -> None:
+        """A backward pass from `tensors` is about to run."""
+
+    def after_backward(self, completed: bool) -> None:
+        """It has run, or has raised."""
+
+    def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
+        """Gradients of norm `norm` were shortened to `limit`; both ``None`` where each element was clipped."""
+
+    def before_scaled_step(self, optimizer: Any, scaler: Any) -> None:
+        """A gradient scaler is about to call the optimizer, unless it finds an infinity."""
+
+    def after_scaled_step(self, optimizer: Any) -> None:
+        """It has called it, or not."""
+
+
+_lock = threading.RLock()
+_listeners: list[Listener] = []
+_originals: list[tuple[Any, str, Any, Any]] = []
+
+
+def listen(listener: Listener) -> None:
+    """Tells the listener from now on."""
+    with _lock:
+        if not _listeners:
+            _install()
+        _listeners.append(listener)
+
+
+def leave(listener: Listener) -> None:
+    """Tells the listener no more; the last one to leave puts everything back."""
+    with _lock:
+        if listener in _listeners:
+            _listeners.remove(listener)
+            if not _listeners:
+                _uninstall()
+
+
+def _install() -> None:
+    _replace(torch.autograd, "backward", _backward)
+    _replace(clip_grad, "_clip_grads_with_norm_", _clip_by_norm)
+    _replace(clip_grad, "clip_grad_value_", _clip_by_value)
+    _replace(torch.nn.utils, "clip_grad_value_", _clip_by_value)
+    _replace(GradScaler, "step", _scaled_step)
+
+
+def _replace(holder: Any, name: str, around: Callable[..., Any]) -> None:
+    original = getattr(holder, name)
+
+    @functools.wraps(original)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        return around(original, *args, **kwargs)
+
+    setattr(holder, name, replaced)
+    _originals.append((holder, name, original, replaced))
+
+
+def _uninstall() -> None:
+    """Puts back what nobody else has replaced meanwhile; elsewhere our wrapper stays and passes everything on."""
+    while _originals:
+        holder, name, original, replaced = _originals.pop()
+        if getattr(holder, name) is replaced:
+            setattr(holder, name, original)
+
+
+def _backward(original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
+    listeners = list(_listeners)
+    for listener in listeners:
+        listener.before_backward(tensors)
+    completed = False
+    try:
+        result = original(tensors, *args, **kwargs)
+        completed = True
+        return result
+    finally:
+        for listener in listeners:
+            listener.after_backward(completed)
+
+
+def _clip_by_norm(
+    original: Callable[..., Any], parameters: Any, max_norm: float, total_norm: Any, *args: Any, **kwargs: Any
+) -> Any:
+    parameters = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+    for listener in list(_listeners):
+        listener.clipped(parameters, total_norm, float(max_norm))
+    return original(parameters, max_norm, total_norm, *args, **kwargs)
+
+
+def _clip_by_value(original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
+    parameters = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+    for listener in list(_listeners):
+        listener.clipped(parameters, None, None)
+    return original(parameters, *args, **kwargs)
+
+
+def _scaled_step(original: Callable[..., Any], scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+    listeners = list(_listeners) if cast(Any, scaler).is_enabled() else []
+    for listener in listeners:
+        listener.before_scaled_step(optimizer, scaler)
+    try:
+        return original(scaler, optimizer, *args, **kwargs)
+    finally:
+        for listener in listeners:
+            listener.after_scaled_step(optimizer)

@@ -1,0 +1,245 @@
+"""One optimizer under watch: its steps, their figures, and the probes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from headwater.graph import Guard
+from headwater.measure import Passes, ThroughTime, Updates, held_names, measurement, optimizer_record
+from headwater.measure.norms import dense
+from headwater.measure.optimizers import needs_closure, rate_of
+from headwater.monitor.alarms import Alarms, Event
+from headwater.monitor.figures import Figures, Notes, StepFigures
+from headwater.monitor.governor import Governor
+from headwater.monitor.probing import PASSES, LiveProbe
+from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
+from headwater.rules import judge
+
+FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
+"""Elements of all weights together that are followed through an optimizer step: on a CPU, and in a device's memory,
+where the two copies and the difference of 65,536 numbers stay below one megabyte."""
+
+
+class Track:
+    """Follows one optimizer. Its methods are called by the monitor's hooks.
+
+    Attributes:
+        name: of the optimizer, where there are several.
+        steps: optimizer steps that were seen.
+        findings: of the last verdict, root cause first.
+        measured: what that verdict rests on; ``None`` before the first probe.
+        governor: keeps its account.
+        closure: whether the optimizer evaluates the loss itself (LBFGS).
+        was_probe, was_measured: whether the step that ended last was itemised, and whether its figures were taken.
+        skipped: steps that a gradient scaler left out.
+        fired: whether the optimizer was called since the scaler was.
+        held: names of the parameters that any watched optimizer holds.
+    """
+
+    def __init__(
+        self, name: str, optimizer: Any, model: nn.Module, roots: Iterable[nn.Module], governor: Governor, guard: Guard
+    ) -> None:
+        self.name, self.optimizer = name, optimizer
+        self.governor = governor
+        self._model, self._roots, self._guard = model, tuple(roots), guard
+        self._alarms = Alarms(name)
+        self.closure = isinstance(optimizer, Optimizer) and needs_closure(optimizer)
+        self._loss_scale: Any = None
+        self.held: Callable[[], frozenset[str]] = lambda: held_names(self.optimizer, self._model)
+        self.steps = 0
+        self.findings: tuple[Finding, ...] = ()
+        self.measured: Measurement | None = None
+        self.stride = 1
+        self.was_probe = self.was_measured = False
+        self.skipped, self.fired = 0, False
+        self._parameters: dict[str, nn.Parameter] = {}
+        self._figures = Figures({})
+        self._probe: LiveProbe | None = None
+        self._credit_due = False
+        self._taken = False
+        self._clip: tuple[Any, float | None] | None = None
+        self._notes = Notes()
+        self._numbers: list[int] = []
+        self._clips: list[ClipRecord] = []
+        self._batch = 0
+        self._meet()
+
+    # What happens in a step, in its order.
+
+    def arm(self) -> None:
+        """Makes the coming step a probe, if the governor grants it."""
+        if self._probe is None and self.governor.wants_probe(self.steps):
+            if len(self._passes.steps) >= PASSES:
+                self._open_window()
+            self._probe = LiveProbe(self._model, self._roots, self._passes, self._guard)
+            self._probe.open()
+
+    def before_backward(self, loss: torch.Tensor) -> None:
+        """Takes note of the loss."""
+        self._notes = replace(self._notes, loss=loss.detach())
+        if self._probe is not None:
+            self._probe.before_backward(loss)
+
+    def after_backward(self, completed: bool) -> None:
+        """Files what a probe heard."""
+        if self._probe is not None:
+            self._probe.after_backward(completed)
+
+    def clipped(self, parameters: Iterable[torch.Tensor], norm: Any, limit: float | None) -> None:
+        """Takes note of clipping, when it is about this optimizer's parameters."""
+        first = next(iter(parameters), None)
+        if first is not None and id(first) in self._ids:
+            self._clip = (norm, limit)
+
+    def scaled(self, scale: Any) -> None:
+        """Takes note of the scale of the loss."""
+        self._loss_scale = scale
+
+    def before_step(self, *, again: bool) -> None:
+        """Reads the gradients that the optimizer is about to consume.
+
+        Args:
+            again: whether this is the step of a base class, called by that of a subclass: it sees what the subclass
+                did to the gradients.
+        """
+        if not again:
+            if self._changed():
+                self._meet()
+            if self._probe is not None:
+                self._updates.keep()
+            if not self.closure:
+                self._credit()
+        if not self.closure:
+            self._take()
+
+    def after_step(self) -> list[Event]:
+        """Closes the step and returns what is news."""
+        if self.closure:  # the gradients of the last evaluation; before the step there were none
+            self._credit()
+            self._take()
+        self.fired, self.was_probe, self.was_measured = True, self._probe is not None, self._taken
+        events = self._close_probe() if self._probe is not None else []
+        self.steps += 1
+        self._taken, self._clip, self._notes, self._loss_scale = False, None, Notes(), None
+        return events
+
+    def collect(self, *, everything: bool = False) -> list[StepFigures]:
+        """Returns figures that have arrived since, and spaces the next ones."""
+        found = self._figures.collect(everything=everything)
+        if found:
+            self.stride = self.governor.stride()
+        return found
+
+    def close(self) -> None:
+        """Removes every hook."""
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+        self._updates.forget()
+
+    # Helpers.
+
+    @property
+    def _heard(self) -> bool:
+        return self._probe is not None and self._probe.heard
+
+    def _take(self) -> None:
+        if self.steps % self.stride == 0 and self._parameters:
+            self._figures.take(self.steps, self._complete(self._notes))
+            self._taken = True
+
+    def _credit(self) -> None:
+        """Reads the gradients for the probe of this step, and for what the one before did."""
+        if self._credit_due or self._heard:
+            self._updates.credit()
+        if self._credit_due and self._probe is None:
+            self._updates.forget()
+        self._credit_due = False
+
+    def _meet(self) -> None:
+        """Learns which parameters the optimizer holds and what the model calls them."""
+        known = {id(p): name for name, p in self._model.named_parameters()}
+        held = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self._ids = {id(p) for p in held}
+        named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
+        self._parameters = {name: p for name, p in named.items() if isinstance(p, torch.Tensor)}
+        self._figures = Figures(self._parameters)
+        self._open_window()
+
+    def _open_window(self) -> None:
+        on_device = any(dense(p).device.type != "cpu" for p in self._parameters.values())
+        most = FOLLOWED_ON_DEVICE if on_device else FOLLOWED
+        self._passes = Passes(through_time=ThroughTime(PASSES))
+        self._updates = Updates(dict(self._model.named_parameters()), self.optimizer, most=most)
+        self._record = optimizer_record(self.optimizer, self._model, given=True)
+        self._numbers, self._clips = [], []
+
+    def _changed(self) -> bool:
+        return {id(p) for group in self.optimizer.param_groups for p in group["params"]} != self._ids
+
+    def _complete(self, notes: Notes) -> Notes:
+        rates = [rate for group in self.optimizer.param_groups if (rate := rate_of(group)) is not None]
+        fused = getattr(self.optimizer, "grad_scale", None)
+        return replace(
+            notes,
+            loss_scale=self._loss_scale,
+            gradient_scale=fused,
+            clip=_factor(self._clip),
+            skipped=getattr(self.optimizer, "found_inf", None),
+            learning_rate=max(rates) if rates else None,
+        )
+
+    def _close_probe(self) -> list[Event]:
+        probe, self._probe = self._probe, None
+        assert probe is not None
+        probe.close()
+        if not probe.heard:
+            return []
+        self._batch = probe.batch or self._batch
+        self._numbers.append(self.steps)
+        if self._clip is not None and self._clip[0] is not None and self._clip[1] is not None:
+            norm = float(self._clip[0])
+            self._clips.append(ClipRecord(len(self._numbers) - 1, norm, min(norm, self._clip[1])))
+        self._updates.after_step()
+        self._credit_due = True
+        self.measured = self._measure()
+        self.findings = judge(self.measured)
+        return self._alarms.judge(self.findings, self.steps)
+
+    def _measure(self) -> Measurement:
+        """The window so far. Passes before the network has settled are judged only when there are no others."""
+        passes = self._passes
+        settled = self._numbers[0] > 0
+        found = measurement(
+            self._model,
+            passes,
+            self._updates,
+            self._record,
+            self.held(),
+            batch_size=self._batch,
+            batches=len(passes.steps),
+            steps=list(range(len(passes.steps))) if settled else None,
+        )
+        precision = PrecisionRecord(clips=tuple(c for c in self._clips if c.step in found.judged_steps))
+        return replace(
+            found,
+            precision=precision,
+            judged_steps=tuple(self._numbers[i] for i in found.judged_steps),
+            steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),
+        )
+
+
+def _factor(clip: tuple[Any, float | None] | None) -> Any:
+    """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
+    if clip is None or clip[1] is None:
+        return None
+    norm, limit = clip
+    if isinstance(norm, torch.Tensor):
+        return torch.clamp(limit / (dense(norm) + 1e-6), max=1.0)
+    return min(1.0, limit / (float(norm) + 1e-6))

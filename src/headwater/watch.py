@@ -1,0 +1,114 @@
+"""From a live training to findings and a report: watching, told from the pieces below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from headwater.errors import NotMeasuredError
+from headwater.monitor import Event, Monitor, Settings
+from headwater.monitor.settings import BUDGET
+from headwater.records import Finding
+from headwater.report import Report
+
+
+class Watch:
+    """A training under watch; a context manager.
+
+    Attributes:
+        monitor: what is hooked into the training.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What was raised and what has healed so far, in order."""
+        return tuple(self.monitor.events)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of the newest verdict, root cause first; empty before the first probe."""
+        return tuple(finding for track in self.monitor.tracks for finding in track.findings)
+
+    @property
+    def spent(self) -> float:
+        """Share of the training's time that watching took so far."""
+        governors = [track.governor for track in self.monitor.tracks]
+        elapsed = max(governor.elapsed for governor in governors)
+        return sum(governor.spent for governor in governors) / elapsed if elapsed > 0 else 0.0
+
+    def report(self, optimizer: str | None = None) -> Report:
+        """Returns the newest diagnosis of the training.
+
+        Args:
+            optimizer: its name where several are watched; ``None``: the one with the worst finding.
+
+        Raises:
+            NotMeasuredError: no step was probed yet.
+        """
+        found = [
+            Report(track.measured, track.findings)
+            for track in self.monitor.tracks
+            if track.measured is not None and optimizer in (None, track.name)
+        ]
+        if not found:
+            steps = sum(track.steps for track in self.monitor.tracks)
+            raise NotMeasuredError(
+                f"Nothing was measured yet: {steps} optimizer steps were seen, and none of them was probed. Call it after "
+                "the first steps; if there were some, the loss may not depend on the watched model."
+            )
+        return min(found, key=_worst)
+
+    def close(self) -> None:
+        """Stops watching and removes every hook; `report` stays possible."""
+        self.monitor.detach()
+
+
+def watch(
+    model: Any,
+    optimizer: Any,
+    *,
+    run_dir: str | Path | None = None,
+    budget: float = BUDGET,
+    on_event: Callable[[Event], None] | None = None,
+) -> Watch:
+    """Watches a training from now on, at a bounded cost, and changes nothing in it.
+
+    At each optimizer step the norms of the gradients are noted; now and then a step is a *probe*: its backward pass is
+    itemised, as in `headwater.diagnose`. Findings are logged (logger ``"headwater"``) when they arise and when they
+    heal. An exception of Headwater's own is logged once and ends watching; the training goes on.
+
+    Args:
+        model: the module that is trained; several (a GAN) in a list or dict.
+        optimizer: the optimizer over its parameters; several in a list or dict.
+        run_dir: folder to record the run in; ``None``: nothing is written.
+        budget: share of the training's time that watching may take on average; ``math.inf`` measures everything on
+            every step.
+        on_event: called with each finding that is raised or has healed.
+
+    Raises:
+        InputError: something passed cannot be used; the subclass and the message say what (`headwater.errors`).
+    """
+    settings = Settings(budget=budget)
+    monitor = Monitor(model, optimizer, settings, tell=on_event)
+    monitor.attach()
+    return Watch(monitor)
+
+
+_RANKS = {"error": 0, "warning": 1, "info": 2}
+
+
+def _worst(report: Report) -> int:
+    return min((_RANKS[finding.severity] for finding in report.findings), default=len(_RANKS))
