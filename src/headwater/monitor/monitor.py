@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from headwater.measure import held_names
@@ -67,7 +68,7 @@ class Monitor:
             for name, each in optimizers.items()
         )
         for track in self.tracks:
-            track.held = lambda: frozenset().union(*(held_names(each, whole) for each in optimizers.values()))
+            track.held = lambda: _held(optimizers.values(), whole)
 
     @property
     def fault(self) -> Exception | None:
@@ -182,7 +183,7 @@ class Monitor:
     def _scaled(self, optimizer: Any, scaler: Any) -> None:
         for track in self.tracks:
             if track.optimizer is optimizer:
-                track.scaled(cast(Any, scaler)._scale)
+                track.scaled(scaler._scale)
                 track.fired = False
 
     def _maybe_skipped(self, optimizer: Any) -> None:
@@ -199,6 +200,11 @@ class Monitor:
             self._removers.pop()()
         for track in self.tracks:
             track.close()
+
+
+def _held(optimizers: Iterable[Any], model: nn.Module) -> frozenset[str]:
+    """Names of the parameters that any of the optimizers holds."""
+    return frozenset(name for each in optimizers for name in held_names(each, model))
 
 
 def _around_step(optimizer: Any, pre: Callable[[], None], post: Callable[[], None]) -> Callable[[], None]:

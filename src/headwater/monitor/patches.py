@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch.amp.grad_scaler import GradScaler
@@ -116,7 +116,7 @@ def _clip_by_value(original: Callable[..., Any], parameters: Any, *args: Any, **
 
 
 def _scaled_step(original: Callable[..., Any], scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-    listeners = list(_listeners) if cast(Any, scaler).is_enabled() else []
+    listeners = list(_listeners) if scaler.is_enabled() else []
     for listener in listeners:
         listener.before_scaled_step(optimizer, scaler)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -109,5 +109,5 @@ def _leads_to(loss: torch.Tensor, known: set[int]) -> bool:
         variable = getattr(node, "variable", None)
         if variable is not None and id(variable) in known:
             return True
-        stack += [child for child, _ in cast(Any, node).next_functions]
+        stack += [child for child, _ in node.next_functions]
     return False

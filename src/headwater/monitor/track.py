@@ -26,6 +26,10 @@ FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
 where the two copies and the difference of 65,536 numbers stay below one megabyte."""
 
 
+Clip = tuple[Any, float | None]
+"""Norm of the gradient, and what it was shortened to."""
+
+
 class Track:
     """Follows one optimizer. Its methods are called by the monitor's hooks.
 
@@ -63,7 +67,7 @@ class Track:
         self._probe: LiveProbe | None = None
         self._credit_due = False
         self._taken = False
-        self._clip: tuple[Any, float | None] | None = None
+        self._clip: Clip | None = None
         self._notes = Notes()
         self._numbers: list[int] = []
         self._clips: list[ClipRecord] = []
@@ -165,10 +169,10 @@ class Track:
     def _meet(self) -> None:
         """Learns which parameters the optimizer holds and what the model calls them."""
         known = {id(p): name for name, p in self._model.named_parameters()}
-        held = [p for group in self.optimizer.param_groups for p in group["params"]]
+        held: list[nn.Parameter] = [p for group in self.optimizer.param_groups for p in group["params"]]
         self._ids = {id(p) for p in held}
         named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
-        self._parameters = {name: p for name, p in named.items() if isinstance(p, torch.Tensor)}
+        self._parameters = named
         self._figures = Figures(self._parameters)
         self._open_window()
 
@@ -235,11 +239,11 @@ class Track:
         )
 
 
-def _factor(clip: tuple[Any, float | None] | None) -> Any:
+def _factor(clip: Clip | None) -> Any:
     """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
-    if clip is None or clip[1] is None:
+    norm, limit = clip or (None, None)
+    if limit is None:
         return None
-    norm, limit = clip
     if isinstance(norm, torch.Tensor):
         return torch.clamp(limit / (dense(norm) + 1e-6), max=1.0)
     return min(1.0, limit / (float(norm) + 1e-6))
