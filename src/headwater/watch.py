@@ -66,8 +66,8 @@ class Watch:
         if not found:
             steps = sum(track.steps for track in self.monitor.tracks)
             raise NotMeasuredError(
-                f"Nothing was measured yet: {steps} optimizer steps were seen, and none of them was probed. Call it after "
-                "the first steps; if there were some, the loss may not depend on the watched model."
+                f"Nothing was measured yet: {steps} optimizer steps were seen, and none of them was probed. Call it "
+                "after the first steps; if there were some, the loss may not depend on the watched model."
             )
         return min(found, key=_worst)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -88,7 +88,10 @@ class Figures:
         self._dtype = torch.float32
 
     def take(self, step: int, notes: Notes) -> None:
-        """Notes the gradients of a step, as the optimizer is about to consume them; of several calls the last counts."""
+        """Notes the gradients of a step, as the optimizer is about to consume them; of several calls the last counts.
+
+        Nothing is read: no device is waited for.
+        """
         if self._steps and self._steps[-1][0] == step:
             self._steps.pop()
         elif len(self._steps) == BLOCK:
@@ -149,10 +152,8 @@ class Figures:
             block.arrived.synchronize()
         weights = dict(zip(self._names, cast("list[float]", block.weights.tolist()), strict=True))
         rows = cast("list[list[float]]", block.numbers.tolist())
-        found = [
-            self._figures(at, row, weights if i == 0 else {})
-            for i, (at, row) in enumerate(zip(block.steps, rows, strict=True))
-        ]
+        found = [self._figures(at, row, {}) for at, row in zip(block.steps, rows, strict=True)]
+        found[0] = replace(found[0], weights=weights)
         if any(norm == 0.0 for row in rows for norm in row[: len(self._names)]):
             self._dtype = torch.float64  # squares of less than 1e-38 are zero in float32: from now on look closer
         return found

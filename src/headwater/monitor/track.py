@@ -241,9 +241,9 @@ class Track:
 
 def _factor(clip: Clip | None) -> Any:
     """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
-    norm, limit = clip or (None, None)
-    if limit is None:
+    if clip is None or clip[1] is None:
         return None
+    norm: Any = clip[0]
     if isinstance(norm, torch.Tensor):
-        return torch.clamp(limit / (dense(norm) + 1e-6), max=1.0)
-    return min(1.0, limit / (float(norm) + 1e-6))
+        return torch.clamp(clip[1] / (dense(norm) + 1e-6), max=1.0)
+    return min(1.0, clip[1] / (float(norm) + 1e-6))
