@@ -4,13 +4,14 @@ from headwater.measure.assemble import held_names, measurement, optimizer_record
 from headwater.measure.guard import untouched
 from headwater.measure.learning_rate import (
     Course,
+    RandomState,
     look_at_rate,
     seed_all,
     set_rate,
     sharpness_at_start,
     training_step,
 )
-from headwater.measure.objective import Objective, batch_size, take
+from headwater.measure.objective import Objective, batch_size, take, tensors
 from headwater.measure.optimizers import copied
 from headwater.measure.probation import probation
 from headwater.measure.probe import Passes, Probe
@@ -23,6 +24,7 @@ __all__ = [
     "Objective",
     "Passes",
     "Probe",
+    "RandomState",
     "ThroughTime",
     "Updates",
     "batch_size",
@@ -36,6 +38,7 @@ __all__ = [
     "set_rate",
     "sharpness_at_start",
     "take",
+    "tensors",
     "trace",
     "training_step",
     "untouched",

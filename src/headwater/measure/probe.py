@@ -121,11 +121,16 @@ class Probe:
         """Watches no further forward pass."""
         self._watching.close()
 
-    def begin(self, loss: torch.Tensor) -> None:
-        """Reads the graph behind the loss and begins to listen to its backward pass."""
+    def begin(self, loss: torch.Tensor, value: float | None = None) -> None:
+        """Reads the graph behind the loss and begins to listen to its backward pass.
+
+        Args:
+            loss: from which the backward pass will start.
+            value: to file as the loss, where it is another.
+        """
         self.shut()
         first = self._step == 0
-        self._graph, self._loss = walk(loss), float(loss.detach())
+        self._graph, self._loss = walk(loss), float(loss.detach()) if value is None else value
         self._zeros = zero_names(self._model.named_parameters()) if first else frozenset()
         if self._activations is not None:
             self._predictions = Predictions(self._activations.moments, self._graph.ops)

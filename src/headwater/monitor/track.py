@@ -18,6 +18,7 @@ from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor
 from headwater.monitor.probing import PASSES, LiveProbe
+from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
 from headwater.rules import judge
 
@@ -64,7 +65,7 @@ class Track:
         self.skipped, self.fired = 0, False
         self._parameters: dict[str, nn.Parameter] = {}
         self._figures = Figures({})
-        self._probe: LiveProbe | None = None
+        self._probe: LiveProbe | ReplayedProbe | None = None
         self._credit_due = False
         self._taken = False
         self._clip: Clip | None = None
@@ -81,7 +82,7 @@ class Track:
         if self._probe is None and self.governor.wants_probe(self.steps):
             if len(self._passes.steps) >= PASSES:
                 self._open_window()
-            self._probe = LiveProbe(self._model, self._roots, self._passes, self._guard)
+            self._probe = self._new_probe()
             self._probe.open()
 
     def before_backward(self, loss: torch.Tensor) -> None:
@@ -152,6 +153,11 @@ class Track:
     @property
     def _heard(self) -> bool:
         return self._probe is not None and self._probe.heard
+
+    def _new_probe(self) -> LiveProbe | ReplayedProbe:
+        if len(self._roots) == 1 and is_compiled(self._roots[0]):
+            return ReplayedProbe(self._roots[0], self._passes, self._guard)
+        return LiveProbe(self._model, self._roots, self._passes, self._guard)
 
     def _take(self) -> None:
         if self.steps % self.stride == 0 and self._parameters:

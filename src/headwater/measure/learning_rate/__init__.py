@@ -1,7 +1,16 @@
 """Is the learning rate right? Progress in the probation, short trainings at other rates, and the sharpness."""
 
 from headwater.measure.learning_rate.arms import Course, seed_all, set_rate, training_step
-from headwater.measure.learning_rate.progress import Progress
+from headwater.measure.learning_rate.progress import Progress, RandomState
 from headwater.measure.learning_rate.rate import look_at_rate, sharpness_at_start
 
-__all__ = ["Course", "Progress", "look_at_rate", "seed_all", "set_rate", "sharpness_at_start", "training_step"]
+__all__ = [
+    "Course",
+    "Progress",
+    "RandomState",
+    "look_at_rate",
+    "seed_all",
+    "set_rate",
+    "sharpness_at_start",
+    "training_step",
+]
