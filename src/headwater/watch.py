@@ -45,9 +45,7 @@ class Watch:
     @property
     def spent(self) -> float:
         """Share of the training's time that watching took so far."""
-        governors = [track.governor for track in self.monitor.tracks]
-        elapsed = max(governor.elapsed for governor in governors)
-        return sum(governor.spent for governor in governors) / elapsed if elapsed > 0 else 0.0
+        return spent(self.monitor)
 
     def report(self, optimizer: str | None = None) -> Report:
         """Returns the newest diagnosis of the training.
@@ -58,18 +56,14 @@ class Watch:
         Raises:
             NotMeasuredError: no step was probed yet.
         """
-        found = [
-            Report(track.measured, track.findings)
-            for track in self.monitor.tracks
-            if track.measured is not None and optimizer in (None, track.name)
-        ]
+        found = reports(self.monitor, optimizer)
         if not found:
             steps = sum(track.steps for track in self.monitor.tracks)
             raise NotMeasuredError(
                 f"Nothing was measured yet: {steps} optimizer steps were seen, and none of them was probed. Call it "
                 "after the first steps; if there were some, the loss may not depend on the watched model."
             )
-        return min(found, key=_worst)
+        return found[0]
 
     def close(self) -> None:
         """Stops watching and removes every hook; `report` stays possible."""
@@ -105,6 +99,23 @@ def watch(
     monitor = Monitor(model, optimizer, settings, tell=on_event)
     monitor.attach()
     return Watch(monitor)
+
+
+def reports(monitor: Monitor, optimizer: str | None = None) -> list[Report]:
+    """Returns the newest diagnosis of each optimizer's training that was probed, the worst first."""
+    found = [
+        Report(track.measured, track.findings)
+        for track in monitor.tracks
+        if track.measured is not None and optimizer in (None, track.name)
+    ]
+    return sorted(found, key=_worst)
+
+
+def spent(monitor: Monitor) -> float:
+    """Returns the share of the training's time that watching took so far."""
+    governors = [track.governor for track in monitor.tracks]
+    elapsed = max((governor.elapsed for governor in governors), default=0.0)
+    return sum(governor.spent for governor in governors) / elapsed if elapsed > 0 else 0.0
 
 
 _RANKS = {"error": 0, "warning": 1, "info": 2}

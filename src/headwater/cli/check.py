@@ -22,7 +22,7 @@ class FailOn(str, Enum):
     never = "never"
 
 
-_FAILING = {FailOn.error: {"error"}, FailOn.warning: {"error", "warning"}, FailOn.never: set[str]()}
+FAILING = {FailOn.error: {"error"}, FailOn.warning: {"error", "warning"}, FailOn.never: set[str]()}
 
 
 _RANGE_TEST = "Also train a copy at growing rates, suggest one, and draw it (.png, .svg or .pdf)."
@@ -83,7 +83,7 @@ def check(
         note(f"written: {plot}")
     if range_test is not None:
         _range_test(setup, range_test, seed)
-    if any(finding.severity in _FAILING[fail_on] for finding in report.findings):
+    if any(finding.severity in FAILING[fail_on] for finding in report.findings):
         raise typer.Exit(1)
 
 

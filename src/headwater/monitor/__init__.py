@@ -2,6 +2,7 @@
 
 from headwater.monitor.alarms import Event
 from headwater.monitor.monitor import Monitor
+from headwater.monitor.session import Session
 from headwater.monitor.settings import Settings
 
-__all__ = ["Event", "Monitor", "Settings"]
+__all__ = ["Event", "Monitor", "Session", "Settings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,7 @@ class Monitor:
         record: called with the track and its figures when some have arrived, and after each probe.
 
     Attributes:
+        models: by name.
         tracks: one for each optimizer.
         events: everything that was raised or has healed, in order.
 
@@ -52,7 +53,6 @@ class Monitor:
         tell: Callable[[Event], None] | None = None,
         record: Callable[[Track, list[StepFigures]], None] | None = None,
     ) -> None:
-        models, optimizers = named_models(model), named_optimizers(optimizer)
         self._shield = Shield(self._detach)
         self._tell, self._record = tell, record
         self._lock = threading.RLock()
@@ -61,14 +61,14 @@ class Monitor:
         self._follows: dict[str, Track | None] = {}
         self._depth: dict[str, int] = {}
         self.events: list[Event] = []
-        whole = together(models)
+        self.models = named_models(model)
+        self.tracks: list[Track] = []
+        optimizers = named_optimizers(optimizer)
         share = replace(settings, budget=settings.budget / len(optimizers))
-        self.tracks = tuple(
-            Track(name, each, whole, models.values(), Governor(share), self._shield.guard)
-            for name, each in optimizers.items()
-        )
-        for track in self.tracks:
-            track.held = lambda: _held(optimizers.values(), whole)
+        whole = together(self.models)
+        for name, each in optimizers.items():
+            self.tracks.append(Track(name, each, whole, self.models.values(), Governor(share), self._shield.guard))
+            self.tracks[-1].held = self._held
 
     @property
     def fault(self) -> Exception | None:
@@ -83,6 +83,20 @@ class Monitor:
         self._removers.append(lambda: patches.leave(self))
         if len(self.tracks) == 1:
             self._guarded(self.tracks[0].arm)
+
+    def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], settings: Settings) -> None:
+        """Watches one more optimizer, and the models that it trains, from now on."""
+        if len(self.tracks) == 1 and not self.tracks[0].name:
+            self.tracks[0].name = " + ".join(self.models)
+        if not models.keys() <= self.models.keys():
+            self.models |= models
+            for track in self.tracks:
+                track.meet(together(self.models), self.models.values())
+        roots = self.models.values()
+        track = Track(name, optimizer, together(self.models), roots, Governor(settings), self._shield.guard)
+        track.held = self._held
+        self.tracks.append(track)
+        self._hook(track)
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""
@@ -114,6 +128,11 @@ class Monitor:
         self._guarded(self._maybe_skipped, optimizer)
 
     # Helpers.
+
+    def _held(self) -> frozenset[str]:
+        """Names of the parameters that any of the optimizers holds."""
+        model = together(self.models)
+        return frozenset(name for track in self.tracks for name in held_names(track.optimizer, model))
 
     def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
         self._shield.guard(function)(*args)
@@ -200,11 +219,6 @@ class Monitor:
             self._removers.pop()()
         for track in self.tracks:
             track.close()
-
-
-def _held(optimizers: Iterable[Any], model: nn.Module) -> frozenset[str]:
-    """Names of the parameters that any of the optimizers holds."""
-    return frozenset(name for each in optimizers for name in held_names(each, model))
 
 
 def _around_step(optimizer: Any, pre: Callable[[], None], post: Callable[[], None]) -> Callable[[], None]:

@@ -79,10 +79,14 @@ def named_optimizers(optimizer: Any) -> dict[str, Any]:
     return found if len(found) > 1 else {"": next(iter(found.values()))}
 
 
+class Together(nn.ModuleDict):
+    """Several models under watch, side by side."""
+
+
 def together(models: Mapping[str, nn.Module]) -> nn.Module:
     """Returns the model, or one that holds several under their names. Nothing is moved or copied."""
     inside = {name: module_of(each) for name, each in models.items()}
-    return next(iter(inside.values())) if len(inside) == 1 else nn.ModuleDict(inside)
+    return next(iter(inside.values())) if len(inside) == 1 else Together(inside)
 
 
 def _type(value: object) -> str:

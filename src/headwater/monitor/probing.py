@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class LiveProbe:
         self._known = {id(p) for p in model.parameters()}
         self._roots, self._guard = tuple(roots), guard
         self._handles: list[RemovableHandle] = []
-        self._entered: list[AbstractContextManager[object]] = []
+        self._calls: list[AbstractContextManager[object]] = []
         self._outputs: Any = None
         self._tries, self._listening = 0, False
         self.heard = False
@@ -43,11 +43,9 @@ class LiveProbe:
     def open(self) -> None:
         """Begins to watch forward passes."""
         self._probe.open()
-        for root in self._roots:
-            self._handles += [
-                root.register_forward_pre_hook(self._guard(self._enter), with_kwargs=True),
-                root.register_forward_hook(self._guard(self._leave), always_call=True),
-            ]
+        for root in self._roots:  # and what is right inside: a training step may call these by themselves
+            for module in (root, *root.children()):
+                self._watch_calls(module, is_root=module is root)
 
     def close(self) -> None:
         """Ends everything that is still open."""
@@ -79,17 +77,24 @@ class LiveProbe:
             self.heard = True
         self.close()
 
-    def _enter(self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.batch = self.batch or batch_size([*args, *kwargs.values()])
-        watching = self._probe.activations()
-        watching.__enter__()
-        self._entered.append(watching)
+    def _watch_calls(self, module: nn.Module, *, is_root: bool) -> None:
+        """Watches activations during the outermost call, and takes the outputs of the root's."""
 
-    def _leave(self, root: nn.Module, args: tuple[Any, ...], outputs: Any) -> None:
-        if self._entered:
-            self._entered.pop().__exit__(None, None, None)
-        if isinstance(outputs, torch.Tensor) and outputs.requires_grad:
-            self._outputs = outputs.detach()
+        def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self.batch = self.batch or batch_size([*args, *kwargs.values()])
+            self._calls.append(nullcontext() if self._calls else self._probe.activations())
+            self._calls[-1].__enter__()
+
+        def leave(_module: nn.Module, _args: tuple[Any, ...], outputs: Any) -> None:
+            if self._calls:
+                self._calls.pop().__exit__(None, None, None)
+            if is_root and isinstance(outputs, torch.Tensor) and outputs.requires_grad:
+                self._outputs = outputs.detach()
+
+        self._handles += [
+            module.register_forward_pre_hook(self._guard(enter), with_kwargs=True),
+            module.register_forward_hook(self._guard(leave), always_call=True),
+        ]
 
     def _remove_hooks(self) -> None:
         for handle in self._handles:

@@ -14,6 +14,7 @@ from headwater.graph import Guard
 from headwater.measure import Passes, ThroughTime, Updates, held_names, measurement, optimizer_record
 from headwater.measure.norms import dense
 from headwater.measure.optimizers import needs_closure, rate_of
+from headwater.measure.probe import SETTLED
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor
@@ -21,6 +22,7 @@ from headwater.monitor.probing import PASSES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
 from headwater.rules import judge
+from headwater.source import with_origins
 
 FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
 """Elements of all weights together that are followed through an optimizer step: on a CPU, and in a device's memory,
@@ -73,6 +75,14 @@ class Track:
         self._numbers: list[int] = []
         self._clips: list[ClipRecord] = []
         self._batch = 0
+        self._meet()
+
+    def meet(self, model: nn.Module, roots: Iterable[nn.Module]) -> None:
+        """Goes on with another model around the same optimizer."""
+        self._model, self._roots = model, tuple(roots)
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
         self._meet()
 
     # What happens in a step, in its order.
@@ -225,7 +235,7 @@ class Track:
     def _measure(self) -> Measurement:
         """The window so far. Passes before the network has settled are judged only when there are no others."""
         passes = self._passes
-        settled = self._numbers[0] > 0
+        settled = [i for i, number in enumerate(self._numbers) if number >= SETTLED]
         found = measurement(
             self._model,
             passes,
@@ -234,8 +244,9 @@ class Track:
             self.held(),
             batch_size=self._batch,
             batches=len(passes.steps),
-            steps=list(range(len(passes.steps))) if settled else None,
+            steps=settled or None,
         )
+        found = with_origins(found, self._model)
         precision = PrecisionRecord(clips=tuple(c for c in self._clips if c.step in found.judged_steps))
         return replace(
             found,

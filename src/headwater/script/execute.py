@@ -1,0 +1,160 @@
+"""Runs a script or a module as ``python script.py`` and ``python -m module`` would, in this process.
+
+The module that runs is ``__main__`` and stays it, so that pickling, worker processes that are spawned, and functions
+that run at exit find what they look for. Its own failure keeps its traceback and its exit code.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.machinery
+import io
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib.util import decode_source, find_spec
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+
+from headwater.errors import InputError
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+class EnoughSteps(BaseException):
+    """Raised through the user's script when it has taken the steps that were asked for.
+
+    It is no failure, and ``except Exception`` does not catch it.
+    """
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to run.
+
+    Attributes:
+        name: path of a script, or name of a module.
+        arguments: what comes behind it on the command line.
+        module: whether `name` is that of a module, as behind ``python -m``.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    module: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended.
+
+    Attributes:
+        status: ``"finished"``, ``"crashed"`` (an exception, whose traceback was printed), ``"interrupted"`` (Ctrl-C)
+            or ``"stopped"`` (it took the steps that were asked for).
+        code: the exit code that the process would have had.
+        line: file and line of the user's code that raised, when it crashed.
+    """
+
+    status: str
+    code: int
+    line: tuple[str, int] | None = None
+
+
+def execute(target: Target) -> Ended:
+    """Runs the target to its end, or until `EnoughSteps` is raised in it.
+
+    Raises:
+        InputError: there is no such script or module, or it is not Python.
+    """
+    main, code = _module(target) if target.module else _script(target)
+    sys.argv = [main.__dict__["__file__"] if target.module else target.name, *target.arguments]
+    sys.path[0:1] = [str(Path.cwd()) if target.module else str(Path(target.name).resolve().parent)]
+    sys.modules["__main__"] = main
+    try:
+        exec(code, main.__dict__)
+    except EnoughSteps:
+        return Ended("stopped", 0)
+    except SystemExit as end:
+        return Ended("finished", _exit_code(end))
+    except KeyboardInterrupt as error:
+        _show(error)
+        return Ended("interrupted", _INTERRUPTED)
+    except BaseException as error:
+        return Ended("crashed", 1, _show(error))
+    return Ended("finished", 0)
+
+
+def _script(target: Target) -> tuple[ModuleType, CodeType]:
+    path = Path(target.name)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Name the script in it, or run it as a module: headwater run -m NAME.")
+    if not path.is_file():
+        raise InputError(f"There is no script {path}. Name an existing file, or a module behind -m.")
+    try:
+        code = compile(_source(path), str(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{path} is not Python: {error}") from error
+    return _main(str(path), None), code
+
+
+def _source(path: Path) -> str:
+    """Its text, decoded as its first lines say."""
+    with io.open_code(str(path.resolve())) as file:
+        return decode_source(file.read())
+
+
+def _module(target: Target) -> tuple[ModuleType, CodeType]:
+    sys.path.insert(0, str(Path.cwd()))  # where Python looks first behind -m; in place of the path that is set below
+    name = target.name
+    try:
+        spec = find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            name, spec = f"{name}.__main__", find_spec(f"{name}.__main__")
+    except (ImportError, ValueError) as error:
+        raise InputError(f"Module {name} cannot be found: {error}") from error
+    finally:
+        sys.path.pop(0)
+    get_code = getattr(spec.loader, "get_code", None) if spec is not None else None
+    code = get_code(name) if get_code is not None else None
+    if spec is None or code is None or spec.origin is None:
+        raise InputError(f"There is no module {name} with Python code. Is its folder the current one, or installed?")
+    return _main(spec.origin, spec), code
+
+
+def _main(file: str, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
+    main = ModuleType("__main__")
+    main.__dict__.update(
+        __file__=file,
+        __builtins__=builtins,
+        __spec__=spec,
+        __package__=spec.parent if spec is not None else None,
+        __loader__=spec.loader if spec is not None else None,
+        __cached__=None,
+    )
+    return main
+
+
+def _exit_code(end: SystemExit) -> int:
+    """As Python reads it: nothing is 0, and what is no number is printed and is 1."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code
+    sys.stderr.write(f"{end.code}\n")
+    return 1
+
+
+def _show(error: BaseException) -> tuple[str, int] | None:
+    """Prints the traceback without our own frames, by whatever hook is set."""
+    own = _behind_us(error.__traceback__)
+    error.__traceback__ = own
+    sys.excepthook(type(error), error, own)
+    sys.stderr.flush()
+    frames = traceback.extract_tb(own)
+    return (frames[-1].filename, frames[-1].lineno or 0) if frames else None
+
+
+def _behind_us(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace
