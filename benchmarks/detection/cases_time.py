@@ -112,7 +112,7 @@ HEALTHY: tuple[Case, ...] = (
     TIME.healthy("pixels-gru-gates-3", "held_out", tempts="HW202", kind="gru", task="pixels", init="gates", amount=3.0,
         opt=adam(5e-3), steps=600),
     TIME.healthy("pixels-relu-loop-identity", "tune", tempts="HW202", kind="relu", task="pixels", init="identity",
-        amount=0.98, opt=adam(1e-3), steps=1200),
+        amount=0.98, opt=adam(3e-4), steps=1200),
     TIME.healthy("delayed-relu-identity", "held_out", tempts="HW202", kind="rnn-relu", task="delayed", length=60,
         read="every", init="identity", opt=adam(2e-3), steps=600),
 )
