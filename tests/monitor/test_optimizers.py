@@ -304,9 +304,9 @@ def test_a_training_in_a_thread() -> None:
                 turn.wait(), turn.wait()
                 optimizer.step()
 
+        other = nn.Linear(4, 1)
         worker = threading.Thread(target=work)
         worker.start()
-        other = nn.Linear(4, 1)
         for _ in range(STEPS):  # between the backward pass and the step comes one of something else
             turn.wait()
             (1e3 * other(torch.ones(2, 4)).sum()).backward()

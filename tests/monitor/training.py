@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ DOORS = (
     (GradScaler, "step"),
 )
 """What PyTorch lets no one hook, as it is before anybody listens."""
+INSIDE = [cell.cell_contents for cell in cast(Any, clip_grad.clip_grad_value_).__closure__]
 CLOSED = tuple(getattr(holder, name) for holder, name in DOORS)
 
 
@@ -132,21 +133,22 @@ def seeded() -> Iterator[None]:
 
 
 def _run(train: Training, watch: Callable[..., Watched | None]) -> tuple[Any, Watched | None]:
-    given: list[tuple[Any, Any, Any]] = []
+    given: list[tuple[Any, Any]] = []
     watched: list[Watched | None] = []
 
     def start(model: Any, optimizer: Any) -> Watched | None:
-        given.append((model, optimizer, hooks(model, optimizer)))
+        given.append((model, optimizer))
         watched.append(watch(model, optimizer))
         return watched[0]
 
     with seeded():
         result = train(start)
-        ((model, optimizer, before),) = given
+        ((model, optimizer),) = given
         if watched[0] is not None:
             watched[0].watch.close()
-        assert_untouched(model, optimizer, before)
-        return [*state(model, optimizer), _plain(result)], watched[0]
+        assert_as_found()
+        left = list(hooks(model, optimizer).values())  # some wrappers hook their modules at the first step
+        return [*state(model, optimizer), left, _plain(result)], watched[0]
 
 
 def state(model: Any, optimizer: Any) -> list[Any]:
@@ -162,16 +164,19 @@ def state(model: Any, optimizer: Any) -> list[Any]:
 
 def assert_untouched(model: Any, optimizer: Any, before: dict[str, Any]) -> None:
     """Nothing of ours is left: no hook, no function in another's place, no mode of autograd."""
-    left = hooks(model, optimizer)
-    known = {key: count for key, count in left.items() if key in before}  # a training may add modules
-    assert known == {key: before[key] for key in known}
-    assert all(count == 0 for key, count in left.items() if key not in before and key.startswith("hooks"))
+    assert hooks(model, optimizer) == before
+    assert_as_found()
+
+
+def assert_as_found() -> None:
+    """PyTorch's functions are its own again, also inside of what is decorated, and no mode of autograd is left on."""
     assert tuple(getattr(holder, name) for holder, name in DOORS) == CLOSED
+    assert [cell.cell_contents for cell in cast(Any, clip_grad.clip_grad_value_).__closure__] == INSIDE
     assert not torch.is_anomaly_enabled()
 
 
 def hooks(model: Any, optimizer: Any) -> dict[str, Any]:
-    """Counts hooks, and what stands in for a method, on modules, parameters and optimizers."""
+    """Counts hooks, and what stands in for a method, on modules, parameters and optimizers, in their order."""
     found: dict[str, Any] = {}
     for i, each in enumerate(_several(model)):
         for name, module in each.named_modules():

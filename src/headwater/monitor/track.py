@@ -160,6 +160,7 @@ class Track:
         """Returns figures that have arrived since, and spaces the next ones."""
         found = self._waiting + self._figures.collect(everything=everything)
         self._waiting = []
+        self.skipped += sum(step.skipped for step in found)
         if found:
             self.stride = self.governor.stride()
         return found
