@@ -2,7 +2,8 @@
 
 from headwater.graph.attention import AttentionSite, attention_sites, joined_stream, users
 from headwater.graph.kinds import kind_of, role_of
-from headwater.graph.owners import Guard, Owners, owners, source_line, source_lines, unguarded
+from headwater.graph.lines import settle, source_lines
+from headwater.graph.owners import Guard, Owners, owners, source_line, unguarded
 from headwater.graph.walk import Graph, GraphOp, walk
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "kind_of",
     "owners",
     "role_of",
+    "settle",
     "source_line",
     "source_lines",
     "unguarded",

@@ -60,7 +60,11 @@ class Owners:
 
 @contextmanager
 def owners(model: nn.Module, guard: Guard = unguarded) -> Generator[Owners]:
-    """Learns the modules' names while a forward pass of `model` runs inside. The hooks are removed at the end."""
+    """Learns the modules' names while a forward pass of `model` runs inside. The hooks are removed at the end.
+
+    Calls under ``no_grad`` from outside the model make no nodes and do not count (an evaluation between two steps);
+    those from inside do: a reentrant checkpoint runs its function so.
+    """
     learned = Owners(model)
     handles: list[RemovableHandle] = []
     stack: list[tuple[str, int]] = [("", 0)]
@@ -78,17 +82,16 @@ def _hook(
     learned: Owners, name: str, module: nn.Module, stack: list[tuple[str, int]], guard: Guard
 ) -> list[RemovableHandle]:
     def enter(_module: nn.Module, _inputs: Any) -> None:
-        if _in_backward():
+        if _in_backward() or (len(stack) == 1 and not torch.is_grad_enabled()):
             return
         stack.append((name, learned.calls[name]))
         learned.calls[name] += 1
         learned.enter(stack[-1])
 
     def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
-        if _in_backward():
+        if _in_backward() or len(stack) == 1:
             return
-        if len(stack) > 1:
-            stack.pop()
+        stack.pop()
         learned.enter(stack[-1])
 
     return [
@@ -109,17 +112,6 @@ def _next_sequence_number() -> int:
 def _in_backward() -> bool:
     """Activation checkpointing runs forward again inside backward, and its hooks with it."""
     return cast(Any, torch)._C._current_graph_task_id() != -1
-
-
-@contextmanager
-def source_lines() -> Generator[None]:
-    """Makes autograd remember the Python lines of the operations created inside (anomaly metadata, no NaN check)."""
-    was_enabled, was_checking = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-    torch.autograd.set_detect_anomaly(True, check_nan=False)
-    try:
-        yield
-    finally:
-        torch.autograd.set_detect_anomaly(was_enabled, check_nan=was_checking)
 
 
 def source_line(node: Any) -> tuple[SourceLine | None, SourceLine | None]:

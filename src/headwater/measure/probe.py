@@ -113,6 +113,15 @@ class Probe:
         through_time = self._passes.through_time
         self._watching.enter_context(through_time.watch(self._model, self._step, self._guard))
 
+    @property
+    def called(self) -> bool:
+        """Whether a module of the model has run."""
+        return bool(self._owners.calls)
+
+    def rescale(self, scale: float) -> None:
+        """Divides the loss that was filed last: a gradient scaler had multiplied it."""
+        self._passes.steps[-1] = replace(self._passes.steps[-1], loss=self._passes.steps[-1].loss / scale)
+
     def activations(self) -> AbstractContextManager[object]:
         """Watches the activations of the forward pass that runs inside, where they are asked for."""
         return self._activations or nullcontext()

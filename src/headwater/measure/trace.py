@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -112,8 +112,22 @@ def _hook(op: GraphOp, book: NormBook, observe: Observer | None) -> Callable[[An
 
 
 def parameter_names(model: nn.Module | None) -> dict[int, str]:
-    """Maps the identity of each parameter of `model` to its name."""
-    return {id(parameter): name for name, parameter in model.named_parameters()} if model is not None else {}
+    """Maps the identity of each parameter of `model` to its name, and that of what stands for it in a graph."""
+    if model is None:
+        return {}
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return names | {id(whole): names[id(part)] for part, whole in _gathered(model) if id(part) in names}
+
+
+def _gathered(model: nn.Module) -> Iterator[tuple[nn.Parameter, nn.Parameter]]:
+    """Yields the parameters that FSDP2 holds in shards, each with the whole one that it shows to the forward pass."""
+    for module in model.modules():
+        state: Any = getattr(module, "_get_fsdp_state", lambda: None)()
+        group = getattr(state, "_fsdp_param_group", None)
+        for each in getattr(state, "_fsdp_param_groups", None) or filter(None, [group]):
+            for held in each.fsdp_params:
+                if hasattr(held, "_unsharded_param"):  # from the first forward pass on
+                    yield held.sharded_param, held._unsharded_param
 
 
 def itemise(

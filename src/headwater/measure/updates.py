@@ -39,6 +39,7 @@ class Updates:
         self._parameters = {name: p for name, p in parameters.items() if p.requires_grad}
         self._groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
         self._optimizer = optimizer
+        self._state: Mapping[Any, Any] = getattr(optimizer, "state", {})  # a class of the user's own may have none
         sizes = {name: dense(p).numel() for name, p in self._parameters.items()}
         self._strides = dict.fromkeys(sizes, 1) if most is None else strides(sizes, most)
         self._before: dict[str, torch.Tensor] = {}
@@ -50,8 +51,8 @@ class Updates:
         self.credit()
         self.keep()
 
-    def credit(self) -> None:
-        """Reads the gradients, and what the previous change did to the loss that they belong to.
+    def credit(self, scale: float = 1.0) -> None:
+        """Reads the gradients, still multiplied by `scale`, and what the previous change did to the loss behind them.
 
         The gradients belong to a batch that the previous change has not seen, which makes them the measure of that
         change: first-order decrease of the loss ``-<g', dw>`` (Lan, Liu, Zhou, Yosinski 2019, "LCA").
@@ -65,7 +66,7 @@ class Updates:
                 history.gradient = "nonzero" if bool(gradient.any()) else "zero"
             if name in self._change and not parameter.grad.is_sparse:
                 change, some = self._change[name], self._some(name, gradient)
-                history.decreases.append(-float(torch.dot(some.to(change.dtype), change)) * self._strides[name])
+                history.decreases.append(-float(torch.dot(some.to(change.dtype), change)) * self._strides[name] / scale)
 
     def keep(self) -> None:
         """Keeps the weights, or some elements of each."""
@@ -134,9 +135,9 @@ class Updates:
         """Returns the share of elements whose step Adam's epsilon rules: ``sqrt(v_hat) < 10 eps``."""
         parameter = self._parameters.get(name)
         group = self._groups.get(id(parameter))
-        if parameter is None or group is None or parameter not in self._optimizer.state:
+        if parameter is None or group is None or parameter not in self._state:
             return None
-        state: dict[str, Any] = self._optimizer.state[parameter]
+        state: dict[str, Any] = self._state[parameter]
         if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group or parameter.is_complex():
             return None
         correction = 1.0 - float(group["betas"][1]) ** float(state["step"])

@@ -125,6 +125,10 @@ class Figures:
             found += self._read(self._underway.pop(0))
         return found
 
+    def total(self) -> torch.Tensor:
+        """Returns the norm of all gradients together, as they are now, on their device."""
+        return torch.linalg.vector_norm(self._norms([p.grad for p in self._parameters if p.grad is not None]))
+
     def _norms(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         """Norms of all tensors, in their order, on the device of the first parameter."""
         if not tensors:

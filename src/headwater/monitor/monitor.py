@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from headwater.graph import settle
 from headwater.measure import held_names
 from headwater.monitor import patches
 from headwater.monitor.alarms import Event
@@ -20,6 +21,7 @@ from headwater.monitor.governor import Governor
 from headwater.monitor.names import named_models, named_optimizers, together
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
+from headwater.monitor.stepping import around_step, under_way
 from headwater.monitor.track import Track
 
 log = logging.getLogger("headwater")
@@ -59,6 +61,7 @@ class Monitor:
         self._removers: list[Callable[[], None]] = []
         self._last: Track | None = None
         self._follows: dict[str, Track | None] = {}
+        self._opened_by: Track | None = None
         self._depth: dict[str, int] = {}
         self.events: list[Event] = []
         self.models = named_models(model)
@@ -154,19 +157,22 @@ class Monitor:
             self._removers.append(track.optimizer.register_step_pre_hook(pre).remove)
             self._removers.append(track.optimizer.register_step_post_hook(post).remove)
         else:  # a class of its own, that has no hooks
-            self._removers.append(_around_step(track.optimizer, pre, post))
+            self._removers.append(around_step(track.optimizer, pre, post))
 
     def _before_backward(self, tensors: Any) -> None:
         if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
+            self._opened_by = self._last
+            settle()
             for track in self.tracks:
-                if not self._depth.get(track.name) or not track.closure:
-                    self._depth[track.name] = 0  # a step that raised never came to its end
                 self._billed(track, track.before_backward, tensors)
 
     def _before_step(self, track: Track) -> None:
         if _captures_graph():
             return
-        self._depth[track.name] = depth = self._depth.get(track.name, 0) + 1
+        depth = self._depth.get(track.name, 0) + 1
+        if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
+            depth = max(1, under_way(track.optimizer))
+        self._depth[track.name] = depth
         self._billed(track, lambda: track.before_step(again=depth > 1))
 
     def _after_step(self, track: Track) -> None:
@@ -181,8 +187,9 @@ class Monitor:
     def _close_step(self, track: Track) -> None:
         events = track.after_step()
         self._publish(track, events)
-        self._follows[track.name], self._last = self._last, track
-        for each in self.tracks:
+        self._follows[track.name], self._last = self._opened_by, track
+        settle()
+        for each in self.tracks:  # each is armed by the step after which its own backward pass came last time
             if len(self.tracks) == 1 or self._follows.get(each.name) is track:
                 self._billed(each, each.arm)
 
@@ -208,7 +215,7 @@ class Monitor:
     def _maybe_skipped(self, optimizer: Any) -> None:
         for track in self.tracks:
             if track.optimizer is optimizer and not track.fired:
-                track.skipped += 1
+                self._publish(track, self._billed(track, track.skip))
 
     def _finish(self) -> None:
         for track in self.tracks:
@@ -219,20 +226,7 @@ class Monitor:
             self._removers.pop()()
         for track in self.tracks:
             track.close()
-
-
-def _around_step(optimizer: Any, pre: Callable[[], None], post: Callable[[], None]) -> Callable[[], None]:
-    """Wraps the step of one object; returns what takes the wrapper off."""
-    original = optimizer.step
-
-    def step(*args: Any, **kwargs: Any) -> Any:
-        pre()
-        result = original(*args, **kwargs)
-        post()
-        return result
-
-    optimizer.step = step
-    return lambda: delattr(optimizer, "step") if vars(optimizer).get("step") is step else None
+        settle()
 
 
 def _captures_graph() -> bool:

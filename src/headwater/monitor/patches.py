@@ -38,7 +38,7 @@ class Listener(Protocol):
 
 _lock = threading.RLock()
 _listeners: list[Listener] = []
-_originals: list[tuple[Any, str, Any, Any]] = []
+_undo: list[Callable[[], None]] = []
 
 
 def listen(listener: Listener) -> None:
@@ -61,28 +61,46 @@ def leave(listener: Listener) -> None:
 def _install() -> None:
     _replace(torch.autograd, "backward", _backward)
     _replace(clip_grad, "_clip_grads_with_norm_", _clip_by_norm)
-    _replace(clip_grad, "clip_grad_value_", _clip_by_value)
-    _replace(torch.nn.utils, "clip_grad_value_", _clip_by_value)
+    _replace(torch.nn.utils, "clip_grads_with_norm_", _clip_by_norm)
+    _replace_inside(clip_grad.clip_grad_value_, _clip_by_value)
     _replace(GradScaler, "step", _scaled_step)
 
 
 def _replace(holder: Any, name: str, around: Callable[..., Any]) -> None:
-    original = getattr(holder, name)
+    original = getattr(holder, name, None)
+    if original is None:  # not in this version of PyTorch
+        return
+    replaced = _wrapped(original, around)
+    setattr(holder, name, replaced)
+    _undo.append(lambda: setattr(holder, name, original) if getattr(holder, name) is replaced else None)
 
+
+def _replace_inside(function: Any, around: Callable[..., Any]) -> None:
+    """Replaces what a decorated function calls, so that those who have imported it by name are heard too."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    cell = cells["func"]
+    original = cell.cell_contents
+    cell.cell_contents = replaced = _wrapped(original, around)
+
+    def undo() -> None:
+        if cell.cell_contents is replaced:
+            cell.cell_contents = original
+
+    _undo.append(undo)
+
+
+def _wrapped(original: Callable[..., Any], around: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
         return around(original, *args, **kwargs)
 
-    setattr(holder, name, replaced)
-    _originals.append((holder, name, original, replaced))
+    return replaced
 
 
 def _uninstall() -> None:
     """Puts back what nobody else has replaced meanwhile; elsewhere our wrapper stays and passes everything on."""
-    while _originals:
-        holder, name, original, replaced = _originals.pop()
-        if getattr(holder, name) is replaced:
-            setattr(holder, name, original)
+    while _undo:
+        _undo.pop()()
 
 
 def _backward(original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
@@ -119,8 +137,7 @@ def _scaled_step(original: Callable[..., Any], scaler: Any, optimizer: Any, *arg
     listeners = list(_listeners) if scaler.is_enabled() else []
     for listener in listeners:
         listener.before_scaled_step(optimizer, scaler)
-    try:
-        return original(scaler, optimizer, *args, **kwargs)
-    finally:
-        for listener in listeners:
-            listener.after_scaled_step(optimizer)
+    result = original(scaler, optimizer, *args, **kwargs)
+    for listener in listeners:
+        listener.after_scaled_step(optimizer)
+    return result

@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from headwater.graph import Guard
 from headwater.measure import Passes, Probe, batch_size
+from headwater.measure.trace import parameter_names
 
 PASSES = 8
 """Passes that are judged together; then a new window begins, so that what has healed is seen to."""
@@ -31,7 +32,7 @@ class LiveProbe:
         number = len(passes.steps)
         predict = number in (0, PASSES // 2)
         self._probe = Probe(model, passes, number, last=True, predict=predict, guard=guard)
-        self._known = {id(p) for p in model.parameters()}
+        self._model = model
         self._roots, self._guard = tuple(roots), guard
         self._handles: list[RemovableHandle] = []
         self._calls: list[AbstractContextManager[object]] = []
@@ -53,15 +54,18 @@ class LiveProbe:
         self._probe.stop()
         self._outputs, self._listening = None, False
 
+    def rescale(self, scale: float) -> None:
+        """Divides the loss that was filed: a gradient scaler had multiplied it."""
+        self._probe.rescale(scale)
+
     def before_backward(self, loss: torch.Tensor) -> None:
         """Begins to listen, if the loss depends on the model."""
-        if self.heard or self._listening:
+        if self.heard or self._listening or self._tries >= TRIES:
             return
-        if self._tries >= TRIES:
-            self.close()
-            return
-        self._tries += 1
-        if not _leads_to(loss, self._known):
+        if not _leads_to(loss, set(parameter_names(self._model))):
+            self._tries += self._probe.called
+            if self._tries >= TRIES:
+                self.close()
             return
         self._remove_hooks()
         self._probe.begin(loss)
@@ -81,8 +85,11 @@ class LiveProbe:
         """Watches activations during the outermost call, and takes the outputs of the root's."""
 
         def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self.batch = self.batch or batch_size([*args, *kwargs.values()])
-            self._calls.append(nullcontext() if self._calls else self._probe.activations())
+            trains = torch.is_grad_enabled()  # and is no evaluation between two steps
+            if trains:
+                self.batch = self.batch or batch_size([*args, *kwargs.values()])
+            outermost = trains and not self._calls
+            self._calls.append(self._probe.activations() if outermost else nullcontext())
             self._calls[-1].__enter__()
 
         def leave(_module: nn.Module, _args: tuple[Any, ...], outputs: Any) -> None:

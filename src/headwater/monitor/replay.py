@@ -47,13 +47,13 @@ class ReplayedProbe:
 
     def open(self) -> None:
         """Begins to note what the model is called with."""
-        if hasattr(self._root, "_orig_mod"):
+        if getattr(self._root, "_compiled_call_impl", None) is not None:
+            self._removers = [_around_call(self._root, self._guard(self._enter), self._guard(self._leave))]
+        else:
             self._removers = [
                 self._root.register_forward_pre_hook(self._guard(self._enter), with_kwargs=True).remove,
                 self._root.register_forward_hook(self._guard(self._leave)).remove,
             ]
-        else:
-            self._removers = [_around_call(self._root, self._guard(self._enter), self._guard(self._leave))]
 
     def close(self) -> None:
         """Lets go of everything."""
@@ -61,6 +61,10 @@ class ReplayedProbe:
             self._removers.pop()()
         self._probe.stop()
         self._call, self._state, self._gradients, self._loss = None, None, {}, None
+
+    def rescale(self, scale: float) -> None:
+        """Divides the loss that was filed: a gradient scaler had multiplied it."""
+        self._probe.rescale(scale)
 
     def before_backward(self, loss: torch.Tensor) -> None:
         """Notes the loss; the gradient at the outputs arrives during the backward pass."""
@@ -111,8 +115,7 @@ def _differentiable(outputs: Any) -> list[torch.Tensor]:
 def _around_call(root: nn.Module, enter: Callable[..., Any], leave: Callable[..., Any]) -> Callable[[], None]:
     """Wraps the call of a module that was compiled in place, where hooks would be compiled too."""
     holder = cast(Any, root)
-    attribute = "_compiled_call_impl" if getattr(root, "_compiled_call_impl", None) is not None else "forward"
-    kept, original = vars(root).get(attribute), getattr(root, attribute)
+    original = holder._compiled_call_impl
 
     def call(*args: Any, **kwargs: Any) -> Any:
         enter(root, args, kwargs)
@@ -120,15 +123,11 @@ def _around_call(root: nn.Module, enter: Callable[..., Any], leave: Callable[...
         leave(root, args, outputs)
         return outputs
 
-    object.__setattr__(holder, attribute, call)
+    holder._compiled_call_impl = call
 
     def remove() -> None:
-        if vars(root).get(attribute) is not call:
-            return
-        if kept is None:
-            object.__delattr__(holder, attribute)
-        else:
-            object.__setattr__(holder, attribute, kept)
+        if holder._compiled_call_impl is call:
+            holder._compiled_call_impl = original
 
     return remove
 

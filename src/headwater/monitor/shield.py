@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -26,20 +26,10 @@ class Shield:
 
     def guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """Returns a hook that does what the given one does, never raises, and does nothing after a fault."""
+        return _Guarded(self, hook)
 
-        @functools.wraps(hook)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            if self.fault is not None:
-                return None
-            try:
-                return hook(*args, **kwargs)
-            except Exception as error:
-                self._fail(error)
-                return None
-
-        return guarded
-
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Ends watching because of an exception."""
         self.fault = error
         log.warning(
             "Headwater no longer watches this training, which goes on untouched. It failed by itself: %s: %s. Please "
@@ -52,3 +42,34 @@ class Shield:
             self._detach()
         except Exception as second:
             log.debug("Headwater could not remove all of its hooks", exc_info=second)
+
+
+class _Guarded:
+    """A hook on the user's modules, whose copies do nothing.
+
+    A model may be copied or saved as a whole while hooks are on it (the best one so far, a moving average of the
+    weights). A copy must not report here, and a file must not ask for Headwater: in both stands a callable of Python's
+    own that takes anything and returns ``None``.
+    """
+
+    def __init__(self, shield: Shield, hook: Callable[..., Any]) -> None:
+        self._shield, self._hook = shield, hook
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._shield.fault is not None:
+            return None
+        try:
+            return self._hook(*args, **kwargs)
+        except Exception as error:
+            self._shield.fail(error)
+            return None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
+        return _nothing()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+def _nothing() -> Callable[..., None]:
+    return contextlib.nullcontext().__exit__

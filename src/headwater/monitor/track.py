@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,8 +31,12 @@ FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
 where the two copies and the difference of 65,536 numbers stay below one megabyte."""
 
 
-Clip = tuple[Any, float | None]
-"""Norm of the gradient, and what it was shortened to."""
+@dataclass(frozen=True)
+class Clip:
+    """Norm of the gradient before clipping, and what it was shortened to; ``None``: the gradients at the step tell."""
+
+    norm: Any
+    limit: float | None
 
 
 class Track:
@@ -71,7 +77,8 @@ class Track:
         self._credit_due = False
         self._taken = False
         self._clip: Clip | None = None
-        self._notes = Notes()
+        self._losses: dict[int, torch.Tensor] = {}
+        self._waiting: list[StepFigures] = []
         self._numbers: list[int] = []
         self._clips: list[ClipRecord] = []
         self._batch = 0
@@ -90,6 +97,8 @@ class Track:
     def arm(self) -> None:
         """Makes the coming step a probe, if the governor grants it."""
         if self._probe is None and self.governor.wants_probe(self.steps):
+            if self._known != _identities(self._model):
+                self._meet()
             if len(self._passes.steps) >= PASSES:
                 self._open_window()
             self._probe = self._new_probe()
@@ -97,7 +106,7 @@ class Track:
 
     def before_backward(self, loss: torch.Tensor) -> None:
         """Takes note of the loss."""
-        self._notes = replace(self._notes, loss=loss.detach())
+        self._losses[threading.get_ident()] = loss.detach()
         if self._probe is not None:
             self._probe.before_backward(loss)
 
@@ -109,8 +118,12 @@ class Track:
     def clipped(self, parameters: Iterable[torch.Tensor], norm: Any, limit: float | None) -> None:
         """Takes note of clipping, when it is about this optimizer's parameters."""
         first = next(iter(parameters), None)
-        if first is not None and id(first) in self._ids:
-            self._clip = (norm, limit)
+        if first is None or id(first) not in self._ids:
+            return
+        if limit is not None and not hasattr(norm, "to_local"):
+            self._clip = Clip(norm, limit)
+        elif self._probe is not None or self.steps % self.stride == 0:
+            self._clip = Clip(self._figures.total(), None)
 
     def scaled(self, scale: Any) -> None:
         """Takes note of the scale of the loss."""
@@ -125,6 +138,7 @@ class Track:
         """
         if not again:
             if self._changed():
+                self._drop_probe()
                 self._meet()
             if self._probe is not None:
                 self._updates.keep()
@@ -139,23 +153,31 @@ class Track:
             self._credit()
             self._take()
         self.fired, self.was_probe, self.was_measured = True, self._probe is not None, self._taken
-        events = self._close_probe() if self._probe is not None else []
+        events = self._close_probe(moved=not self._overflow())
         self.steps += 1
-        self._taken, self._clip, self._notes, self._loss_scale = False, None, Notes(), None
+        self._taken = False
+        self._forget_step()
+        return events
+
+    def skip(self) -> list[Event]:
+        """Closes a step that a gradient scaler left out without calling the optimizer."""
+        self.skipped += 1
+        events = self._close_probe(moved=False)
+        self._forget_step()
         return events
 
     def collect(self, *, everything: bool = False) -> list[StepFigures]:
         """Returns figures that have arrived since, and spaces the next ones."""
-        found = self._figures.collect(everything=everything)
+        found = self._waiting + self._figures.collect(everything=everything)
+        self._waiting = []
+        self.skipped += sum(step.skipped for step in found)
         if found:
             self.stride = self.governor.stride()
         return found
 
     def close(self) -> None:
         """Removes every hook."""
-        if self._probe is not None:
-            self._probe.close()
-            self._probe = None
+        self._drop_probe()
         self._updates.forget()
 
     # Helpers.
@@ -171,24 +193,40 @@ class Track:
 
     def _take(self) -> None:
         if self.steps % self.stride == 0 and self._parameters:
-            self._figures.take(self.steps, self._complete(self._notes))
+            self._figures.take(self.steps, self._notes())
             self._taken = True
 
     def _credit(self) -> None:
         """Reads the gradients for the probe of this step, and for what the one before did."""
-        if self._credit_due or self._heard:
-            self._updates.credit()
+        if (self._credit_due or self._heard) and not self._overflow():
+            scale = getattr(self.optimizer, "grad_scale", None)
+            self._updates.credit(1.0 if scale is None else float(scale))
         if self._credit_due and self._probe is None:
             self._updates.forget()
         self._credit_due = False
+
+    def _overflow(self) -> bool:
+        """Whether a gradient scaler tells the optimizer to leave the weights alone. Asked in probed steps only."""
+        found = getattr(self.optimizer, "found_inf", None) if self._credit_due or self._heard else None
+        return found is not None and float(found) > 0
+
+    def _forget_step(self) -> None:
+        self._clip, self._loss_scale = None, None
+        self._losses.clear()
+
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
 
     def _meet(self) -> None:
         """Learns which parameters the optimizer holds and what the model calls them."""
         known = {id(p): name for name, p in self._model.named_parameters()}
         held: list[nn.Parameter] = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self._ids = {id(p) for p in held}
+        self._ids, self._known = {id(p) for p in held}, _identities(self._model)
         named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
         self._parameters = named
+        self._waiting += self._figures.collect(everything=True)
         self._figures = Figures(self._parameters)
         self._open_window()
 
@@ -201,33 +239,43 @@ class Track:
         self._numbers, self._clips = [], []
 
     def _changed(self) -> bool:
+        if self._probe is not None and self._known != _identities(self._model):
+            return True
         return {id(p) for group in self.optimizer.param_groups for p in group["params"]} != self._ids
 
-    def _complete(self, notes: Notes) -> Notes:
+    def _notes(self) -> Notes:
         rates = [rate for group in self.optimizer.param_groups if (rate := rate_of(group)) is not None]
         fused = getattr(self.optimizer, "grad_scale", None)
-        return replace(
-            notes,
+        return Notes(
+            loss=self._losses.get(threading.get_ident(), next(reversed(self._losses.values()), None)),
             loss_scale=self._loss_scale,
             gradient_scale=fused,
-            clip=_factor(self._clip),
+            clip=self._factor(),
             skipped=getattr(self.optimizer, "found_inf", None),
             learning_rate=max(rates) if rates else None,
         )
 
-    def _close_probe(self) -> list[Event]:
+    def _close_probe(self, *, moved: bool) -> list[Event]:
         probe, self._probe = self._probe, None
-        assert probe is not None
+        if probe is None:
+            return []
         probe.close()
         if not probe.heard:
             return []
+        scale = 1.0 if self._loss_scale is None else float(self._loss_scale)
+        probe.rescale(scale)
+        if not moved and scale > 1.0 and math.isfinite(self._passes.steps[-1].loss):
+            self._open_window()  # the scale was too large and is lowered: what overflowed is nobody's fault
+            return []
         self._batch = probe.batch or self._batch
         self._numbers.append(self.steps)
-        if self._clip is not None and self._clip[0] is not None and self._clip[1] is not None:
-            norm = float(self._clip[0])
-            self._clips.append(ClipRecord(len(self._numbers) - 1, norm, min(norm, self._clip[1])))
-        self._updates.after_step()
-        self._credit_due = True
+        if self._clip is not None:
+            norm = float(self._clip.norm)
+            consumed = min(norm, self._clip.limit) if self._clip.limit is not None else float(self._figures.total())
+            self._clips.append(ClipRecord(len(self._numbers) - 1, norm, consumed))
+        if moved:
+            self._updates.after_step()
+            self._credit_due = True
         self.measured = self._measure()
         self.findings = judge(self.measured)
         return self._alarms.judge(self.findings, self.steps)
@@ -255,12 +303,17 @@ class Track:
             steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),
         )
 
+    def _factor(self) -> Any:
+        """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
+        if self._clip is None:
+            return None
+        norm, limit = self._clip.norm, self._clip.limit
+        if limit is None:
+            return self._figures.total() / norm
+        if isinstance(norm, torch.Tensor):
+            return torch.clamp(limit / (norm.detach() + 1e-6), max=1.0)
+        return min(1.0, limit / (float(norm) + 1e-6))
 
-def _factor(clip: Clip | None) -> Any:
-    """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
-    if clip is None or clip[1] is None:
-        return None
-    norm: Any = clip[0]
-    if isinstance(norm, torch.Tensor):
-        return torch.clamp(clip[1] / (dense(norm) + 1e-6), max=1.0)
-    return min(1.0, clip[1] / (float(norm) + 1e-6))
+
+def _identities(model: nn.Module) -> dict[str, int]:
+    return {name: id(p) for name, p in model.named_parameters()}

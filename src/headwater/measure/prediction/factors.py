@@ -103,9 +103,11 @@ def _normalised(op: GraphOp, inverse: torch.Tensor, directions: int | None) -> f
 
 def _product(op: GraphOp, _below: GraphOp) -> float | None:
     """Root mean square of the other operand, where the signal does not flow through it: a mask, a scale."""
-    other = getattr(op.node, "_saved_other", None) if len(op.edges) == 1 else None
+    if len(op.edges) != 1:
+        return None
+    other = saved(op, "other") if hasattr(op.node, "_raw_saved_other") else getattr(op.node, "_saved_other", None)
     if isinstance(other, torch.Tensor):
-        return math.sqrt(float(other.detach().double().square().mean()))
+        return math.sqrt(float(other.double().square().mean()))
     return abs(float(other)) if isinstance(other, int | float) else None
 
 
