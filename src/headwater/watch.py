@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from headwater.errors import NotMeasuredError
-from headwater.monitor import Event, Monitor, Settings
+from headwater.monitor import Event, Monitor, Settings, Sink, Teller
 from headwater.monitor.settings import BUDGET
 from headwater.records import Finding
 from headwater.report import Report
@@ -77,6 +77,7 @@ def watch(
     run_dir: str | Path | None = None,
     budget: float = BUDGET,
     on_event: Callable[[Event], None] | None = None,
+    sinks: Iterable[Sink] = (),
 ) -> Watch:
     """Watches a training from now on, at a bounded cost, and changes nothing in it.
 
@@ -91,12 +92,14 @@ def watch(
         budget: share of the training's time that watching may take on average; ``math.inf`` measures everything on
             every step.
         on_event: called with each finding that is raised or has healed.
+        sinks: get everything that is seen (`headwater.monitor.Sink`); `headwater.integrations` has some.
 
     Raises:
         InputError: something passed cannot be used; the subclass and the message say what (`headwater.errors`).
     """
     settings = Settings(budget=budget)
-    monitor = Monitor(model, optimizer, settings, tell=on_event)
+    told = [Teller(on_event)] if on_event is not None else []
+    monitor = Monitor(model, optimizer, settings, [*told, *sinks])
     monitor.attach()
     return Watch(monitor)
 

@@ -1,8 +1,10 @@
 """Watches a live training: hooks at the optimizer's step, itemised passes, and a governor that bounds their cost."""
 
 from headwater.monitor.alarms import Event
+from headwater.monitor.figures import StepFigures
 from headwater.monitor.monitor import Monitor
 from headwater.monitor.session import Session
 from headwater.monitor.settings import Settings
+from headwater.monitor.sink import Sink, Teller
 
-__all__ = ["Event", "Monitor", "Session", "Settings"]
+__all__ = ["Event", "Monitor", "Session", "Settings", "Sink", "StepFigures", "Teller"]

@@ -16,11 +16,11 @@ from headwater.graph import settle
 from headwater.measure import held_names
 from headwater.monitor import patches
 from headwater.monitor.alarms import Event
-from headwater.monitor.figures import StepFigures
 from headwater.monitor.governor import Governor
 from headwater.monitor.names import named_models, named_optimizers, together
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
+from headwater.monitor.sink import Sink, Sinks
 from headwater.monitor.stepping import around_step, under_way
 from headwater.monitor.track import Track
 
@@ -34,8 +34,7 @@ class Monitor:
         model: a module, or several in a list or dict; as it is or wrapped.
         optimizer: an optimizer over its parameters, or several.
         settings: how closely to watch.
-        tell: called with each event; its exceptions end watching, not the training.
-        record: called with the track and its figures when some have arrived, and after each probe.
+        sinks: get what is seen.
 
     Attributes:
         models: by name.
@@ -51,12 +50,10 @@ class Monitor:
         model: Any,
         optimizer: Any,
         settings: Settings,
-        *,
-        tell: Callable[[Event], None] | None = None,
-        record: Callable[[Track, list[StepFigures]], None] | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
         self._shield = Shield(self._detach)
-        self._tell, self._record = tell, record
+        self._sinks = Sinks(sinks)
         self._lock = threading.RLock()
         self._removers: list[Callable[[], None]] = []
         self._last: Track | None = None
@@ -194,17 +191,17 @@ class Monitor:
                 self._billed(each, each.arm)
 
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
-        figures = track.collect(everything=everything)
-        if self._record is not None and (figures or track.was_probe):
-            self._record(track, figures)
+        if figures := track.collect(everything=everything):
+            self._sinks.figures(track.name, figures)
+        if track.was_probe and track.measured is not None and not everything:
+            self._sinks.probe(track.name, track.steps - 1, track.measured, track.findings)
         for event in events:
             self.events.append(event)
             finding = event.finding
             level = logging.WARNING if event.event == "raised" else logging.INFO
             where = f" [{event.track}]" if event.track else ""
             log.log(level, "%s %s%s at step %d: %s", finding.code, event.event, where, event.step, finding.message)
-            if self._tell is not None:
-                self._tell(event)
+            self._sinks.event(event)
 
     def _scaled(self, optimizer: Any, scaler: Any) -> None:
         for track in self.tracks:
@@ -220,6 +217,7 @@ class Monitor:
     def _finish(self) -> None:
         for track in self.tracks:
             self._publish(track, (), everything=True)
+        self._sinks.close()
 
     def _detach(self) -> None:
         while self._removers:

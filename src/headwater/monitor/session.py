@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,14 +11,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from headwater.monitor.alarms import Event
 from headwater.monitor.discovery import models_of
-from headwater.monitor.figures import StepFigures
 from headwater.monitor.monitor import Monitor
 from headwater.monitor.names import module_of
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
-from headwater.monitor.track import Track
+from headwater.monitor.sink import Sink
 from headwater.script import EnoughSteps
 from headwater.source import recording
 
@@ -29,7 +27,7 @@ class Session:
     Args:
         settings: how closely to watch.
         most: optimizer steps, of all optimizers together, after which `EnoughSteps` is raised; ``None``: no end.
-        tell, record: as for `Monitor`.
+        sinks: get what is seen.
 
     Attributes:
         monitor: once the first optimizer has taken a step.
@@ -40,10 +38,9 @@ class Session:
         settings: Settings,
         *,
         most: int | None = None,
-        tell: Callable[[Event], None] | None = None,
-        record: Callable[[Track, list[StepFigures]], None] | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        self._settings, self._most, self._tell, self._record = settings, most, tell, record
+        self._settings, self._most, self._sinks = settings, most, tuple(sinks)
         self._shield = Shield(self.end)
         self._known: set[int] = set()
         self._open = ExitStack()
@@ -92,7 +89,7 @@ class Session:
         if not models:
             return
         if self.monitor is None:
-            self.monitor = Monitor(models, optimizer, self._settings, tell=self._tell, record=self._record)
+            self.monitor = Monitor(models, optimizer, self._settings, self._sinks)
             self.monitor.attach()
         else:
             self.monitor.add(" + ".join(models), optimizer, models, self._settings)
