@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,7 +15,7 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad
 
-from headwater.monitor import Event, Monitor, Settings
+from headwater.monitor import Event, Monitor, Settings, Sink
 from headwater.monitor.figures import StepFigures
 from headwater.watch import Watch
 
@@ -74,17 +74,22 @@ Training = Callable[[Start], Any]
 
 def begin(model: Any, optimizer: Any, budget: float = math.inf, **options: Any) -> Watched:
     """Watches, and keeps all figures."""
-    figures: dict[str, list[StepFigures]] = {}
-    events: list[Event] = []
-    monitor = Monitor(
-        model,
-        optimizer,
-        Settings(budget=budget, **options),
-        tell=events.append,
-        record=lambda track, found: figures.setdefault(track.name, []).extend(found),
-    )
+    kept = _Kept()
+    monitor = Monitor(model, optimizer, Settings(budget=budget, **options), [kept])
     monitor.attach()
-    return Watched(Watch(monitor), figures, events)
+    return Watched(Watch(monitor), kept.by_track, kept.events)
+
+
+class _Kept(Sink):
+    def __init__(self) -> None:
+        self.by_track: dict[str, list[StepFigures]] = {}
+        self.events: list[Event] = []
+
+    def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
+        self.by_track.setdefault(track, []).extend(figures)
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
 
 
 def assert_identical(train: Training, budget: float = math.inf, **options: Any) -> Watched:
