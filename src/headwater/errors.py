@@ -8,6 +8,7 @@ HeadwaterError
 │   └── LossError          the loss is no scalar tensor, or does not depend on the parameters
 │       └── NonFiniteLossError   the loss is NaN or infinite before any training step
 ├── NotMeasuredError       a live training has shown nothing yet
+├── StoreError             a run cannot be written or read
 ├── UnknownCodeError       no rule has this code
 └── MissingDependencyError an optional package is needed; the message names the extra to install
 """
@@ -47,6 +48,10 @@ class UnknownCodeError(InputError):
 
 class NotMeasuredError(HeadwaterError):
     """A live training has shown nothing yet that a report could stand on."""
+
+
+class StoreError(HeadwaterError):
+    """A run cannot be written or read; the message names the file and says what to do."""
 
 
 class MissingDependencyError(HeadwaterError, ImportError):

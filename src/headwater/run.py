@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headwater.script import Ended, Target, after_import, execute
 
 if TYPE_CHECKING:
-    from headwater.monitor import Session
+    from headwater.monitor import Monitor, Recorder, Session
     from headwater.report import Report
 
 FIRST = 8
@@ -21,26 +21,29 @@ class Outcome:
 
     Attributes:
         ended: the script's own end.
+        run_dir: the folder in which the run is recorded; ``None`` when nothing was.
         reports: newest diagnosis of each optimizer's training, the worst first; empty when nothing was measured.
         steps: optimizer steps that were seen.
-        spent: share of the training's time that watching took.
+        spent: seconds that watching took.
         fault: Headwater's own failure that ended watching, if there was one.
     """
 
     ended: Ended
+    run_dir: str | None = None
     reports: tuple[Report, ...] = ()
     steps: int = 0
     spent: float = 0.0
     fault: Exception | None = None
 
 
-def run_script(target: Target, *, steps: int | None = None, budget: float) -> Outcome:
+def run_script(target: Target, *, run_dir: str | None = None, steps: int | None = None, budget: float) -> Outcome:
     """Runs the target under watch.
 
     PyTorch is not imported before the script does it, so that what the script sets before counts.
 
     Args:
         target: script or module, with its arguments.
+        run_dir: folder to record the run in; ``None``: nothing is written.
         steps: optimizer steps after which the script is stopped; ``None``: it runs to its end.
         budget: share of the training's time that watching may take; the first steps are probed besides.
 
@@ -48,26 +51,36 @@ def run_script(target: Target, *, steps: int | None = None, budget: float) -> Ou
         InputError: there is no such script.
     """
     sessions: list[Session] = []
+    recorders: list[Recorder] = []
 
     def begin() -> None:
         from headwater.monitor import Session, Settings
+        from headwater.watch import record
 
-        session = Session(Settings(budget=budget, first=tuple(range(FIRST + 1))), most=steps)
+        def opened(monitor: Monitor) -> None:
+            if run_dir is not None:
+                recorders.append(record(monitor, run_dir, budget, lambda: session.steps))
+
+        session = Session(Settings(budget=budget, first=tuple(range(FIRST + 1))), most=steps, opened=opened)
         session.begin()
         sessions.append(session)
 
     try:
         with after_import("torch", begin):
             ended = execute(target)
+            for recorder in recorders:
+                recorder.status = "finished" if ended.status == "stopped" else ended.status
     finally:
         for session in sessions:
             session.end()
-    return _outcome(ended, sessions[0]) if sessions else Outcome(ended)
+    folder = recorders[0].writer.files.root if recorders else None
+    return _outcome(ended, folder, sessions[0]) if sessions else Outcome(ended)
 
 
-def _outcome(ended: Ended, session: Session) -> Outcome:
-    from headwater.watch import reports, spent
+def _outcome(ended: Ended, run_dir: str | None, session: Session) -> Outcome:
+    from headwater.watch import reports
 
     if session.monitor is None:
-        return Outcome(ended, steps=session.steps, fault=session.fault)
-    return Outcome(ended, tuple(reports(session.monitor)), session.steps, spent(session.monitor), session.fault)
+        return Outcome(ended, run_dir, steps=session.steps, fault=session.fault)
+    seconds = sum(track.governor.spent for track in session.monitor.tracks)
+    return Outcome(ended, run_dir, tuple(reports(session.monitor)), session.steps, seconds, session.fault)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from headwater.errors import NotMeasuredError
-from headwater.monitor import Event, Monitor, Settings, Sink, Teller
+from headwater.monitor import Event, Monitor, Recorder, Settings, Sink, Teller, rank, run_info
 from headwater.monitor.settings import BUDGET
-from headwater.records import Finding
+from headwater.records import Finding, Measurement
 from headwater.report import Report
+from headwater.store import RunWriter, free_name
+
+log = logging.getLogger("headwater")
 
 
 class Watch:
@@ -21,8 +25,8 @@ class Watch:
         monitor: what is hooked into the training.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
-        self.monitor = monitor
+    def __init__(self, monitor: Monitor, recorder: Recorder | None = None) -> None:
+        self.monitor, self._recorder = monitor, recorder
 
     def __enter__(self) -> Watch:
         return self
@@ -30,6 +34,8 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and self._recorder is not None:
+            self._recorder.status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "crashed"
         self.close()
 
     @property
@@ -58,16 +64,20 @@ class Watch:
         """
         found = reports(self.monitor, optimizer)
         if not found:
-            steps = sum(track.steps for track in self.monitor.tracks)
             raise NotMeasuredError(
-                f"Nothing was measured yet: {steps} optimizer steps were seen, and none of them was probed. Call it "
-                "after the first steps; if there were some, the loss may not depend on the watched model."
+                f"Nothing was measured yet: {steps(self.monitor)} optimizer steps were seen, and none of them was probed. "
+                "Call it after the first steps; if there were some, the loss may not depend on the watched model."
             )
         return found[0]
 
     def close(self) -> None:
-        """Stops watching and removes every hook; `report` stays possible."""
+        """Stops watching, removes every hook, and closes the run on disk; `report` stays possible."""
         self.monitor.detach()
+
+    @property
+    def run_dir(self) -> str | None:
+        """The folder in which the run is recorded; ``None`` when it is not."""
+        return self._recorder.writer.files.root if self._recorder is not None else None
 
 
 def watch(
@@ -100,8 +110,50 @@ def watch(
     settings = Settings(budget=budget)
     told = [Teller(on_event)] if on_event is not None else []
     monitor = Monitor(model, optimizer, settings, [*told, *sinks])
+    recorder = None
+    if run_dir is not None:
+        recorder = record(monitor, run_dir, budget)
     monitor.attach()
-    return Watch(monitor)
+    return Watch(monitor, recorder)
+
+
+def record(monitor: Monitor, run_dir: str | Path, budget: float, seen: Callable[[], int] | None = None) -> Recorder:
+    """Records what a monitor sees in a new folder, from now on.
+
+    Args:
+        monitor: what sees it.
+        run_dir: the folder; where there is a run already, one with a number behind its name.
+        budget: share of the time that watching may take.
+        seen: counts optimizer steps; ``None``: those that the monitor saw.
+
+    Raises:
+        StoreError: nothing can be written there.
+    """
+    optimizers = {track.name: track.optimizer for track in monitor.tracks}
+    info = run_info(monitor.models, optimizers, min(budget, 1.0))
+
+    def count() -> int:
+        return steps(monitor)
+
+    writer = RunWriter(_free(run_dir), info, rank=rank())
+    recorder = Recorder(writer, _rendered, lambda: {"steps": (seen or count)(), "spent": spent(monitor)})
+    monitor.sinks.add(recorder)
+    return recorder
+
+
+def _rendered(measurement: Measurement, findings: Sequence[Finding]) -> str:
+    return Report(measurement, tuple(findings)).to_json()
+
+
+def _free(run_dir: str | Path) -> str:
+    """The folder, or when it holds a run already the next free one: nothing is overwritten, no training is stopped."""
+    root, _, stem = str(run_dir).rstrip("/").rpartition("/")
+    if rank():
+        return str(run_dir)
+    name = free_name(root or ".", stem)
+    if name != stem:
+        log.warning("%s is there already: the run is recorded in %s", run_dir, f"{root}/{name}" if root else name)
+    return f"{root}/{name}" if root else name
 
 
 def reports(monitor: Monitor, optimizer: str | None = None) -> list[Report]:
@@ -112,6 +164,11 @@ def reports(monitor: Monitor, optimizer: str | None = None) -> list[Report]:
         if track.measured is not None and optimizer in (None, track.name)
     ]
     return sorted(found, key=_worst)
+
+
+def steps(monitor: Monitor) -> int:
+    """Returns the optimizer steps that were seen, of all optimizers together."""
+    return sum(track.steps for track in monitor.tracks)
 
 
 def spent(monitor: Monitor) -> float:

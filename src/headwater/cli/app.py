@@ -14,6 +14,7 @@ from headwater.cli.console import complain
 from headwater.cli.demo import demo
 from headwater.cli.explain import explain
 from headwater.cli.predict import predict
+from headwater.cli.report import report
 from headwater.cli.run import SETTINGS, run
 from headwater.errors import HeadwaterError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(check)
 app.command(context_settings=SETTINGS)(run)
+app.command()(report)
 app.command()(predict)
 app.command()(explain)
 

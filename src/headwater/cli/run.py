@@ -11,13 +11,16 @@ import typer
 
 from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
+from headwater.report import github as annotations
 from headwater.report.paths import writable
+from headwater.report.sarif import render as render_sarif
 from headwater.run import Outcome, run_script
 from headwater.script import Target
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 """What comes behind the script is the script's."""
 
+_RUN_DIR = "Folder to record the run in. Default: runs/NAME, with a number where that is taken."
 _BUDGET = "Share of the training's time that watching may take; the first eight steps are looked at besides."
 
 
@@ -26,8 +29,13 @@ def run(
     script: Annotated[str, typer.Argument(metavar="SCRIPT [ARGS]...", help="A script, or with -m a module.")],
     module: Annotated[bool, typer.Option("-m", "--module", help="SCRIPT is a module, as behind python -m.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Stop the script after so many optimizer steps.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=_RUN_DIR)] = None,
+    record: Annotated[bool, typer.Option(help="Record the run on disk, with its report as a page.")] = True,
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as JSON.")] = None,
+    sarif: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the findings as SARIF.")] = None,
+    github: Annotated[bool, typer.Option(help="Also print the findings as annotations for GitHub.")] = False,
+    live: Annotated[bool, typer.Option(help="Open the dashboard beside the training.")] = False,
     budget: Annotated[float, typer.Option(min=1e-6, help=_BUDGET)] = 0.01,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.never,
 ) -> None:
@@ -43,30 +51,44 @@ def run(
     headwater run -m package.train
     torchrun --nproc-per-node 2 -m headwater run train.py
     """
-    for path in (html, json):
+    for path in (html, json, sarif):
         if path is not None:
             writable(path)
-    outcome = run_script(Target(script, tuple(context.args), module), steps=steps, budget=budget)
+    if live:
+        note("headwater: this version has no dashboard yet; the run is recorded, and reported at its end.")
+    name = script.rpartition(".")[2] if module else Path(script).stem
+    folder = str(run_dir or Path("runs") / name) if record else None
+    outcome = run_script(Target(script, tuple(context.args), module), run_dir=folder, steps=steps, budget=budget)
     if int(os.environ.get("RANK", "0")) == 0:
-        _show(outcome, html, json)
+        _show(outcome)
+        if outcome.reports:
+            _write(outcome, html, json, sarif)
+            if github:
+                sys.stdout.write(annotations.render(outcome.reports[0]))
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
     raise typer.Exit(outcome.ended.code or int(failing))
 
 
-def _show(outcome: Outcome, html: Path | None, json: Path | None) -> None:
+def _show(outcome: Outcome) -> None:
     if not outcome.reports:
         note(_why_nothing(outcome))
         return
     sys.stdout.flush()
     for report in outcome.reports:
         report.print()
-    note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1%} of their time")
+    note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
+
+
+def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path | None) -> None:
     worst = outcome.reports[0]
-    if html is not None:
-        note(f"written: {worst.save_html(html)}")
-    if json is not None:
-        json.write_text(worst.to_json() + "\n", encoding="utf-8")
-        note(f"written: {json}")
+    pages = [html, Path(outcome.run_dir) / "report.html" if outcome.run_dir is not None else None]
+    for page in pages:
+        if page is not None:
+            note(f"written: {worst.save_html(page)}")
+    for path, text in ((json, worst.to_json), (sarif, lambda: render_sarif(worst))):
+        if path is not None:
+            path.write_text(text() + "\n", encoding="utf-8")
+            note(f"written: {path}")
 
 
 def _why_nothing(outcome: Outcome) -> str:

@@ -39,6 +39,7 @@ class Monitor:
     Attributes:
         models: by name.
         tracks: one for each optimizer.
+        sinks: those that get what is seen.
         events: everything that was raised or has healed, in order.
 
     Raises:
@@ -53,7 +54,7 @@ class Monitor:
         sinks: Iterable[Sink] = (),
     ) -> None:
         self._shield = Shield(self._detach)
-        self._sinks = Sinks(sinks)
+        self.sinks = Sinks(sinks)
         self._lock = threading.RLock()
         self._removers: list[Callable[[], None]] = []
         self._last: Track | None = None
@@ -192,16 +193,16 @@ class Monitor:
 
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
         if figures := track.collect(everything=everything):
-            self._sinks.figures(track.name, figures)
+            self.sinks.figures(track.name, figures)
         if track.was_probe and track.measured is not None and not everything:
-            self._sinks.probe(track.name, track.steps - 1, track.measured, track.findings)
+            self.sinks.probe(track.name, track.steps - 1, track.measured, track.findings)
         for event in events:
             self.events.append(event)
             finding = event.finding
             level = logging.WARNING if event.event == "raised" else logging.INFO
             where = f" [{event.track}]" if event.track else ""
             log.log(level, "%s %s%s at step %d: %s", finding.code, event.event, where, event.step, finding.message)
-            self._sinks.event(event)
+            self.sinks.event(event)
 
     def _scaled(self, optimizer: Any, scaler: Any) -> None:
         for track in self.tracks:
@@ -217,7 +218,7 @@ class Monitor:
     def _finish(self) -> None:
         for track in self.tracks:
             self._publish(track, (), everything=True)
-        self._sinks.close()
+        self.sinks.close()
 
     def _detach(self) -> None:
         while self._removers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,7 +16,6 @@ from headwater.monitor.monitor import Monitor
 from headwater.monitor.names import module_of
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
-from headwater.monitor.sink import Sink
 from headwater.script import EnoughSteps
 from headwater.source import recording
 
@@ -27,7 +26,7 @@ class Session:
     Args:
         settings: how closely to watch.
         most: optimizer steps, of all optimizers together, after which `EnoughSteps` is raised; ``None``: no end.
-        sinks: get what is seen.
+        opened: called with the monitor as soon as there is one, for instance to add sinks.
 
     Attributes:
         monitor: once the first optimizer has taken a step.
@@ -38,9 +37,9 @@ class Session:
         settings: Settings,
         *,
         most: int | None = None,
-        sinks: Iterable[Sink] = (),
+        opened: Callable[[Monitor], object] = lambda monitor: None,
     ) -> None:
-        self._settings, self._most, self._sinks = settings, most, tuple(sinks)
+        self._settings, self._most, self._opened = settings, most, opened
         self._shield = Shield(self.end)
         self._known: set[int] = set()
         self._open = ExitStack()
@@ -89,7 +88,8 @@ class Session:
         if not models:
             return
         if self.monitor is None:
-            self.monitor = Monitor(models, optimizer, self._settings, self._sinks)
+            self.monitor = Monitor(models, optimizer, self._settings)
+            self._opened(self.monitor)
             self.monitor.attach()
         else:
             self.monitor.add(" + ".join(models), optimizer, models, self._settings)

@@ -61,6 +61,10 @@ class Sinks(Sink):
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = list(sinks)
 
+    def add(self, sink: Sink) -> None:
+        """Passes everything on to one more."""
+        self._sinks.append(sink)
+
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Passes them on."""
         self._each("figures", track, figures)

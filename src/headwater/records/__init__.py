@@ -21,13 +21,17 @@ from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionReco
 from headwater.records.prediction import CriticalPoint, Phase, PhaseRecord, PredictionRecord
 from headwater.records.range_test import RangeTest
 from headwater.records.remedy import REMEDIES
+from headwater.records.run import FLAGS, KEYS, STATISTICS, ModelInfo, RunInfo, Status
 from headwater.records.source import SourceLine
 from headwater.records.through_time import Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
+    "FLAGS",
+    "KEYS",
     "LOSS_RISES",
     "REMEDIES",
+    "STATISTICS",
     "AttentionRecord",
     "ClipRecord",
     "CostlyLine",
@@ -42,6 +46,7 @@ __all__ = [
     "InputRecord",
     "Layer",
     "Measurement",
+    "ModelInfo",
     "NumbersRecord",
     "Op",
     "OptimizerRecord",
@@ -56,9 +61,11 @@ __all__ = [
     "RangeTest",
     "RateArm",
     "RateRecord",
+    "RunInfo",
     "Severity",
     "SourceLine",
     "SpreadRecord",
+    "Status",
     "StepRecord",
     "TimeProfile",
     "Trace",

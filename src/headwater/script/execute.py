@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
+from typing import Literal
 
 from headwater.errors import InputError
 
@@ -55,7 +56,7 @@ class Ended:
         line: file and line of the user's code that raised, when it crashed.
     """
 
-    status: str
+    status: Literal["finished", "crashed", "interrupted", "stopped"]
     code: int
     line: tuple[str, int] | None = None
 

@@ -1,0 +1,63 @@
+"""``headwater report``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headwater.cli.check import FAILING, FailOn
+from headwater.cli.console import note
+from headwater.errors import NotMeasuredError
+from headwater.report import Report, github, sarif
+from headwater.report.paths import writable
+
+
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, or its URL.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the profile (.png or .svg).")] = None,
+    sarif_path: Annotated[Path | None, typer.Option("--sarif", metavar="PATH", help="Also write SARIF 2.1.0.")] = None,
+    github_: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub instead.")] = False,
+    fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.never,
+) -> None:
+    """Show what was found in a recorded run.
+
+    \b
+    headwater report runs/train
+    headwater report runs/train --html report.html
+    headwater report runs/train --sarif findings.sarif --fail-on error
+    """
+    for path in (html, plot, sarif_path):
+        if path is not None:
+            writable(path)
+    from headwater.store import open_run
+
+    stored = open_run(run)
+    text = stored.report_text()
+    if text is None:
+        raise NotMeasuredError(f"The run {run} holds no report: no step of it was probed before it ended.")
+    found = Report.from_json(text)
+    if json:
+        sys.stdout.write(found.to_json() + "\n")
+    elif github_:
+        sys.stdout.write(github.render(found))
+    else:
+        found.print()
+        ended = stored.info.status if stored.info.ended else "not closed"
+        note(f"{stored.info.name}: {ended}, {stored.info.steps or stored.last_step() or 0} optimizer steps")
+    for each in stored.notes:
+        note(each)
+    if html is not None:
+        note(f"written: {found.save_html(html)}")
+    if plot is not None:
+        found.plot(plot)
+        note(f"written: {plot}")
+    if sarif_path is not None:
+        sarif_path.write_text(sarif.render(found) + "\n", encoding="utf-8")
+        note(f"written: {sarif_path}")
+    if any(finding.severity in FAILING[fail_on] for finding in found.findings):
+        raise typer.Exit(1)

@@ -1,0 +1,166 @@
+"""Puts what a monitor sees into a run on disk."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import headwater
+from headwater.monitor.alarms import Event
+from headwater.monitor.figures import StepFigures
+from headwater.monitor.names import module_of
+from headwater.monitor.sink import Sink
+from headwater.records import Finding, Layer, Measurement, ModelInfo, RunInfo, Status
+from headwater.store import RunWriter
+
+
+class Recorder(Sink):
+    """Writes one process's part of a run.
+
+    Args:
+        writer: of the run.
+        rendered: makes the text of ``report.json`` from a measurement and its findings.
+        account: what is known of the run at its end (`headwater.records.RunInfo`).
+
+    Attributes:
+        status: how the run will be said to have ended.
+    """
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        rendered: Callable[[Measurement, Sequence[Finding]], str],
+        account: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self.writer, self._rendered, self._account = writer, rendered, account
+        self._newest: tuple[Measurement, Sequence[Finding]] | None = None
+        self.status: Status = "finished"
+
+    def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
+        """Writes one row for each parameter of a step, and one for the whole network."""
+        columns: dict[str, list[Any]] = {name: [] for name in _FIGURES}
+        for each in figures:
+            known = {name: norm for name, norm in each.gradients.items() if norm is not None}
+            total = sum(norm * norm for norm in known.values()) ** 0.5 if known else None
+            whole = (each.step, track, "", None, total, None, each.loss, each.learning_rate, each.clip, each.skipped)
+            _add(columns, whole)
+            for name, norm in known.items():
+                layer, _, parameter = name.rpartition(".")
+                weight = each.weights.get(name)
+                _add(columns, (each.step, track, layer, parameter, norm, weight, None, None, None, None))
+        self.writer.append(columns)
+
+    def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
+        """Writes one row for each layer."""
+        layers = measurement.layers
+        columns: dict[str, list[Any]] = {name: [_of(layer, name) for layer in layers] for name in _LAYERS}
+        columns |= {
+            "step": [step] * len(layers),
+            "track": [track] * len(layers),
+            "layer": [layer.name for layer in layers],
+            "probe": [True] * len(layers),
+        }
+        self.writer.append(columns)
+        self._newest = measurement, findings
+
+    def event(self, event: Event) -> None:
+        """Writes the event, and the diagnosis that it comes from."""
+        self.writer.finding(event.event, event.step, event.time, event.finding, event.track)
+        self._write_report()
+
+    def close(self) -> None:
+        """Writes the newest diagnosis and closes the run."""
+        self._write_report()
+        self.writer.close(self.status, **self._account())
+
+    def _write_report(self) -> None:
+        if self._newest is not None:
+            self.writer.report(self._rendered(*self._newest))
+
+
+def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], budget: float) -> RunInfo:
+    """Describes the training of this process."""
+    return RunInfo(
+        name="",
+        schema_version=0,
+        models=tuple(
+            ModelInfo(name, type(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
+            for name, model in models.items()
+        ),
+        optimizers={name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
+        versions={
+            "headwater": headwater.__version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+        },
+        command=tuple(sys.argv),
+        git_commit=_git_commit(),
+        host=socket.gethostname(),
+        process=os.getpid(),
+        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+        budget=budget,
+        sharded=_sharded(models),
+    )
+
+
+def rank() -> int:
+    """Number of this process among those that train together."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _sharded(models: Mapping[str, nn.Module]) -> dict[str, int]:
+    """Parameters that are distributed, with the number of equal copies of each part."""
+    found: dict[str, int] = {}
+    for prefix, model in models.items():
+        for name, parameter in module_of(model).named_parameters():
+            mesh: Any = getattr(parameter, "device_mesh", None)
+            if mesh is not None:
+                copies = 1
+                for size, placement in zip(mesh.shape, parameter.placements, strict=True):  # type: ignore[attr-defined]
+                    copies *= 1 if placement.is_shard() else int(size)
+                found[f"{prefix}.{name}" if len(models) > 1 else name] = copies
+    return found
+
+
+def _git_commit() -> str | None:
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, cwd=Path.cwd(), check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+_FIGURES = (
+    "step", "track", "layer", "parameter", "grad_norm", "weight_norm", "loss", "learning_rate", "clip", "skipped",
+)  # fmt: skip
+_LAYERS: dict[str, Callable[[Layer], float | None]] = {
+    "weight_norm": lambda layer: layer.weight_norm,
+    "update_ratio": lambda layer: layer.update_ratio,
+    "loss_share": lambda layer: layer.loss_share,
+    "signal": lambda layer: layer.signal,
+    "gain": lambda layer: layer.gain,
+    "gain_activation": lambda layer: layer.gain_parts.activation if layer.gain_parts else None,
+    "gain_weights": lambda layer: layer.gain_parts.weights if layer.gain_parts else None,
+    "gain_normalisation": lambda layer: layer.gain_parts.normalisation if layer.gain_parts else None,
+    "gain_other": lambda layer: layer.gain_parts.other if layer.gain_parts else None,
+    "predicted_gain": lambda layer: layer.predicted_gain,
+}
+
+
+def _of(layer: Layer, column: str) -> float | None:
+    return _LAYERS[column](layer)
+
+
+def _add(columns: dict[str, list[Any]], row: tuple[Any, ...]) -> None:
+    for name, value in zip(_FIGURES, row, strict=True):
+        columns[name].append(value)

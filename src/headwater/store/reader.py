@@ -1,0 +1,171 @@
+"""Reads a run, whole, under way, or torn; what is missing is said and not raised."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headwater.errors import StoreError
+from headwater.records import Finding, RunInfo
+from headwater.store.arrow import Table, pa, pc
+from headwater.store.files import Files
+from headwater.store.migrations import migrated
+from headwater.store.segments import FOLDER, SCHEMA, decoded, valid
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """A line of ``findings.jsonl``."""
+
+    event: str
+    step: int
+    time: str
+    finding: Finding
+    track: str = ""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run on disk.
+
+    Attributes:
+        info: what it was.
+        notes: what is missing, torn or odd, in sentences; more may come as parts are read.
+    """
+
+    files: Files
+    info: RunInfo
+    notes: list[str]
+
+    def table(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        layer: str | None = None,
+        track: str | None = None,
+        first_step: int | None = None,
+        last_step: int | None = None,
+    ) -> Table:
+        """Returns rows, in the order of rank and time.
+
+        Args:
+            columns: names; ``None``: all (`headwater.records.KEYS`, `STATISTICS`, `FLAGS`).
+            layer: only its rows; ``""`` is the whole network.
+            track: only this optimizer's.
+            first_step: and all from it on.
+            last_step: and all up to it.
+        """
+        wanted = [
+            condition
+            for condition, given in (
+                (pc.field("layer") == layer, layer),
+                (pc.field("track") == track, track),
+                (pc.field("step") >= first_step, first_step),
+                (pc.field("step") <= last_step, last_step),
+            )
+            if given is not None
+        ]
+        where: Any = None
+        for condition in wanted:
+            where = condition if where is None else where & condition
+        parts: list[Table] = []
+        for segment in valid(self.files.names(FOLDER)):
+            try:
+                parts.append(decoded(self.files.read(segment.name), columns, where))
+            except (StoreError, ValueError, OSError, MemoryError) as error:
+                self._note(f"{segment.name} cannot be read and is left out: {_short(error)}")
+        names = list(SCHEMA.names if columns is None else columns)
+        empty = pa.schema([SCHEMA.field(name) for name in names]).empty_table()
+        return pa.concat_tables([empty, *parts])
+
+    def last_step(self) -> int | None:
+        """The last optimizer step on disk."""
+        steps = self.table(["step"])["step"]
+        return pc.max(steps).as_py() if len(steps) else None
+
+    def events(self) -> tuple[StoredEvent, ...]:
+        """Findings that were raised or have healed, in order."""
+        if not self.files.exists("findings.jsonl"):
+            return ()
+        found: list[StoredEvent] = []
+        for number, line in enumerate(self.files.read("findings.jsonl").splitlines(), 1):
+            try:
+                found.append(msgspec.json.decode(line, type=StoredEvent))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self._note(f"line {number} of findings.jsonl is torn or odd and is left out: {_short(error)}")
+        return tuple(found)
+
+    def report_text(self) -> str | None:
+        """The newest diagnosis as JSON; ``None`` when there is none yet."""
+        if not self.files.exists("report.json"):
+            return None
+        return self.files.read("report.json").decode(errors="replace")
+
+    def trials(self) -> dict[str, dict[str, Any]]:
+        """Results of trials, by name."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in self.files.names("trials"):
+            if name.endswith(".json") and not name.startswith("."):
+                try:
+                    found[name.removesuffix(".json")] = msgspec.json.decode(
+                        self.files.read(f"trials/{name}"), type=dict[str, Any]
+                    )
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    self._note(f"trials/{name} cannot be read and is left out: {_short(error)}")
+        return found
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+def open_run(url: str | Path) -> StoredRun:
+    """Opens a run.
+
+    Raises:
+        StoreError: there is none, or a newer Headwater wrote it.
+    """
+    files = Files(url)
+    if not files.exists("run.json"):
+        what = "it has no run.json" if files.exists() else "there is no such folder"
+        raise StoreError(f"There is no run in {files.root}: {what}. Runs are the folders below runs/.")
+    try:
+        tree = msgspec.json.decode(files.read("run.json"), type=dict[str, Any])
+        info = msgspec.convert(migrated(tree), RunInfo)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(f"run.json in {files.root} is not what Headwater writes: {_short(error)}") from error
+    notes: list[str] = []
+    if info.status == "running" and not _is_alive(info):
+        notes.append("The process that wrote the run has ended without closing it: the run ends where it was flushed.")
+    if info.thinned > 1:
+        notes.append(f"The run grew too large: of its oldest rows one step in {info.thinned} is kept.")
+    return StoredRun(files, info, notes)
+
+
+def list_runs(root: str | Path) -> list[str]:
+    """Names of the folders below `root` that hold a run, in order."""
+    files = Files(root)
+    return [name for name in files.names() if files.exists(f"{name}/run.json")]
+
+
+def _is_alive(info: RunInfo) -> bool:
+    """Whether the process may still run; on another machine nobody can tell."""
+    if info.host != socket.gethostname() or not info.process:
+        return True
+    try:
+        os.kill(info.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"

@@ -1,0 +1,191 @@
+"""Writes a run while it happens."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headwater.errors import StoreError
+from headwater.records import Finding, RunInfo, Status
+from headwater.store.arrow import Table, pa
+from headwater.store.files import Files
+from headwater.store.migrations import VERSION
+from headwater.store.segments import FOLDER, Columns, Segment, covered, decoded, encoded, table, thinned, valid
+
+FLUSH_ROWS, FLUSH_SECONDS = 100_000, 10.0
+MAX_BYTES = 1 << 30
+"""Size at which the oldest rows are thinned."""
+RELIEF = 0.75
+"""To which share of that they are thinned, so that it does not happen at every flush."""
+HELD_ROWS = 1_000_000
+"""Rows that are held in memory at most while the disk takes none; the oldest go first."""
+_ID = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class RunWriter:
+    """Writes the files of one process of a run; safe to use from several threads.
+
+    Args:
+        url: the run's folder, a path or a URL; it must be new, unless `rank` is not 0.
+        info: what the run is; its name and version are filled in.
+        rank: of this process; only rank 0 writes ``run.json``, findings and the report.
+        flush_rows, flush_seconds: whichever comes first writes a segment.
+        max_bytes: of all segments of this rank together.
+
+    Raises:
+        StoreError: the folder holds a run, or nothing can be written there.
+    """
+
+    def __init__(
+        self,
+        url: str | Path,
+        info: RunInfo,
+        *,
+        rank: int = 0,
+        flush_rows: int = FLUSH_ROWS,
+        flush_seconds: float = FLUSH_SECONDS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.files = Files(url)
+        self.rank, self._flush_rows, self._flush_seconds, self._max = rank, flush_rows, flush_seconds, max_bytes
+        self._lock = threading.RLock()
+        self._waiting: list[Table] = []
+        self._held = 0
+        self._number = 0
+        self._bytes = 0
+        self._last_flush = time.monotonic()
+        if rank == 0 and self.files.exists("run.json"):
+            raise StoreError(f"There is a run in {self.files.root} already. Give another folder, or delete that one.")
+        self.files.make(FOLDER)
+        self.info = replace(info, name=self.files.name, schema_version=VERSION, started=info.started or now())
+        self._write_info()
+
+    def append(self, columns: Columns) -> None:
+        """Adds rows; they are on disk after the next flush. A failing disk is told, and the rows are kept for later."""
+        with self._lock:
+            rows = table(columns, self.rank)
+            if not len(rows):
+                return
+            self._waiting.append(rows)
+            self._held += len(rows)
+            late = time.monotonic() - self._last_flush >= self._flush_seconds
+            if late or self._held >= self._flush_rows:
+                self.flush()
+
+    def flush(self) -> None:
+        """Writes the rows that wait as one segment.
+
+        Raises:
+            StoreError: the disk takes no more; the rows are kept, and written with the next ones.
+        """
+        with self._lock:
+            self._last_flush = time.monotonic()
+            if not self._waiting:
+                return
+            segment = Segment(self.rank, self._number + 1, self._number + 1)
+            data = encoded(pa.concat_tables(self._waiting))
+            try:
+                self.files.write(segment.name, data)
+            except StoreError:
+                self._drop_oldest()
+                raise
+            self._number += 1
+            self._bytes += len(data)
+            self._waiting, self._held = [], 0
+            if self._bytes > self._max:
+                self._thin()
+
+    def update(self, **changes: Any) -> None:
+        """Changes what is known of the run."""
+        with self._lock:
+            self.info = replace(self.info, **changes)
+            self._write_info()
+
+    def finding(self, event: str, step: int, time: str, finding: Finding, track: str = "") -> None:
+        """Adds a finding that was raised, or has healed."""
+        if self.rank == 0:
+            line = {"event": event, "step": step, "time": time, "track": track, "finding": finding}
+            with self._lock:
+                self.files.append("findings.jsonl", msgspec.json.encode(line))
+
+    def report(self, text: str) -> None:
+        """Replaces the newest diagnosis, as `Report.to_json` gives it."""
+        if self.rank == 0:
+            self.files.write("report.json", text.encode())
+
+    def trial(self, name: str, result: Mapping[str, Any]) -> None:
+        """Writes the result of one trial.
+
+        Raises:
+            StoreError: the name holds more than letters, digits, dots, dashes and underscores.
+        """
+        if not _ID.fullmatch(name):
+            raise StoreError(f"Expected a name of letters, digits, '.', '-' and '_', got {name!r}.")
+        with self._lock:
+            self.files.make("trials")
+            self.files.write(f"trials/{name}.json", msgspec.json.encode(dict(result)))
+
+    def close(self, status: Status = "finished", **account: Any) -> None:
+        """Writes what waits, joins small segments, and says how it ended, with what else is known by then."""
+        with self._lock:
+            self.flush()
+            self._compact()
+            self.update(status=status, ended=now(), **account)
+
+    def _write_info(self) -> None:
+        if self.rank == 0:
+            self.files.write("run.json", msgspec.json.format(msgspec.json.encode(self.info), indent=2))
+
+    def _own(self) -> list[Segment]:
+        return [each for each in valid(self.files.names(FOLDER)) if each.rank == self.rank]
+
+    def _compact(self) -> None:
+        """One segment in place of many: written first, the others deleted after."""
+        parts = self._own()
+        if len(parts) > 1 and self._bytes <= self._max:
+            whole = Segment(self.rank, parts[0].first, parts[-1].last)
+            rows = pa.concat_tables(decoded(self.files.read(part.name)) for part in parts)
+            self.files.write(whole.name, encoded(rows))
+        for part in covered(self.files.names(FOLDER)):
+            if part.rank == self.rank:
+                self.files.delete(part.name)
+
+    def _thin(self) -> None:
+        """Thins the oldest segments, and again if need be, until there is room."""
+        every = self.info.thinned
+        while self._bytes > RELIEF * self._max and every < 1 << 20:
+            every *= 2
+            for part in self._own():
+                before = self.files.size(part.name)
+                data = encoded(thinned(decoded(self.files.read(part.name)), every))
+                self.files.write(part.name, data)
+                self._bytes += len(data) - before
+                if self._bytes <= RELIEF * self._max:
+                    break
+        self.update(thinned=every)
+
+    def _drop_oldest(self) -> None:
+        while self._held > HELD_ROWS and len(self._waiting) > 1:
+            self._held -= len(self._waiting.pop(0))
+
+
+def free_name(root: str | Path, stem: str) -> str:
+    """Returns a name for a new run under `root`: the stem, or the stem and a number when it is taken."""
+    taken = set(Files(root).names())
+    number, name = 2, stem
+    while name in taken:
+        name, number = f"{stem}-{number}", number + 1
+    return name
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
