@@ -65,7 +65,7 @@ class Watch:
         found = reports(self.monitor, optimizer)
         if not found:
             raise NotMeasuredError(
-                f"Nothing was measured yet: {steps(self.monitor)} optimizer steps were seen, and none of them was probed. "
+                f"Nothing was measured yet: {steps(self.monitor)} optimizer steps were seen, none of them probed. "
                 "Call it after the first steps; if there were some, the loss may not depend on the watched model."
             )
         return found[0]
