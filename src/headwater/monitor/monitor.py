@@ -55,10 +55,9 @@ class Monitor:
         record: Callable[[Track, list[StepFigures]], None] | None = None,
     ) -> None:
         models, optimizers = named_models(model), named_optimizers(optimizer)
-        self._shield = Shield(self._detach)
+        self._shield = Shield()
         self._tell, self._record = tell, record
         self._lock = threading.RLock()
-        self._removers: list[Callable[[], None]] = []
         self._last: Track | None = None
         self._follows: dict[str, Track | None] = {}
         self._opened_by: Track | None = None
@@ -80,17 +79,19 @@ class Monitor:
 
     def attach(self) -> None:
         """Begins to watch."""
+        self._shield.at_end(settle)
         for track in self.tracks:
+            self._shield.at_end(track.close)
             self._hook(track)
         patches.listen(self)
-        self._removers.append(lambda: patches.leave(self))
+        self._shield.at_end(lambda: patches.leave(self))
         if len(self.tracks) == 1:
             self._guarded(self.tracks[0].arm)
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""
         self._shield.guard(self._finish)()
-        self._detach()
+        self._shield.end()
 
     # What PyTorch tells (`headwater.monitor.patches.Listener`).
 
@@ -135,10 +136,10 @@ class Monitor:
             after(track)
 
         if isinstance(track.optimizer, Optimizer):
-            self._removers.append(track.optimizer.register_step_pre_hook(pre).remove)
-            self._removers.append(track.optimizer.register_step_post_hook(post).remove)
+            self._shield.at_end(track.optimizer.register_step_pre_hook(pre).remove)
+            self._shield.at_end(track.optimizer.register_step_post_hook(post).remove)
         else:  # a class of its own, that has no hooks
-            self._removers.append(around_step(track.optimizer, pre, post))
+            self._shield.at_end(around_step(track.optimizer, pre, post))
 
     def _before_backward(self, tensors: Any) -> None:
         if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
@@ -201,13 +202,6 @@ class Monitor:
     def _finish(self) -> None:
         for track in self.tracks:
             self._publish(track, (), everything=True)
-
-    def _detach(self) -> None:
-        while self._removers:
-            self._removers.pop()()
-        for track in self.tracks:
-            track.close()
-        settle()
 
 
 def _held(optimizers: Iterable[Any], model: nn.Module) -> frozenset[str]:

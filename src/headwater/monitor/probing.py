@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -35,7 +37,10 @@ class LiveProbe:
         self._model = model
         self._roots, self._guard = tuple(roots), guard
         self._handles: list[RemovableHandle] = []
+        self._last: list[RemovableHandle] = []
         self._entered: list[AbstractContextManager[object]] = []
+        self._thread = 0
+        self._closed = False
         self._outputs: Any = None
         self._tries, self._listening = 0, False
         self.heard = False
@@ -49,12 +54,14 @@ class LiveProbe:
                 root.register_forward_pre_hook(self._guard(self._enter), with_kwargs=True),
                 root.register_forward_hook(self._guard(self._leave), always_call=True),
             ]
+            self._last += [root.register_forward_hook(self._guard(self._unwind), always_call=True)]
 
     def close(self) -> None:
         """Ends everything that is still open."""
-        self._remove_hooks()
-        self._probe.stop()
-        self._outputs, self._listening = None, False
+        self._outputs, self._listening, self._closed = None, False, True
+        with ExitStack() as stack:  # each of them, whatever the others raise
+            stack.callback(self._remove_hooks)
+            stack.callback(self._probe.stop)
 
     def rescale(self, scale: float) -> None:
         """Divides the loss that was filed: a gradient scaler had multiplied it."""
@@ -90,17 +97,40 @@ class LiveProbe:
         watching = self._probe.activations() if trains else nullcontext()
         watching.__enter__()
         self._entered.append(watching)
+        self._thread = threading.get_ident()
 
     def _leave(self, root: nn.Module, args: tuple[Any, ...], outputs: Any) -> None:
-        if self._entered:
-            self._entered.pop().__exit__(None, None, None)
         if isinstance(outputs, torch.Tensor) and outputs.requires_grad:
             self._outputs = outputs.detach()
+
+    def _unwind(self, *_: Any) -> None:
+        """Leaves what `_enter` has entered; it stays hooked until then."""
+        if self._entered:
+            self._entered.pop().__exit__(None, None, None)
+        if self._closed:
+            self._remove_hooks()
 
     def _remove_hooks(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        if self._entered and self._thread == threading.get_ident() and not _inside(self._roots):
+            while self._entered:  # an interrupt has ended the forward pass, which calls no hook then
+                self._entered.pop().__exit__(None, None, None)
+        if not self._entered:
+            for handle in self._last:
+                handle.remove()
+            self._last = []
+
+
+def _inside(roots: Iterable[nn.Module]) -> bool:
+    """Whether a forward pass of one of the modules is running in this thread."""
+    frame, code = sys._getframe(), cast(Any, nn.Module)._call_impl.__code__  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        if frame.f_code is code and any(frame.f_locals["self"] is root for root in roots):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _leads_to(loss: torch.Tensor, known: set[int]) -> bool:
