@@ -40,8 +40,8 @@ OUTSIDE = {
 }  # fmt: skip
 REMOVERS = {
     # take hooks away: what one of them has left when it failed, closing again removes
-    "settle", "LiveProbe._remove_hooks", "LiveProbe.close", "_inside", "Probe.shut", "Probe.stop",
-    "Updates.forget", "Track.close", "Track._drop_probe", "leave", "_uninstall", "_mode",
+    "settle", "LiveProbe._remove_hooks", "LiveProbe.close", "ReplayedProbe.close", "_inside", "Probe.shut",
+    "Probe.stop", "Updates.forget", "Track.close", "Track._drop_probe", "leave", "_uninstall", "_mode",
 }  # fmt: skip
 
 
