@@ -178,6 +178,7 @@ def assert_as_found() -> None:
     assert tuple(getattr(holder, name) for holder, name in DOORS) == CLOSED
     assert [cell.cell_contents for cell in cast(Any, clip_grad.clip_grad_value_).__closure__] == INSIDE
     assert not torch.is_anomaly_enabled()
+    assert not torch.overrides._len_torch_function_stack()  # type: ignore[attr-defined]
 
 
 def hooks(model: Any, optimizer: Any) -> dict[str, Any]:

@@ -187,8 +187,9 @@ class Probe:
 
     def stop(self) -> None:
         """Stops to watch and to listen; what was heard so far is not filed."""
-        self.shut()
-        self._listening.close()
+        with ExitStack() as stack:  # both, whatever one of them raises
+            stack.callback(self.shut)
+            stack.callback(self._listening.close)
 
     def _place(self, op: GraphOp) -> tuple[str, int]:
         return self._owners.module(op.node) if op.kind != "Input" else ("", 0)

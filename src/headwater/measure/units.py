@@ -51,7 +51,6 @@ class Units:
 
     def __init__(self) -> None:
         self._tallies: dict[Key, _Tally] = {}
-        self._graph = Graph([])
         self._keys: dict[int, Key] = {}
         self._roles: list[str] = []
         self._feeders: list[Feeder] = []
@@ -65,7 +64,7 @@ class Units:
             places: gives module path and call number of an operation.
             fresh: whether the batch was not seen before; samples seen twice count once.
         """
-        self._graph, self._fresh = graph, fresh
+        self._fresh = fresh
         self._feeders = feeders(graph)
         self._roles = roles(graph)
         self._keys = {}

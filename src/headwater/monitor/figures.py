@@ -127,7 +127,8 @@ class Figures:
 
     def total(self) -> torch.Tensor:
         """Returns the norm of all gradients together, as they are now, on their device."""
-        return vector_norm(self._norms([p.grad for p in self._parameters if p.grad is not None]), torch.float32)
+        norms = self._norms([p.grad for p in self._parameters if p.grad is not None])
+        return vector_norm(norms, torch.float32)
 
     def _norms(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         """Norms of all tensors, in their order, on the device of the first parameter."""

@@ -53,10 +53,9 @@ class Monitor:
         settings: Settings,
         sinks: Iterable[Sink] = (),
     ) -> None:
-        self._shield = Shield(self._detach)
+        self._shield = Shield()
         self.sinks = Sinks(sinks)
         self._lock = threading.RLock()
-        self._removers: list[Callable[[], None]] = []
         self._last: Track | None = None
         self._follows: dict[str, Track | None] = {}
         self._opened_by: Track | None = None
@@ -78,10 +77,12 @@ class Monitor:
 
     def attach(self) -> None:
         """Begins to watch."""
+        self._shield.at_end(settle)
         for track in self.tracks:
+            self._shield.at_end(track.close)
             self._hook(track)
         patches.listen(self)
-        self._removers.append(lambda: patches.leave(self))
+        self._shield.at_end(lambda: patches.leave(self))
         if len(self.tracks) == 1:
             self._guarded(self.tracks[0].arm)
 
@@ -97,12 +98,13 @@ class Monitor:
         track = Track(name, optimizer, together(self.models), roots, Governor(settings), self._shield.guard)
         track.held = self._held
         self.tracks.append(track)
+        self._shield.at_end(track.close)
         self._hook(track)
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""
         self._shield.guard(self._finish)()
-        self._detach()
+        self._shield.end()
 
     # What PyTorch tells (`headwater.monitor.patches.Listener`).
 
@@ -152,10 +154,10 @@ class Monitor:
             after(track)
 
         if isinstance(track.optimizer, Optimizer):
-            self._removers.append(track.optimizer.register_step_pre_hook(pre).remove)
-            self._removers.append(track.optimizer.register_step_post_hook(post).remove)
+            self._shield.at_end(track.optimizer.register_step_pre_hook(pre).remove)
+            self._shield.at_end(track.optimizer.register_step_post_hook(post).remove)
         else:  # a class of its own, that has no hooks
-            self._removers.append(around_step(track.optimizer, pre, post))
+            self._shield.at_end(around_step(track.optimizer, pre, post))
 
     def _before_backward(self, tensors: Any) -> None:
         if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
@@ -219,13 +221,6 @@ class Monitor:
         for track in self.tracks:
             self._publish(track, (), everything=True)
         self.sinks.close()
-
-    def _detach(self) -> None:
-        while self._removers:
-            self._removers.pop()()
-        for track in self.tracks:
-            track.close()
-        settle()
 
 
 def _captures_graph() -> bool:

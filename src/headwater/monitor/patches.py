@@ -54,8 +54,8 @@ def leave(listener: Listener) -> None:
     with _lock:
         if listener in _listeners:
             _listeners.remove(listener)
-            if not _listeners:
-                _uninstall()
+        if not _listeners:
+            _uninstall()
 
 
 def _install() -> None:

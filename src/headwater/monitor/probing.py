@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -34,8 +36,13 @@ class LiveProbe:
         self._probe = Probe(model, passes, number, last=True, predict=predict, guard=guard)
         self._model = model
         self._roots, self._guard = tuple(roots), guard
+        # and what is right inside: a training step may call these by themselves
+        self._watched = tuple(module for root in self._roots for module in (root, *root.children()))
         self._handles: list[RemovableHandle] = []
-        self._calls: list[AbstractContextManager[object]] = []
+        self._last: list[RemovableHandle] = []
+        self._entered: list[AbstractContextManager[object]] = []
+        self._thread = 0
+        self._closed = False
         self._outputs: Any = None
         self._tries, self._listening = 0, False
         self.heard = False
@@ -44,15 +51,18 @@ class LiveProbe:
     def open(self) -> None:
         """Begins to watch forward passes."""
         self._probe.open()
-        for root in self._roots:  # and what is right inside: a training step may call these by themselves
-            for module in (root, *root.children()):
-                self._watch_calls(module, is_root=module is root)
+        for root in self._roots:
+            self._handles.append(root.register_forward_hook(self._guard(self._leave), always_call=True))
+        for module in self._watched:
+            self._handles.append(module.register_forward_pre_hook(self._guard(self._enter), with_kwargs=True))
+            self._last.append(module.register_forward_hook(self._guard(self._unwind), always_call=True))
 
     def close(self) -> None:
         """Ends everything that is still open."""
-        self._remove_hooks()
-        self._probe.stop()
-        self._outputs, self._listening = None, False
+        self._outputs, self._listening, self._closed = None, False, True
+        with ExitStack() as stack:  # each of them, whatever the others raise
+            stack.callback(self._remove_hooks)
+            stack.callback(self._probe.stop)
 
     def rescale(self, scale: float) -> None:
         """Divides the loss that was filed: a gradient scaler had multiplied it."""
@@ -81,32 +91,47 @@ class LiveProbe:
             self.heard = True
         self.close()
 
-    def _watch_calls(self, module: nn.Module, *, is_root: bool) -> None:
-        """Watches activations during the outermost call, and takes the outputs of the root's."""
+    def _enter(self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        trains = torch.is_grad_enabled()  # and is no evaluation between two steps
+        if trains:
+            self.batch = self.batch or batch_size([*args, *kwargs.values()])
+        watching = self._probe.activations() if trains and not self._entered else nullcontext()
+        watching.__enter__()
+        self._entered.append(watching)
+        self._thread = threading.get_ident()
 
-        def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            trains = torch.is_grad_enabled()  # and is no evaluation between two steps
-            if trains:
-                self.batch = self.batch or batch_size([*args, *kwargs.values()])
-            outermost = trains and not self._calls
-            self._calls.append(self._probe.activations() if outermost else nullcontext())
-            self._calls[-1].__enter__()
+    def _leave(self, root: nn.Module, args: tuple[Any, ...], outputs: Any) -> None:
+        if isinstance(outputs, torch.Tensor) and outputs.requires_grad:
+            self._outputs = outputs.detach()
 
-        def leave(_module: nn.Module, _args: tuple[Any, ...], outputs: Any) -> None:
-            if self._calls:
-                self._calls.pop().__exit__(None, None, None)
-            if is_root and isinstance(outputs, torch.Tensor) and outputs.requires_grad:
-                self._outputs = outputs.detach()
-
-        self._handles += [
-            module.register_forward_pre_hook(self._guard(enter), with_kwargs=True),
-            module.register_forward_hook(self._guard(leave), always_call=True),
-        ]
+    def _unwind(self, *_: Any) -> None:
+        """Leaves what `_enter` has entered; it stays hooked until then."""
+        if self._entered:
+            self._entered.pop().__exit__(None, None, None)
+        if self._closed:
+            self._remove_hooks()
 
     def _remove_hooks(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        if self._entered and self._thread == threading.get_ident() and not _inside(self._watched):
+            while self._entered:  # an interrupt has ended the forward pass, which calls no hook then
+                self._entered.pop().__exit__(None, None, None)
+        if not self._entered:
+            for handle in self._last:
+                handle.remove()
+            self._last = []
+
+
+def _inside(modules: Iterable[nn.Module]) -> bool:
+    """Whether a forward pass of one of the modules is running in this thread."""
+    frame, code = sys._getframe(), cast(Any, nn.Module)._call_impl.__code__  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        if frame.f_code is code and any(frame.f_locals["self"] is module for module in modules):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _leads_to(loss: torch.Tensor, known: set[int]) -> bool:

@@ -57,10 +57,11 @@ class ReplayedProbe:
 
     def close(self) -> None:
         """Lets go of everything."""
-        while self._removers:
-            self._removers.pop()()
-        self._probe.stop()
         self._call, self._state, self._gradients, self._loss = None, None, {}, None
+        with ExitStack() as stack:  # each of them, whatever the others raise
+            stack.callback(self._probe.stop)
+            while self._removers:
+                stack.callback(self._removers.pop())
 
     def rescale(self, scale: float) -> None:
         """Divides the loss that was filed: a gradient scaler had multiplied it."""

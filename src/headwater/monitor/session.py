@@ -40,9 +40,8 @@ class Session:
         opened: Callable[[Monitor], object] = lambda monitor: None,
     ) -> None:
         self._settings, self._most, self._opened = settings, most, opened
-        self._shield = Shield(self.end)
+        self._shield = Shield()
         self._known: set[int] = set()
-        self._open = ExitStack()
         self._process = os.getpid()
         self._unwatched = 0
         self.monitor: Monitor | None = None
@@ -60,13 +59,14 @@ class Session:
 
     def begin(self) -> None:
         """Looks out for optimizers, and notes where modules are built."""
-        self._open.enter_context(recording())
-        handle = register_optimizer_step_post_hook(self._stepped)
-        self._open.callback(handle.remove)
+        built = ExitStack()
+        built.enter_context(recording())
+        self._shield.at_end(built.close)
+        self._shield.at_end(register_optimizer_step_post_hook(self._stepped).remove)
 
     def end(self) -> None:
         """Ends watching."""
-        self._open.close()
+        self._shield.end()
         if self.monitor is not None:
             self.monitor.detach()
 

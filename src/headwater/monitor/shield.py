@@ -20,16 +20,37 @@ class Shield:
         fault: the exception that ended watching, if there was one.
     """
 
-    def __init__(self, detach: Callable[[], None]) -> None:
-        self._detach = detach
+    def __init__(self) -> None:
+        self._removers: list[Callable[[], None]] = []
         self.fault: Exception | None = None
 
     def guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
-        """Returns a hook that does what the given one does, never raises, and does nothing after a fault."""
+        """Returns a hook that does what the given one does and never raises."""
         return _Guarded(self, hook)
+
+    def at_end(self, remover: Callable[[], None]) -> None:
+        """Takes note of what removes a hook; the last one that was noted will run first."""
+        self._removers.append(remover)
+
+    def end(self) -> None:
+        """Removes everything. One remover that fails keeps no other from running, and is tried again next time."""
+        for remover in reversed(tuple(self._removers)):
+            try:
+                remover()
+                self._removers.remove(remover)
+            except Exception as error:
+                self._report(error)
 
     def fail(self, error: Exception) -> None:
         """Ends watching because of an exception."""
+        if self.fault is None:
+            self._report(error)
+            self.end()
+
+    def _report(self, error: Exception) -> None:
+        if self.fault is not None:
+            log.debug("Headwater could not remove all of its hooks", exc_info=error)
+            return
         self.fault = error
         log.warning(
             "Headwater no longer watches this training, which goes on untouched. It failed by itself: %s: %s. Please "
@@ -38,10 +59,6 @@ class Shield:
             error,
             exc_info=error,
         )
-        try:
-            self._detach()
-        except Exception as second:
-            log.debug("Headwater could not remove all of its hooks", exc_info=second)
 
 
 class _Guarded:
@@ -56,8 +73,6 @@ class _Guarded:
         self._shield, self._hook = shield, hook
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._shield.fault is not None:
-            return None
         try:
             return self._hook(*args, **kwargs)
         except Exception as error:

@@ -30,8 +30,8 @@ def under_way(optimizer: Any) -> int:
 
 def around_step(optimizer: Any, pre: Callable[[], None], post: Callable[[], None]) -> Callable[[], None]:
     """Wraps the step of one object; returns what takes the wrapper off."""
-    original: Any = optimizer.step
-    own = cast("dict[str, object]", vars(optimizer)).get("step")
+    original = optimizer.step
+    own = cast("dict[str, Any]", vars(optimizer)).get("step")
 
     def step(*args: Any, **kwargs: Any) -> Any:
         pre()

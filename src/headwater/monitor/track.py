@@ -256,10 +256,10 @@ class Track:
         )
 
     def _close_probe(self, *, moved: bool) -> list[Event]:
-        probe, self._probe = self._probe, None
+        probe = self._probe
         if probe is None:
             return []
-        probe.close()
+        self._drop_probe()
         if not probe.heard:
             return []
         scale = 1.0 if self._loss_scale is None else float(self._loss_scale)

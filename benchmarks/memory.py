@@ -1,0 +1,139 @@
+"""What watching keeps in memory: over many steps, and on a device for a model of 100 million parameters.
+
+Run: python -m benchmarks.memory [--steps 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import math
+import resource
+import tracemalloc
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from headwater.measure import Updates
+from headwater.monitor import Monitor, Settings
+from headwater.monitor.figures import BLOCK, Figures, Notes
+from headwater.monitor.track import FOLLOWED_ON_DEVICE
+
+ROUNDED = 512
+"""Bytes that PyTorch's allocator for CUDA gives at least."""
+
+
+class Transformer(nn.Module):
+    """The parameters of a GPT-2 small (Radford et al. 2019); only counted, never run."""
+
+    def __init__(self, vocabulary: int = 50257, width: int = 768, blocks: int = 12, positions: int = 1024) -> None:
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(positions, width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "first": nn.LayerNorm(width),
+                    "attention": nn.Linear(width, 3 * width),
+                    "projection": nn.Linear(width, width),
+                    "second": nn.LayerNorm(width),
+                    "up": nn.Linear(width, 4 * width),
+                    "down": nn.Linear(4 * width, width),
+                }
+            )
+            for _ in range(blocks)
+        )
+        self.last = nn.LayerNorm(width)
+
+
+def transformer_100m() -> nn.Module:
+    """A model of 124 million parameters without memory."""
+    with torch.device("meta"):
+        return Transformer()
+
+
+def bytes_on_device(model: nn.Module) -> dict[str, int]:
+    """Bytes of all tensors that lie on the parameters' device between two steps, when everything is held at once.
+
+    Counted on the objects themselves, which do on the meta device what they do on any, and rounded up as the allocator
+    of CUDA does: a full block of figures on its way to the host and the next one, and the samples of the weights before
+    a probed step with their change, which is of the same size and in float32.
+    """
+    parameters = dict(model.named_parameters())
+    optimizer = torch.optim.SGD(parameters.values(), lr=0.01)
+    for p in parameters.values():
+        p.grad = torch.empty_like(p)
+    figures = Figures(parameters)
+    for step in range(BLOCK + 1):
+        figures.take(step, Notes(loss=torch.ones((), device="meta"), learning_rate=0.01))
+    updates = Updates(parameters, optimizer, most=FOLLOWED_ON_DEVICE)
+    updates.keep()
+    held = {"figures": _bytes(figures), "updates": 2 * _bytes(updates)}
+    return {**held, "in all": sum(held.values())}
+
+
+def _bytes(holder: object) -> int:
+    """Bytes of the storages that an object's attributes hold; parameters are the user's."""
+    storages: dict[int, int] = {}  # meta tensors have no address: their storages are told apart by object
+    stack: list[Any] = list(vars(holder).values())
+    while stack:
+        each = stack.pop()
+        if isinstance(each, torch.Tensor) and not isinstance(each, nn.Parameter):
+            storage = each.untyped_storage()
+            storages[storage._cdata] = -(-storage.nbytes() // ROUNDED) * ROUNDED
+        elif isinstance(each, dict):
+            stack += each.values()
+        elif isinstance(each, list | tuple):
+            stack += each
+        elif dataclasses.is_dataclass(each):
+            stack += vars(each).values()
+    return sum(storages.values())
+
+
+def growth(steps: int, budget: float) -> list[tuple[int, int, int, float]]:
+    """Step, live tensors, Python bytes and peak resident megabytes, at ten points of a watched training."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 2))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    monitor = Monitor(model, optimizer, Settings(budget=budget))
+    monitor.attach()
+    rows: list[tuple[int, int, int, float]] = []
+    tracemalloc.start()
+    for step in range(1, steps + 1):
+        inputs = torch.randn(16, 16)
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), (inputs.sum(dim=1) > 0).long()).backward()
+        optimizer.step()
+        if step % (steps // 10) == 0:
+            rows.append((step, *_living()))
+    tracemalloc.stop()
+    monitor.detach()
+    return rows
+
+
+def _living() -> tuple[int, int, float]:
+    gc.collect()
+    tensors = sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+    return tensors, tracemalloc.get_traced_memory()[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Prints both tables."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--steps", type=int, default=10_000)
+    steps = options.parse_args().steps
+    torch.set_num_threads(1)
+    for name, budget in (("at the default budget", 0.01), ("everything on every step", math.inf)):
+        print(f"\n{name}\n{'step':>8} {'tensors':>8} {'Python KB':>10} {'peak MB':>8}")
+        for step, tensors, python, peak in growth(steps, budget):
+            print(f"{step:8d} {tensors:8d} {python / 1e3:10.1f} {peak:8.1f}")
+    model = transformer_100m()
+    print(f"\non the device, for {sum(p.numel() for p in model.parameters()) / 1e6:.0f} million parameters")
+    for name, count in bytes_on_device(model).items():
+        print(f"{name:>8} {count / 1e3:10.1f} KB")
+
+
+if __name__ == "__main__":
+    main()

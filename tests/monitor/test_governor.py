@@ -1,0 +1,118 @@
+"""The account of what watching costs, on a clock of its own."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from headwater.errors import InputError
+from headwater.monitor import Settings
+from headwater.monitor.governor import Governor
+
+
+class Training:
+    """Simulated steps: each takes `plain` seconds, a probe `probe` more (half of it unseen), figures `figures`."""
+
+    def __init__(self, *, budget: float, plain: float, probe: float, figures: float, noise: float, **other: float):
+        self.now = 0.0
+        self.governor = Governor(Settings(budget=budget, **other), clock=lambda: self.now)  # type: ignore[arg-type]
+        self.plain, self.probe, self.figures, self.noise = plain, probe, figures, noise
+        self.random = random.Random(0)
+        self.spent, self.probed, self.steps = 0.0, list[int](), 0
+
+    def run(self, steps: int) -> Training:
+        for _ in range(steps):
+            probes = self.governor.wants_probe(self.steps)
+            measured = self.steps % self.governor.stride() == 0
+            self.now += self.plain * math.exp(self.random.gauss(0.0, self.noise))
+            if probes:
+                self.now += 0.5 * self.probe  # slower forward and backward passes, which no code of ours can time
+                self.probed.append(self.steps)
+            with self.governor.billed():
+                cost = (0.5 * self.probe if probes else 0.0) + (self.figures if measured else 0.01 * self.figures)
+                self.now += cost
+            self.spent += cost + (0.5 * self.probe if probes else 0.0)
+            self.governor.step_ended(probed=probes, measured=measured)
+            self.steps += 1
+        return self
+
+    @property
+    def share(self) -> float:
+        return self.spent / self.now
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("plain", [1e-3, 0.1])
+@pytest.mark.parametrize("budget", [0.01, 0.05])
+def test_the_mean_cost_stays_inside_the_budget(budget: float, plain: float, noise: float) -> None:
+    training = Training(budget=budget, plain=plain, probe=20 * plain, figures=0.02 * plain, noise=noise)
+    training.run(20_000)
+    assert training.share < 1.1 * budget
+    assert len(training.probed) > 0.2 * budget * 20_000 / 2 / 20  # and is used, not saved up
+    assert training.governor.spent == pytest.approx(training.spent, rel=0.25)
+
+
+def test_the_first_probe_is_made_at_any_cost_and_the_next_when_it_is_paid_for() -> None:
+    training = Training(budget=0.01, plain=0.01, probe=0.1, figures=1e-6, noise=0.0).run(20_000)
+    assert training.probed[0] == 3
+    assert training.probed[1] > 3_900  # two probes are half of one per cent of 40 seconds
+    gaps = [later - earlier for earlier, later in zip(training.probed[1:], training.probed[2:], strict=False)]
+    assert len(gaps) >= 6 and min(gaps) > 1_900
+
+
+def test_one_probe_in_so_many_seconds_is_made_at_any_cost() -> None:
+    training = Training(budget=1e-9, plain=1.0, probe=5.0, figures=1e-9, noise=0.0, at_least_every=50.0).run(500)
+    assert training.probed[0] == 3
+    gaps = [later - earlier for earlier, later in zip(training.probed, training.probed[1:], strict=False)]
+    assert len(gaps) >= 8
+    assert all(45 <= gap <= 52 for gap in gaps)
+
+
+def test_a_pause_of_the_training_is_not_billed() -> None:
+    training = Training(budget=0.01, plain=0.01, probe=0.05, figures=1e-5, noise=0.0).run(100)
+    before = training.governor.spent
+    training.now += 3600.0  # an evaluation, inside a plain step
+    training.run(1)
+    assert training.governor.spent - before < 0.1
+    while not training.governor.wants_probe(training.steps):
+        training.run(1)
+    before = training.governor.spent
+    training.now += 3600.0  # and inside a probed one
+    training.run(1)
+    assert training.probed[-1] == training.steps - 1
+    assert training.governor.spent - before < 0.1
+
+
+def test_bills_inside_of_bills_count_once_and_also_when_something_is_raised() -> None:
+    now = [0.0]
+    governor = Governor(Settings(), clock=lambda: now[0])
+    governor.step_ended(probed=False, measured=False)
+    with pytest.raises(KeyError), governor.billed():
+        now[0] += 1.0
+        with governor.billed():
+            now[0] += 1.0
+        raise KeyError
+    assert governor.spent == 2.0
+    with governor.billed():
+        now[0] += 1.0
+    assert governor.spent == 3.0
+
+
+def test_figures_are_spaced_when_they_cost_too_much() -> None:
+    assert Training(budget=0.01, plain=1e-3, probe=1e-3, figures=1e-6, noise=0.1).run(200).governor.stride() == 1
+    dear = Training(budget=0.01, plain=1e-3, probe=1e-3, figures=1e-4, noise=0.1).run(2000)
+    assert 15 < dear.governor.stride() < 40  # a tenth of a step, allowed is half of one per cent
+
+
+def test_an_infinite_budget_measures_everything() -> None:
+    training = Training(budget=math.inf, plain=1e-3, probe=1.0, figures=1.0, noise=0.0).run(10)
+    assert training.probed == list(range(10))
+    assert training.governor.stride() == 1
+
+
+@pytest.mark.parametrize("wrong", [{"budget": 0.0}, {"budget": -1.0}, {"budget": math.nan}, {"at_least_every": 0.0}])
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="Expected"):
+        Settings(**wrong)  # type: ignore[arg-type]
