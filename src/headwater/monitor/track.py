@@ -233,7 +233,7 @@ class Track:
     def _open_window(self) -> None:
         on_device = any(dense(p).device.type != "cpu" for p in self._parameters.values())
         most = FOLLOWED_ON_DEVICE if on_device else FOLLOWED
-        self._passes = Passes(through_time=ThroughTime(PASSES))
+        self._passes = Passes(through_time=ThroughTime(PASSES, live=True))
         self._updates = Updates(dict(self._model.named_parameters()), self.optimizer, most=most)
         self._record = optimizer_record(self.optimizer, self._model, given=True)
         self._numbers, self._clips = [], []

@@ -34,9 +34,16 @@ class ThroughTime:
     """Collects profiles by step: `watch` around the forward pass, `before` and `after` around the backward pass.
 
     Fused calls before training are held, and replayed only if no later step is judged.
+
+    Attributes:
+        steps: how many passes there will be.
+        live: whether the passes are the user's own. Then no backward pass is added, which the hooks on the user's
+            tensors would hear, and loops that need one are left out; and no tensor is held between two steps.
+        profiles: by step.
     """
 
     steps: int
+    live: bool = field(default=False, kw_only=True)
     profiles: dict[int, tuple[TimeProfile, ...]] = field(default_factory=dict[int, tuple[TimeProfile, ...]])
     _calls: dict[str, list[Captured]] = field(default_factory=dict[str, list[Captured]])
     _held: dict[str, Captured] = field(default_factory=dict[str, Captured])
@@ -52,7 +59,7 @@ class ThroughTime:
     def before(self, step: int, graph: Graph) -> None:
         """Probes loops whose states the loss reads everywhere, in the pass after the one in which they were found."""
         hidden = [loop for loop in self._loops if loop.everywhere]
-        if self._trace is None or step - 1 not in self._measured() or not hidden:
+        if self.live or self._trace is None or step - 1 not in self._measured() or not hidden:
             return
         generator = torch.Generator().manual_seed(0)
         probes = [probe_loop(loop, graph, self._trace, generator) for loop in hidden]
@@ -71,8 +78,10 @@ class ThroughTime:
         self._loops = loops(trace, structure, used, learned.classes, calls.keys() - stepwise)
         self._trace = trace if self._loops else None
         self._calls = {}  # lets go of the tensors
-        self.profiles[step] = tuple(loop_profile(loop, trace) for loop in self._loops)
-        if step < self._measured()[-1]:
+        self.profiles[step] = tuple(
+            loop_profile(loop, trace) for loop in self._loops if not (self.live and loop.everywhere)
+        )
+        if step < self._measured()[-1] and not self.live:
             self._held = {name: replace(call, module=_copied(call.module)) for name, call in fused.items()}
         else:
             self.profiles[step] = (*self._replayed(fused), *self.profiles[step])
