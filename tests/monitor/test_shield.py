@@ -19,7 +19,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from headwater.monitor import Monitor, Settings
+from headwater.monitor import Monitor, Settings, Teller
 from headwater.monitor.shield import Shield
 from tests.monitor.training import assert_as_found, assert_equal, batch, hooks, seeded, state
 
@@ -215,21 +215,26 @@ def test_what_ends_the_program_passes_through(ours: type[BaseException]) -> None
     assert shield.fault is None
 
 
-def test_a_callback_of_the_user_that_raises_ends_watching(caplog: pytest.LogCaptureFixture) -> None:
-    def tell(_event: object) -> None:
+def test_a_callback_of_the_user_that_raises_is_called_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[object] = []
+
+    def tell(event: object) -> None:
+        told.append(event)
         raise InjectedError
 
     model = nn.Linear(4, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    monitor = Monitor(model, optimizer, Settings(budget=math.inf), tell=tell)
+    monitor = Monitor(model, optimizer, Settings(budget=math.inf), [Teller(tell)])
     monitor.attach()
     for _ in range(STEPS):
         optimizer.zero_grad()
         (model(batch()[0]).sum() * math.nan).backward()
         optimizer.step()
-    assert isinstance(monitor.fault, InjectedError)
-    assert_as_found()
     monitor.detach()
+    assert len(told) == 1
+    assert "Teller gets nothing more" in caplog.text
+    assert monitor.fault is None and monitor.tracks[0].steps == STEPS
+    assert_as_found()
 
 
 def test_after_a_fault_nothing_is_kept() -> None:
