@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headwater import errors as errors
+    from headwater import testing as testing
     from headwater.diagnose import diagnose as diagnose
     from headwater.measure import trace as trace
     from headwater.predict import predict as predict
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "diagnose", "errors", "predict", "trace", "watch"]
+__all__ = ["__version__", "diagnose", "errors", "predict", "testing", "trace", "watch"]
 
 # Imported on first use: `headwater explain` and the rules need no torch, whose import takes seconds.
 _HOMES = {
@@ -45,8 +46,8 @@ def __getattr__(name: str) -> object:
             return getattr(import_module(_HOMES[name]), name)
         finally:
             random.setstate(state)
-    if name == "errors":
-        return import_module("headwater.errors")
+    if name in ("errors", "testing"):
+        return import_module(f"headwater.{name}")
     raise AttributeError(f"module 'headwater' has no attribute {name!r}")
 
 
