@@ -310,3 +310,17 @@ def test_layers_share_the_decrease_of_a_tied_weight() -> None:
 
     report = headwater.diagnose(Tied(), (torch.randn(8, 6), torch.randn(8, 6)), F.mse_loss)
     assert sum(abs(layer.loss_share or 0.0) for layer in report.layers) == pytest.approx(1.0)
+
+
+def test_a_checkpointed_part_with_dropout_is_diagnosed() -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.middle, self.last = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Tanh()), nn.Linear(8, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.last(checkpoint(self.middle, inputs, use_reentrant=False))
+
+    batches = [(torch.randn(8, 4), torch.randint(0, 2, (8,)))]
+    report = headwater.diagnose(Checkpointed(), batches, F.cross_entropy)
+    assert [layer.name for layer in report.measurement.layers] == ["middle.0", "last"]

@@ -85,7 +85,7 @@ def test_nothing_grows(budget: float) -> None:
 
     train(96)
     first = train(64)
-    last = train(2_016 if budget < 1 else 320)  # whole blocks of figures and whole windows of probes
+    last = train(2_016 if budget < 1 else 160)  # whole blocks of figures and whole windows of probes
     seen.watch.close()
     assert abs(last[0] - first[0]) <= 4
     assert last[1] - first[1] < 1_000

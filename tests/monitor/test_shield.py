@@ -136,11 +136,11 @@ def _profiled(note: Any) -> Iterator[None]:
 
 def _called(*, compiles: bool) -> dict[FunctionType, str]:
     """The functions that a watched training enters once it is watched."""
-    codes = {function.__code__: function for function in _functions()}
+    codes = {id(function.__code__): function for function in _functions()}
     entered: dict[FunctionType, str] = {}
 
     def note(frame: Any, event: str, _argument: Any) -> None:
-        function = codes.get(frame.f_code) if event == "call" else None
+        function = codes.get(id(frame.f_code)) if event == "call" else None
         if function is not None:
             entered[function] = function.__qualname__
 

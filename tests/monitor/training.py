@@ -106,7 +106,8 @@ def assert_equal(one: Any, other: Any, place: str = "state") -> None:
     """Compares nested states; tensors and arrays bit for bit."""
     assert type(one) is type(other), f"{place}: {type(one)} and {type(other)}"
     if isinstance(one, torch.Tensor):
-        same = one.dtype == other.dtype and torch.equal(torch.nan_to_num(one), torch.nan_to_num(other))
+        numbers = [torch.view_as_real(t) if t.is_complex() else t for t in (one, other)]
+        same = one.dtype == other.dtype and torch.equal(*map(torch.nan_to_num, numbers))
         assert same, f"{place} differs by {(one.double() - other.double()).abs().max()}"
     elif isinstance(one, np.ndarray):
         assert np.array_equal(one, other), place
@@ -215,7 +216,8 @@ def _plain(value: Any) -> Any:
 
 def _local(tensor: torch.Tensor) -> torch.Tensor:
     tensor = tensor.detach()
-    return (tensor.to_local() if hasattr(tensor, "to_local") else tensor).clone()
+    tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor  # type: ignore[operator]
+    return tensor.to_dense() if tensor.is_sparse else tensor.clone()
 
 
 def mlp(width: int = 8, depth: int = 3, out: int = 2) -> nn.Sequential:

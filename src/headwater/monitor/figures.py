@@ -85,7 +85,8 @@ class Figures:
         self._weights: torch.Tensor | None = None
         self._steps: list[tuple[int, float | None]] = []
         self._underway: list[_Block] = []
-        self._dtype = torch.float32
+        wide = any(dense(p).dtype is torch.float64 for p in self._parameters)  # a norm may not narrow its input
+        self._dtype = torch.float64 if wide else torch.float32
 
     def take(self, step: int, notes: Notes) -> None:
         """Notes the gradients of a step, as the optimizer is about to consume them; of several calls the last counts.
