@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from benchmarks.zoo.entry import register_missing_operators
+
 os.environ.setdefault("KERAS_BACKEND", "torch")
+register_missing_operators()  # Lightning imports torchvision
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
