@@ -77,7 +77,7 @@ def train(opts: Namespace) -> None:
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, opts.steps - 20))
     scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, [warmup, cosine], milestones=[20])
     for step in range(1, opts.steps + 1):
-        x, y = make_batch(64)
+        x, y = make_batch(32)
         loss = F.cross_entropy(model(x)[:, LENGTH:].flatten(0, 1), y.flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -95,7 +95,7 @@ def train(opts: Namespace) -> None:
 
 if __name__ == "__main__":
     cli = ArgumentParser()
-    cli.add_argument("--steps", type=int, default=250)
+    cli.add_argument("--steps", type=int, default=200)
     cli.add_argument("--lr", type=float, default=3e-3)
     cli.add_argument("--seed", type=int, default=9)
     cli.add_argument("--reentrant", action="store_true", help="the older kind of checkpoint")

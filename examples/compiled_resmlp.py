@@ -29,7 +29,7 @@ class ResidualMLP(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backend", default="inductor", help="inductor, aot_eager or eager")
+    parser.add_argument("--backend", default="aot_eager", help="inductor takes a C++ compiler and half a minute")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--modulus", type=int, default=17)
     parser.add_argument("--no-compile", action="store_true")

@@ -67,7 +67,6 @@ for epoch in range(EPOCHS):
     print("epoch", epoch + 1, "loss", round(running / 28, 4), "test accuracy", round(acc.item(), 4))
 
 
-
 # In[5]: which ones are wrong?
 worst = (net(X_test).argmax(1) != Y_test).nonzero().flatten()[:10]
 print("mistakes:", worst.tolist())

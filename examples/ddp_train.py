@@ -79,6 +79,7 @@ def main():
         other = weight.clone()
         dist.broadcast(other, src=0)
         assert torch.equal(weight, other), "the ranks drifted apart"
+        dist.barrier()  # a rank that leaves first can take the other down
         dist.destroy_process_group()
 
 

@@ -1,4 +1,4 @@
-"""A GAN learns eight Gaussians on a ring. Non-saturating loss, one optimizer each, EMA of the generator for sampling."""
+"""A GAN learns eight Gaussians on a ring: non-saturating loss, one optimizer each, EMA of the generator."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def main() -> None:
 
         if step % 250 == 0 or step == opts.steps:
             modes, share = coverage(averageG)
-            print(f"[{step}/{opts.steps}] loss D {lossD.item():.3f} loss G {lossG.item():.3f} modes {modes}/8 near {share:.2f}")
+            print(f"[{step}/{opts.steps}] loss D {lossD:.3f} loss G {lossG:.3f} modes {modes}/8 near {share:.2f}")
 
 
 if __name__ == "__main__":

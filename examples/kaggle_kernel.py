@@ -84,7 +84,7 @@ def valid_fn(loader, model):
     preds = []
     for x, _ in loader:
         with torch.no_grad():
-            preds.append(model(x.to(CFG.device)).softmax(1).cpu().numpy())
+            preds.append(model(x.to(CFG.device)).double().softmax(1).cpu().numpy())
     return np.concatenate(preds)
 
 

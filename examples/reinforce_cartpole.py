@@ -1,4 +1,4 @@
-"""REINFORCE with a baseline on a cart-pole written here (Barto, Sutton and Anderson 1983, as in the classic benchmark)."""
+"""REINFORCE with a baseline on a cart-pole written here (Barto, Sutton and Anderson 1983)."""
 
 import argparse
 import math

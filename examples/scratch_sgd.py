@@ -6,7 +6,7 @@ import torch
 g = torch.Generator().manual_seed(2147483647)
 n_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
 
-# build a toy dataset: predict the third letter of Python's keywords from the first two
+# build a toy dataset: the next letter of Python's keywords from the three before it
 import keyword
 
 words = [w.lower() for w in keyword.kwlist if len(w) > 2]

@@ -98,7 +98,9 @@ def main():
             optimizer.step()
             scheduler.step()
             if step % args.log_every == 0:
-                print(f"step {step:4d}  loss {loss.item():.4f}  grad norm {norm:.3f}  lr {scheduler.get_last_lr()[0]:.2e}")
+                print(
+                    f"step {step:4d}  loss {loss.item():.4f}  grad norm {norm:.3f}  lr {scheduler.get_last_lr()[0]:.2e}"
+                )
             step += 1
         best = max(best, evaluate(model, test_loader))
         print(f"epoch {epoch:2d}  best accuracy {best:.4f}")

@@ -1,8 +1,8 @@
 """For a subprocess of a test, by PYTHONPATH: lets `import torchvision` pass where its binary cannot be loaded.
 
 The registry's torchvision is built for CUDA. Beside a CPU build of torch its import raises, and with it that of every
-library that looks whether it is there (Transformers, and Lightning by torchmetrics), though none of them needs more than
-its Python parts. The scripts of examples/ are people's own and must not know of this.
+library that looks whether it is there (Transformers, and Lightning by torchmetrics), though none of them needs more
+than its Python parts. The scripts of examples/ are people's own and must not know of this.
 """
 
 from __future__ import annotations
