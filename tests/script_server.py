@@ -38,7 +38,7 @@ def run(arguments: list[str], environment: dict[str, str], folder: Path) -> None
     """Runs a script in this process as `python script ...` would."""
     for number, (name, mode) in enumerate([("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)]):
         os.dup2(os.open(folder / name, mode | os.O_CREAT), number)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # the server's own has read ahead
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)  # the server's own has read ahead
     os.environ.update(environment)
     sys.argv = arguments
     sys.path[0] = str(Path(arguments[0]).resolve().parent)
