@@ -57,7 +57,8 @@ def test_without_a_run_of_weights_and_biases_the_error_says_what_to_do() -> None
         WandbSink()
 
 
-def test_mlflow_keeps_metrics_and_tags(tmp_path: Path) -> None:
+def test_mlflow_keeps_metrics_and_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow = pytest.importorskip("mlflow")
     from headwater.integrations.mlflow import MlflowSink
 

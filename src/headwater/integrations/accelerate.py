@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import headwater.watch
 from headwater.integrations.scalars import scalars
 from headwater.monitor import Sink
 from headwater.records import Finding, Measurement
 from headwater.watch import Watch
+from headwater.watch import watch as _watch
 
 
 class _Trackers(Sink):
@@ -41,4 +41,4 @@ def watch(accelerator: Any, model: Any, optimizer: Any, **options: Any) -> Watch
         options: `run_dir`, `budget`, `on_event`, `sinks`.
     """
     sinks = [*options.pop("sinks", ()), _Trackers(accelerator)]
-    return headwater.watch.watch(model, optimizer, sinks=sinks, **options)
+    return _watch(model, optimizer, sinks=sinks, **options)
