@@ -80,7 +80,6 @@ def run_script(target: Target, *, run_dir: str | None = None, steps: int | None 
 def _outcome(ended: Ended, run_dir: str | None, session: Session) -> Outcome:
     from headwater.watch import reports
 
-    if session.monitor is None:
-        return Outcome(ended, run_dir, steps=session.steps, fault=session.fault)
-    seconds = sum(track.governor.spent for track in session.monitor.tracks)
-    return Outcome(ended, run_dir, tuple(reports(session.monitor)), session.steps, seconds, session.fault)
+    monitors = session.monitors.values()
+    seconds = sum(track.governor.spent for monitor in monitors for track in monitor.tracks)
+    return Outcome(ended, run_dir, tuple(reports(*monitors)), session.steps, seconds, session.fault)

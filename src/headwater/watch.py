@@ -62,7 +62,7 @@ class Watch:
         Raises:
             NotMeasuredError: no step was probed yet.
         """
-        found = reports(self.monitor, optimizer)
+        found = reports(self.monitor, optimizer=optimizer)
         if not found:
             raise NotMeasuredError(
                 f"Nothing was measured yet: {steps(self.monitor)} optimizer steps were seen, none of them probed. "
@@ -156,10 +156,11 @@ def _free(run_dir: str | Path) -> str:
     return f"{root}/{name}" if root else name
 
 
-def reports(monitor: Monitor, optimizer: str | None = None) -> list[Report]:
+def reports(*monitors: Monitor, optimizer: str | None = None) -> list[Report]:
     """Returns the newest diagnosis of each optimizer's training that was probed, the worst first."""
     found = [
         Report(track.measured, track.findings)
+        for monitor in monitors
         for track in monitor.tracks
         if track.measured is not None and optimizer in (None, track.name)
     ]

@@ -23,6 +23,7 @@ from headwater.measure.norms import NormBook
 from headwater.measure.precision import Precision
 from headwater.measure.prediction import Expected, PreActivations, Predictions
 from headwater.measure.profile import profile
+from headwater.measure.saved import saved
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.through_time import ThroughTime
@@ -117,6 +118,16 @@ class Probe:
     def called(self) -> bool:
         """Whether a module of the model has run."""
         return bool(self._owners.calls)
+
+    def targets(self) -> torch.Tensor | None:
+        """What the loss compares with, as autograd keeps it for the backward pass that has begun."""
+        kept = (saved(op, "target") for op in self._graph.ops if hasattr(op.node, "_raw_saved_target"))
+        return next((target for target in kept if target is not None), None)
+
+    @property
+    def sees_time(self) -> bool:
+        """Whether a pass showed a gradient through time."""
+        return any(self._passes.through_time.profiles.values())
 
     def rescale(self, scale: float) -> None:
         """Divides the loss that was filed last: a gradient scaler had multiplied it."""

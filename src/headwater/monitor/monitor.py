@@ -35,6 +35,7 @@ class Monitor:
         optimizer: an optimizer over its parameters, or several.
         settings: how closely to watch.
         sinks: get what is seen.
+        thread: in which the training runs, where others run beside it; ``None``: any.
 
     Attributes:
         models: by name.
@@ -52,9 +53,12 @@ class Monitor:
         optimizer: Any,
         settings: Settings,
         sinks: Iterable[Sink] = (),
+        *,
+        thread: int | None = None,
     ) -> None:
         self._shield = Shield()
         self.sinks = Sinks(sinks)
+        self._thread = thread
         self._lock = threading.RLock()
         self._last: Track | None = None
         self._follows: dict[str, Track | None] = {}
@@ -160,6 +164,8 @@ class Monitor:
             self._shield.at_end(around_step(track.optimizer, pre, post))
 
     def _before_backward(self, tensors: Any) -> None:
+        if self._thread is not None and self._thread != threading.get_ident():
+            return
         if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
             self._opened_by = self._last
             settle()

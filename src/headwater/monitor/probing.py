@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from headwater.graph import Guard
-from headwater.measure import Passes, Probe, batch_size
+from headwater.measure import Passes, Probe, batch_size, tensors
 from headwater.measure.trace import parameter_names
 
 PASSES = 8
@@ -28,6 +28,7 @@ class LiveProbe:
     Attributes:
         heard: whether a backward pass through the model was measured.
         batch: number of samples in the first forward pass that was seen; 0 when unknown.
+        sequences: copies of inputs and targets, where the model is recurrent and both are known.
     """
 
     def __init__(self, model: nn.Module, roots: Iterable[nn.Module], passes: Passes, guard: Guard) -> None:
@@ -40,13 +41,15 @@ class LiveProbe:
         self._watched = tuple(module for root in self._roots for module in (root, *root.children()))
         self._handles: list[RemovableHandle] = []
         self._last: list[RemovableHandle] = []
-        self._entered: list[AbstractContextManager[object]] = []
-        self._thread = 0
+        self._entered: dict[int, list[AbstractContextManager[object]]] = {}
         self._closed = False
         self._outputs: Any = None
+        self._inputs: torch.Tensor | None = None
+        self._targets: torch.Tensor | None = None
         self._tries, self._listening = 0, False
         self.heard = False
         self.batch = 0
+        self.sequences: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def open(self) -> None:
         """Begins to watch forward passes."""
@@ -59,7 +62,8 @@ class LiveProbe:
 
     def close(self) -> None:
         """Ends everything that is still open."""
-        self._outputs, self._listening, self._closed = None, False, True
+        self._outputs, self._inputs, self._targets = None, None, None
+        self._listening, self._closed = False, True
         with ExitStack() as stack:  # each of them, whatever the others raise
             stack.callback(self._remove_hooks)
             stack.callback(self._probe.stop)
@@ -79,6 +83,7 @@ class LiveProbe:
             return
         self._remove_hooks()
         self._probe.begin(loss)
+        self._targets = self._probe.targets()
         self._listening = True
 
     def after_backward(self, completed: bool) -> None:
@@ -88,36 +93,49 @@ class LiveProbe:
         self._listening = False
         if completed:
             self._probe.end(self._outputs)
+            self.sequences = self._copies() if self._probe.sees_time else None
             self.heard = True
         self.close()
 
     def _enter(self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         trains = torch.is_grad_enabled()  # and is no evaluation between two steps
         if trains:
-            self.batch = self.batch or batch_size([*args, *kwargs.values()])
-        watching = self._probe.activations() if trains and not self._entered else nullcontext()
+            given = [*args, *kwargs.values()]
+            self.batch = self.batch or batch_size(given)
+            self._inputs = next(iter(tensors(given)), None) if self._inputs is None else self._inputs
+        entered = self._entered.setdefault(threading.get_ident(), [])
+        watching = self._probe.activations() if trains and not entered else nullcontext()
         watching.__enter__()
-        self._entered.append(watching)
-        self._thread = threading.get_ident()
+        entered.append(watching)
 
     def _leave(self, root: nn.Module, args: tuple[Any, ...], outputs: Any) -> None:
         if isinstance(outputs, torch.Tensor) and outputs.requires_grad:
             self._outputs = outputs.detach()
 
     def _unwind(self, *_: Any) -> None:
-        """Leaves what `_enter` has entered; it stays hooked until then."""
-        if self._entered:
-            self._entered.pop().__exit__(None, None, None)
+        """Leaves what `_enter` has entered in this thread; it stays hooked until then."""
+        entered = self._entered.get(threading.get_ident(), [])
+        if entered:
+            entered.pop().__exit__(None, None, None)
+        if not entered:
+            self._entered.pop(threading.get_ident(), None)
         if self._closed:
             self._remove_hooks()
+
+    def _copies(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Whether the data need a long memory is asked of a few batches, which are copied: the user's are let go."""
+        if self._inputs is None or self._targets is None:
+            return None
+        return self._inputs.detach().cpu().clone(), self._targets.cpu().clone()
 
     def _remove_hooks(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        if self._entered and self._thread == threading.get_ident() and not _inside(self._watched):
-            while self._entered:  # an interrupt has ended the forward pass, which calls no hook then
-                self._entered.pop().__exit__(None, None, None)
+        if threading.get_ident() in self._entered and not _inside(self._watched):
+            # an interrupt has ended the forward pass, which calls no hook then
+            for watching in reversed(self._entered.pop(threading.get_ident())):
+                watching.__exit__(None, None, None)
         if not self._entered:
             for handle in self._last:
                 handle.remove()

@@ -44,6 +44,7 @@ class ReplayedProbe:
         self._loss: torch.Tensor | None = None
         self.heard = False
         self.batch = 0
+        self.sequences: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def open(self) -> None:
         """Begins to note what the model is called with."""
@@ -103,8 +104,9 @@ class ReplayedProbe:
             output.register_hook(self._guard(self._keep(i)))
 
     def _keep(self, i: int) -> Callable[[torch.Tensor], None]:
-        def keep(gradient: torch.Tensor) -> None:
-            self._gradients[i] = gradient.detach()
+        def keep(gradient: torch.Tensor | None) -> None:
+            if gradient is not None:  # of an output that the loss does not use
+                self._gradients[i] = gradient.detach()
 
         return keep
 

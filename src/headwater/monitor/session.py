@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
+from weakref import WeakSet
 
 from torch import nn
 from torch.optim import Optimizer
@@ -16,6 +18,7 @@ from headwater.monitor.monitor import Monitor
 from headwater.monitor.names import module_of
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
+from headwater.monitor.track import Track
 from headwater.script import EnoughSteps
 from headwater.source import recording
 
@@ -29,7 +32,7 @@ class Session:
         opened: called with the monitor as soon as there is one, for instance to add sinks.
 
     Attributes:
-        monitor: once the first optimizer has taken a step.
+        monitors: by the thread that trains, once an optimizer has taken a step in it.
     """
 
     def __init__(
@@ -41,69 +44,76 @@ class Session:
     ) -> None:
         self._settings, self._most, self._opened = settings, most, opened
         self._shield = Shield()
-        self._known: set[int] = set()
+        self._known: WeakSet[Optimizer] = WeakSet()
         self._process = os.getpid()
         self._unwatched = 0
-        self.monitor: Monitor | None = None
+        self._ended = False
+        self.monitors: dict[int, Monitor] = {}
 
     @property
     def fault(self) -> Exception | None:
         """Headwater's own failure that ended watching, if there was one."""
-        return self._shield.fault or (self.monitor.fault if self.monitor is not None else None)
+        return next((each.fault for each in (self._shield, *self.monitors.values()) if each.fault is not None), None)
 
     @property
     def steps(self) -> int:
         """Optimizer steps that were seen, of all optimizers together."""
-        tracks = self.monitor.tracks if self.monitor is not None else []
-        return self._unwatched + sum(track.steps for track in tracks)
+        return self._unwatched + sum(track.steps for track in self._tracks())
 
     def begin(self) -> None:
         """Looks out for optimizers, and notes where modules are built."""
         built = ExitStack()
         built.enter_context(recording())
         self._shield.at_end(built.close)
-        self._shield.at_end(register_optimizer_step_post_hook(self._stepped).remove)
+        handle = register_optimizer_step_post_hook(self._stepped)
+        self._shield.at_end(lambda: handle.remove() if threading.active_count() == 1 else None)
 
     def end(self) -> None:
-        """Ends watching."""
+        """Ends watching. While other threads may step, PyTorch's list of hooks must not change: ours stays, idle."""
+        self._ended = True
         self._shield.end()
-        if self.monitor is not None:
-            self.monitor.detach()
+        for monitor in self.monitors.values():
+            monitor.detach()
+
+    def _tracks(self) -> list[Track]:
+        return [track for monitor in list(self.monitors.values()) for track in monitor.tracks]
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
-        if os.getpid() != self._process:  # a worker that was forked trains for itself
+        if self._ended or os.getpid() != self._process:  # a worker that was forked trains for itself
             return
-        tracks = self.monitor.tracks if self.monitor is not None else []
-        if all(track.optimizer is not optimizer for track in tracks):
+        if all(track.optimizer is not optimizer for track in self._tracks()):
             self._unwatched += 1
-        if id(optimizer) not in self._known:
+        if optimizer not in self._known:
             self._shield.guard(self._meet)(optimizer)
         if self._most is not None and self.steps >= self._most:
             raise EnoughSteps
 
     def _meet(self, optimizer: Optimizer) -> None:
-        """Begins to watch an optimizer after its first step."""
-        self._known.add(id(optimizer))
-        models = self._named(models_of(p for group in optimizer.param_groups for p in group["params"]))
+        """Begins to watch an optimizer after its first step; trainings in several threads have nothing in common."""
+        self._known.add(optimizer)
+        thread = threading.get_ident()
+        monitor = self.monitors.get(thread)
+        models = _named(models_of(p for group in optimizer.param_groups for p in group["params"]), monitor)
         if not models:
             return
-        if self.monitor is None:
-            self.monitor = Monitor(models, optimizer, self._settings)
-            self._opened(self.monitor)
-            self.monitor.attach()
+        if monitor is None:
+            monitor = self.monitors[thread] = Monitor(models, optimizer, self._settings, thread=thread)
+            self._opened(monitor)
+            monitor.attach()
         else:
-            self.monitor.add(" + ".join(models), optimizer, models, self._settings)
+            monitor.add(" + ".join(models), optimizer, models, self._settings)
 
-    def _named(self, models: list[nn.Module]) -> dict[str, nn.Module]:
-        """Names models by their classes, and tells those of one class apart by numbers."""
-        known = self.monitor.models if self.monitor is not None else {}
-        by_identity = {id(model): name for name, model in known.items()}
-        found: dict[str, nn.Module] = {}
-        for model in models:
-            kind = type(module_of(model)).__name__
-            name = by_identity.get(id(model)) or kind
-            number = 2
-            while name in found or (name in known and known[name] is not model):
-                name, number = f"{kind}{number}", number + 1
-            found[name] = model
-        return found
+
+def _named(models: list[nn.Module], monitor: Monitor | None) -> dict[str, nn.Module]:
+    """Names models by their classes, and tells those of one class apart by numbers."""
+    known = monitor.models if monitor is not None else {}
+    by_identity = {id(model): name for name, model in known.items()}
+    found: dict[str, nn.Module] = {}
+    for model in models:
+        kind = type(module_of(model)).__name__
+        name = by_identity.get(id(model)) or kind
+        number = 2
+        while name in found or (name in known and known[name] is not model):
+            name, number = f"{kind}{number}", number + 1
+        found[name] = model
+    return found

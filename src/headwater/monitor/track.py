@@ -39,6 +39,12 @@ class Clip:
     limit: float | None
 
 
+ENOUGH = 3
+"""Passes of a new window from which on it is judged in place of the one before: a median of fewer is none."""
+SEQUENCES = 16
+"""Batches of sequences that are kept at most, to ask whether the data need a long memory."""
+
+
 class Track:
     """Follows one optimizer. Its methods are called by the monitor's hooks.
 
@@ -82,6 +88,7 @@ class Track:
         self._numbers: list[int] = []
         self._clips: list[ClipRecord] = []
         self._batch = 0
+        self._sequences: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._meet()
 
     def meet(self, model: nn.Module, roots: Iterable[nn.Module]) -> None:
@@ -233,7 +240,7 @@ class Track:
     def _open_window(self) -> None:
         on_device = any(dense(p).device.type != "cpu" for p in self._parameters.values())
         most = FOLLOWED_ON_DEVICE if on_device else FOLLOWED
-        self._passes = Passes(through_time=ThroughTime(PASSES, live=True))
+        self._passes = Passes(through_time=ThroughTime(PASSES, live=True), batches=self._sequences)
         self._updates = Updates(dict(self._model.named_parameters()), self.optimizer, most=most)
         self._record = optimizer_record(self.optimizer, self._model, given=True)
         self._numbers, self._clips = [], []
@@ -268,6 +275,9 @@ class Track:
             self._open_window()  # the scale was too large and is lowered: what overflowed is nobody's fault
             return []
         self._batch = probe.batch or self._batch
+        if probe.sequences is not None:
+            self._sequences.append(probe.sequences)
+            del self._sequences[:-SEQUENCES]
         self._numbers.append(self.steps)
         if self._clip is not None:
             norm = float(self._clip.norm)
@@ -276,6 +286,8 @@ class Track:
         if moved:
             self._updates.after_step()
             self._credit_due = True
+        if self.measured is not None and len(self._numbers) < ENOUGH:
+            return []  # the window before this one says more
         self.measured = self._measure()
         self.findings = judge(self.measured)
         return self._alarms.judge(self.findings, self.steps)
