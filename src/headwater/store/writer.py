@@ -23,6 +23,8 @@ from headwater.store.segments import FOLDER, Columns, Segment, covered, decoded,
 FLUSH_ROWS, FLUSH_SECONDS = 100_000, 10.0
 MAX_BYTES = 1 << 30
 """Size at which the oldest rows are thinned."""
+JOINED = 1 << 26
+"""Size up to which segments are joined."""
 RELIEF = 0.75
 """To which share of that they are thinned, so that it does not happen at every flush."""
 HELD_ROWS = 1_000_000
@@ -148,18 +150,29 @@ class RunWriter:
         return [each for each in valid(self.files.names(FOLDER)) if each.rank == self.rank]
 
     def _compact(self) -> None:
-        """One segment in place of many: written first, the others deleted after."""
-        parts = self._own()
-        if len(parts) > 1 and self._bytes <= self._max:
-            whole = Segment(self.rank, parts[0].first, parts[-1].last)
-            rows = pa.concat_tables(decoded(self.files.read(part.name)) for part in parts)
-            self.files.write(whole.name, encoded(rows))
+        """Few large segments in place of many small ones: each is written first, what went into it deleted after."""
+        groups: list[list[Segment]] = [[]]
+        room = JOINED
+        for part in self._own():
+            size = self.files.size(part.name)
+            if size > room and groups[-1]:
+                groups.append([])
+                room = JOINED
+            groups[-1].append(part)
+            room -= size
+        for group in groups:
+            if len(group) > 1:
+                whole = Segment(self.rank, group[0].first, group[-1].last)
+                rows = pa.concat_tables(decoded(self.files.read(part.name)) for part in group)
+                self.files.write(whole.name, encoded(rows))
         for part in covered(self.files.names(FOLDER)):
             if part.rank == self.rank:
                 self.files.delete(part.name)
+        self._bytes = sum(self.files.size(part.name) for part in self._own())
 
     def _thin(self) -> None:
-        """Thins the oldest segments, and again if need be, until there is room."""
+        """Joins segments, then thins the oldest, and again if need be, until there is room."""
+        self._compact()
         every = self.info.thinned
         while self._bytes > RELIEF * self._max and every < 1 << 20:
             every *= 2
@@ -170,7 +183,8 @@ class RunWriter:
                 self._bytes += len(data) - before
                 if self._bytes <= RELIEF * self._max:
                     break
-        self.update(thinned=every)
+        if every != self.info.thinned:
+            self.update(thinned=every)
 
     def _drop_oldest(self) -> None:
         while self._held > HELD_ROWS and len(self._waiting) > 1:
