@@ -1,0 +1,92 @@
+"""A script must not notice: each program runs once by Python itself and once by us, and both must do the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headwater.errors import InputError
+from headwater.script import Target, execute
+
+RUNNER = """
+import sys
+from headwater.script import Target, execute
+module = sys.argv[1] == "-m"
+name, *arguments = sys.argv[2:] if module else sys.argv[1:]
+sys.exit(execute(Target(name, tuple(arguments), module)).code)
+"""
+
+PROGRAMS = {
+    "arguments": "import sys; print(sys.argv)",
+    "main": "import __main__, sys; print(__name__, __main__.__file__, sys.modules['__main__'] is __main__, __spec__)",
+    "path": "import sys, os; print(sys.path[0] == os.path.dirname(os.path.abspath(__file__)))",
+    "neighbour": "import neighbour; print(neighbour.value)",
+    "exit code": "import sys; sys.exit(7)",
+    "exit text": "import sys; sys.exit('what went wrong')",
+    "exit nothing": "raise SystemExit",
+    "exception": "def f():\n    raise ValueError('mine')\n\nf()",
+    "excepthook": "import sys\nsys.excepthook = lambda *error: print('hooked', error[0].__name__)\nraise KeyError('x')",
+    "stdin": "import sys; print(sys.stdin.read().upper())",
+    "at exit": "import atexit\nword = 'later'\natexit.register(lambda: print(word))\nprint('now')",
+    "pickle": "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__module__)",
+    "spawn": "import multiprocessing as mp\ndef f(x): return x * x\nif __name__ == '__main__':\n"
+    "    with mp.get_context('spawn').Pool(1) as pool: print(pool.map(f, [1, 2, 3]))",
+    "thread": "import threading, time\nthreading.Thread(target=lambda: (time.sleep(.2), print('end'))).start()",
+    "encoding": "# -*- coding: latin-1 -*-\nprint(len('é'))",
+    "future": "from __future__ import annotations\ndef f(x: nonsense): return 1\nprint(f(2), f.__annotations__)",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_script_does_what_it_does_under_python(tmp_path: Path, name: str) -> None:
+    (tmp_path / "neighbour.py").write_text("value = 42")
+    script = tmp_path / "program.py"
+    script.write_bytes(PROGRAMS[name].encode("latin-1"))
+    command = [str(script), "--flag", "a b", "-x"]
+    assert _run([sys.executable, "-c", RUNNER, *command], tmp_path) == _run([sys.executable, *command], tmp_path)
+
+
+def test_a_module_does_what_it_does_under_python(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("print('imported')")
+    (package / "part.py").write_text("value = 3")
+    (package / "__main__.py").write_text("from .part import value\nimport sys\nprint(value, __package__, sys.argv[1:])")
+    for name in ("package", "package.part"):
+        command = ["-m", name, "x"]
+        assert _run([sys.executable, "-c", RUNNER, *command], tmp_path) == _run([sys.executable, *command], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (Target("nowhere.py"), "no script"),
+        (Target("."), "folder"),
+        (Target("nowhere", module=True), "no module"),
+        (Target("nowhere.part", module=True), "cannot be found"),
+    ],
+)
+def test_what_cannot_be_run_is_an_error(target: Target, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        execute(target)
+
+
+def test_what_is_not_python_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("def (")
+    with pytest.raises(InputError, match="not Python"):
+        execute(Target(str(tmp_path / "x.py")))
+
+
+def test_torch_is_not_imported_before_the_script_does(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text("import sys\nprint('torch' in sys.modules)")
+    command = [sys.executable, "-m", "headwater", "run", "--no-record", str(script)]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "False\n"
+
+
+def _run(command: list[str], folder: Path) -> tuple[int, str, str]:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, input="text", timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr

@@ -1,0 +1,141 @@
+"""``headwater run`` on the scripts of examples/, which know nothing of it, and ``headwater report`` on its runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from headwater.store import list_runs, open_run
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+PATHS = [str(ROOT / "src"), str(ROOT / "tests" / "without_cuda")]
+
+SIGMOID = """
+import sys, torch
+from torch import nn
+torch.set_num_threads(1)
+torch.manual_seed(0)
+layers = [part for _ in range(12) for part in (nn.Linear(16, 16), nn.Sigmoid())]
+net = nn.Sequential(*layers, nn.Linear(16, 3))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(int(sys.argv[1]) if len(sys.argv) > 1 else 30):
+    x = torch.randn(64, 16)
+    loss = nn.functional.cross_entropy(net(x), x[:, :3].argmax(1))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print("last loss", round(loss.item(), 4))
+"""
+
+
+def headwater(*arguments: str, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(PATHS)}
+    command = [sys.executable, "-m", "headwater", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=200, **options)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def sigmoid(tmp_path: Path) -> Path:
+    script = tmp_path / "train.py"
+    script.write_text(SIGMOID)
+    return script
+
+
+def test_a_broken_script_is_diagnosed_recorded_and_reported(sigmoid: Path) -> None:
+    folder = sigmoid.parent
+    plain = subprocess.run([sys.executable, "train.py"], capture_output=True, text=True, cwd=folder, check=True)
+    done = headwater("run", "--sarif", "found.sarif", "--github", "train.py", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(plain.stdout)  # trained to the same loss
+    assert "HW101" in done.stdout and "train.py:6" in done.stdout
+    assert "::error file=train.py,line=11,title=HW101" in done.stdout
+    result = json.loads((folder / "found.sarif").read_text())["runs"][0]["results"][0]
+    assert result["ruleId"] == "HW101" and result["level"] == "error"
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "train.py"
+    run = open_run(folder / "runs" / "train")
+    assert run.info.status == "finished" and run.info.steps == 30 and run.info.command[0].endswith("train.py")
+    assert run.table(layer="")["loss"].to_pylist()[-1] == pytest.approx(float(plain.stdout.split()[-1]), abs=1e-4)
+    assert (folder / "runs" / "train" / "report.html").stat().st_size > 10_000
+    again = headwater("report", "runs/train", "--json", "--fail-on", "error", cwd=folder)
+    assert again.returncode == 1 and json.loads(again.stdout)["findings"][0]["code"] == "HW101"
+
+
+def test_steps_and_fail_on_and_a_name_that_is_taken(sigmoid: Path) -> None:
+    folder = sigmoid.parent
+    for name in ("train", "train-2"):
+        done = headwater("run", "--steps", "10", "--fail-on", "error", "train.py", "100000", cwd=folder)
+        assert done.returncode == 1 and "last loss" not in done.stdout
+        assert open_run(folder / "runs" / name).info.steps == 10
+    assert list_runs(folder / "runs") == ["train", "train-2"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "status"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGKILL, -9, "running")]
+)
+def test_signals(sigmoid: Path, sent: signal.Signals, code: int, status: str) -> None:
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": PATHS[0]}
+    command = [sys.executable, "-m", "headwater", "run", "train.py", "1000000"]
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=sigmoid.parent, env=environment
+    )
+    findings = sigmoid.parent / "runs" / "train" / "findings.jsonl"
+    for _ in range(600):
+        if findings.exists():
+            break
+        time.sleep(0.1)
+    child.send_signal(sent)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == code
+    run = open_run(sigmoid.parent / "runs" / "train")
+    assert run.info.status == status
+    assert run.events()[0].finding.code == "HW101"
+    assert ("HW101" in out and "KeyboardInterrupt" in err) == (sent is signal.SIGINT)
+
+
+def test_a_script_that_never_trains_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("import torch\nprint(torch.ones(2).sum())")
+    done = headwater("run", "x.py", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout == "tensor(2.)\n"
+    assert "no step of an optimizer" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+EXAMPLES = {
+    "deep_sigmoid.py --epochs 2": "HW101",
+    "gan_ring.py --steps 60": "",
+    "char_rnn_tbptt.py 30": "",
+    "raises_at_step_20.py": "",
+    "threads_sweep.py --steps 40": "",
+}
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_examples(tmp_path: Path, command: str) -> None:
+    script, *arguments = command.split()
+    done = headwater(
+        "run", "--fail-on", "warning", "--no-record", str(ROOT / "examples" / script), *arguments, cwd=tmp_path
+    )
+    assert "Headwater no longer watches" not in done.stderr, done.stderr
+    assert done.returncode == (1 if EXAMPLES[command] or "raises" in command else 0), done.stdout + done.stderr
+    assert EXAMPLES[command] in done.stdout and "optimizer steps seen" in done.stderr
+
+
+def test_two_processes_of_torchrun_write_one_run(tmp_path: Path) -> None:
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(PATHS)}
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29617"]
+    command += ["-m", "headwater", "run", "--run-dir", "run", str(ROOT / "examples" / "ddp_train.py"), "--epochs=1"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    run = open_run(tmp_path / "run")
+    assert run.info.world_size == 2 and set(run.table(["rank"])["rank"].to_pylist()) == {0, 1}
+    assert done.stdout.count("Healthy") == 1
