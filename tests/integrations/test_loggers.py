@@ -63,6 +63,7 @@ def test_mlflow_keeps_metrics_and_tags(tmp_path: Path, monkeypatch: pytest.Monke
     from headwater.integrations.mlflow import MlflowSink
 
     mlflow.set_tracking_uri(tmp_path.as_uri())
+    mlflow.set_experiment("headwater")
     with mlflow.start_run() as run:
         seen = watched(MlflowSink())
     stored = mlflow.MlflowClient().get_run(run.info.run_id)
