@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.cli.test_app import run
+from tests.test_run import SIGMOID, headwater
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -42,7 +43,10 @@ def test_the_readme_shows_the_command_line():
     assert len(commands()) >= 4
 
 
-@pytest.mark.parametrize("command", commands())
+IN_A_PROCESS = ("headwater run ", "headwater report ")
+
+
+@pytest.mark.parametrize("command", [each for each in commands() if not each.startswith(IN_A_PROCESS)])
 def test_the_command_line(command, capsys, tmp_path):
     (source,) = re.findall(r"```python\n(# mine\.py\n.*?)```", TEXT, re.DOTALL)
     (tmp_path / "mine.py").write_text(source)
@@ -50,6 +54,21 @@ def test_the_command_line(command, capsys, tmp_path):
     code, out, _ = run(capsys, *arguments)
     assert code == (1 if arguments[0] == "check" else 0)
     assert out
+
+
+def test_scripts_under_watch(tmp_path):
+    """One after the other, as a reader would; the script trains for as many steps as it is asked to or is let."""
+    script = SIGMOID.replace("int(sys.argv[1]) if len(sys.argv) > 1 else 30", "200")
+    (tmp_path / "package").mkdir()
+    for path in (tmp_path / "train.py", tmp_path / "package" / "train.py"):
+        path.write_text(script)
+    shown = [each for each in commands() if each.startswith(IN_A_PROCESS)]
+    assert len(shown) == 4
+    for command in shown:
+        done = headwater(*shlex.split(command, comments=True)[1:], cwd=tmp_path)
+        assert done.returncode == ("--fail-on" in command), done.stderr
+        assert "HW101" in done.stdout
+    assert (tmp_path / "report.html").exists()
 
 
 def test_every_file_that_it_links_to_exists():
