@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 
@@ -156,7 +157,7 @@ def _record(tally: _Tally) -> UnitsRecord:
 
 
 def _indices(mask: torch.Tensor) -> tuple[int, ...]:
-    return tuple(i for i, true in enumerate(mask) if true)
+    return tuple(cast("list[int]", mask.nonzero().flatten().tolist()))
 
 
 @dataclass(frozen=True)

@@ -141,8 +141,10 @@ class Updates:
         if "exp_avg_sq" not in state or "eps" not in group or "betas" not in group or parameter.is_complex():
             return None
         correction = 1.0 - float(group["betas"][1]) ** float(state["step"])
-        root = torch.sqrt(state["exp_avg_sq"].float() / correction)
-        return float((root < 10.0 * float(group["eps"])).float().mean())
+        squares: torch.Tensor = state["exp_avg_sq"]  # compared as squares, in at least float32: no root of all of them
+        limit = correction * (10.0 * float(group["eps"])) ** 2
+        wide = squares if squares.dtype in (torch.float32, torch.float64) else squares.float()
+        return int((wide < limit).sum()) / max(1, wide.numel())
 
 
 def strides(sizes: Mapping[str, int], most: int) -> dict[str, int]:

@@ -19,6 +19,8 @@ from headwater.monitor.settings import Settings
 HALF = 0.5
 REMEMBERED = 31
 """Plain steps whose median is what a step takes."""
+DEBT = 4.0
+"""So many times fewer figures are taken while more was spent than the budget allows."""
 PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 
@@ -84,6 +86,8 @@ class Governor:
         if self._settings.everything or not self._plain:
             return 1
         allowed = HALF * self._settings.budget * max(median(self._plain), 1e-9)
+        if self.spent > self._settings.budget * self.elapsed:  # a probe was made at any cost: let it be made up for
+            allowed /= DEBT
         return max(1, math.ceil(self.figure_cost / allowed))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from headwater.errors import InputError
@@ -51,6 +52,7 @@ def activation(what: str | Activation | Callable[..., Any]) -> Activation:
     return differentiated(what)
 
 
+@cache
 def _named(name: str) -> Activation:
     known = {_key(each): each for each in NAMED} | {_key(alias): each for alias, each in ALIASES.items()}
     found = known.get(_key(name))
