@@ -21,7 +21,7 @@ from benchmarks.identity.design import configurations
 from benchmarks.identity.training import STEPS
 from benchmarks.tables import markdown, write
 
-HEADER = ("configuration", "equal", "equal at default", "probes", "probes at default", "findings")
+HEADER = ("configuration", "equal", "equal at default", "probes", "verdicts", "probes at default", "findings")
 SHOWN = 3
 """Names of differing tensors that a cell shows."""
 
@@ -75,7 +75,8 @@ def _cells(outcome: Outcome) -> list[str]:
         _equal(outcome.differs),
         _equal(outcome.differs_at_default),
         "failed" if outcome.faults else str(outcome.probes),
-        "failed" if outcome.faults else str(outcome.probes_at_default),
+        str(outcome.verdicts),
+        str(outcome.probes_at_default),
         " ".join(outcome.findings),
     ]
 

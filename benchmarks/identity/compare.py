@@ -28,6 +28,7 @@ class Outcome:
     Attributes:
         differs, differs_at_default: names of what differs, with everything measured on every step and at the default.
         probes, probes_at_default: steps that were itemised, likewise.
+        verdicts: how often the measurements were judged, with everything measured.
         findings: codes of the last verdict with everything measured.
         faults: Headwater's own failures.
     """
@@ -36,6 +37,7 @@ class Outcome:
     differs: tuple[str, ...]
     differs_at_default: tuple[str, ...]
     probes: int
+    verdicts: int
     probes_at_default: int
     findings: tuple[str, ...]
     faults: tuple[str, ...]
@@ -43,7 +45,7 @@ class Outcome:
     @property
     def held(self) -> bool:
         """Whether nothing differs; a watch that gave up proves nothing, nor does one that saw nothing."""
-        return not (self.differs or self.differs_at_default or self.faults) and self.probes > 0
+        return not (self.differs or self.differs_at_default or self.faults) and self.verdicts > 0
 
 
 def compare(configuration: Configuration, rank: int = 0, steps: int = STEPS) -> Outcome:
@@ -55,6 +57,7 @@ def compare(configuration: Configuration, rank: int = 0, steps: int = STEPS) -> 
         _different(plain, whole),
         _different(plain, default),
         whole.probes,
+        whole.verdicts,
         default.probes,
         tuple(whole.findings),
         tuple(dict.fromkeys(run.fault for run in (whole, default) if run.fault)),
@@ -90,6 +93,7 @@ def _joined(ranks: Sequence[Outcome]) -> Outcome:
         _all(each.differs for each in ranks),
         _all(each.differs_at_default for each in ranks),
         min(each.probes for each in ranks),
+        min(each.verdicts for each in ranks),
         min(each.probes_at_default for each in ranks),
         ranks[0].findings,
         _all(each.faults for each in ranks),

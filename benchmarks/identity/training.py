@@ -40,13 +40,15 @@ class Run:
 
     Attributes:
         state: every tensor and number, by a name that says where it was found.
-        probes: steps that were itemised and judged.
+        probes: steps that were to be itemised.
+        verdicts: those after which the measurements were judged anew.
         findings: codes of the last verdict.
         fault: Headwater's own failure, if there was one.
     """
 
     state: dict[str, bytes]
     probes: int = 0
+    verdicts: int = 0
     findings: list[str] = field(default_factory=list[str])
     fault: str = ""
 
@@ -62,16 +64,18 @@ def train(configuration: Configuration, budget: float | None, rank: int = 0, ste
     if budget is None:
         losses = [training.step() for _ in range(steps)]
         return Run(training.state(losses))
-    watched, probes, last = headwater.watch(training.model, training.optimizer, budget=budget), 0, None
+    watched, probes, seen = headwater.watch(training.model, training.optimizer, budget=budget), 0, list[Any]([None])
     losses: list[torch.Tensor] = []
     with watched:
         (track,) = watched.monitor.tracks
         for _ in range(steps):
             losses.append(training.step())
-            probes, last = probes + (track.measured is not last), track.measured
+            probes += track.was_probe
+            if track.measured is not seen[-1]:
+                seen.append(track.measured)
     fault = watched.monitor.fault
     codes = sorted({finding.code for finding in watched.findings if finding.severity != "info"})
-    return Run(training.state(losses), probes, codes, "" if fault is None else f"{type(fault).__name__}: {fault}")
+    return Run(training.state(losses), probes, len(seen) - 1, codes, "" if fault is None else f"{type(fault).__name__}: {fault}")
 
 
 class _Training:
