@@ -1,0 +1,1 @@
+"""What watching a training costs, beside other tools that watch trainings."""

@@ -1,0 +1,130 @@
+"""Overhead: the time of a watched step against a plain one, ours and other tools', interleaved in one process.
+
+    python -m benchmarks.overhead [--device cuda] [--steps 200] [--long 3000] [--seeds 3] [--only WORD]
+
+Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is that
+of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes, the
+histograms of wandb's default) the mean is honest only over many steps: those variants take `--long`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+from collections.abc import Callable, Sequence
+from statistics import fmean, median
+
+import torch
+
+from benchmarks.overhead.networks import KINDS
+from benchmarks.overhead.timing import Block, Timing, compare
+from benchmarks.overhead.variants import DEFAULT, OURS, VARIANTS
+from benchmarks.tables import markdown, write
+
+LIMIT = 1.01
+"""Mean step time under `headwater.watch` at its default, against plain."""
+RESAMPLED = 2000
+HEADER = ("variant", "mean", "95 % interval", "median", "process time", "interval", "steps", "probes", "syncs", "records")
+
+
+def main() -> int:
+    """Prints and writes the tables; returns 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--steps", type=int, default=200, help="steps of each variant and seed")
+    parser.add_argument("--long", type=int, default=3000, help="of those that do something now and then")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="only variants and networks whose name holds this word; no page")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.getLogger("headwater").setLevel(logging.ERROR)
+    parts, kept = [_how(args)], True
+    for kind in KINDS:
+        found = {name: t for name in VARIANTS if args.only in f"{kind} {name}" and (t := _timings(kind, name, args))}
+        parts += [f"## {kind}", markdown(HEADER, [_cells(name, timings) for name, timings in found.items()])]
+        told, good = _goals(found)
+        parts, kept = [*parts, told], kept and good
+    if args.only:
+        print(*parts[1:], sep="\n\n")
+    else:
+        name = "overhead" if args.device == "cpu" else "overhead-gpu"
+        write(name, "What watching costs", f"python -m benchmarks.overhead --device {args.device}", *parts)
+    return int(not kept)
+
+
+def _how(args: argparse.Namespace) -> str:
+    device = (
+        f"On {torch.cuda.get_device_name()}: times are the device's, from event to event; `syncs` are times a step that "
+        "the host waits for the device (`torch.cuda.set_sync_debug_mode`)."
+        if args.device == "cuda"
+        else "On a CPU: no GPU was at hand, so that nothing is said about one, nor about synchronisation."
+    )
+    return (
+        "Step times divided by those of a plain training, which took turns with it in blocks of ten steps in one "
+        "process. `process time` is what this process spent on all its threads: it hardly depends on what else the "
+        f"machine does. {args.seeds} seeds. `probes` are the steps that fell in and were itemised. wandb is offline. "
+        f"Stochastic gradient descent with momentum. {device}"
+    )
+
+
+def _timings(kind: str, name: str, args: argparse.Namespace) -> list[Timing]:
+    variant = VARIANTS[name]
+    steps = args.long if variant.long else args.steps
+    found = [compare(kind, variant, seed, steps, args.device) for seed in range(args.seeds)]
+    print(f"{kind}: {' | '.join(_cells(name, found)[:-1])}", file=sys.stderr, flush=True)
+    return found
+
+
+def _cells(name: str, timings: Sequence[Timing]) -> list[str]:
+    blocks = [block for timing in timings for block in timing.blocks]
+    probes = [timing.probes for timing in timings if timing.probes is not None]
+    syncs = [timing.syncs for timing in timings if timing.syncs is not None]
+    middle = median(t for b in blocks for t in b.watched) / median(t for b in blocks for t in b.plain)
+    return [
+        name,
+        f"{_mean(blocks):.3f}",
+        _interval(blocks, _mean),
+        f"{middle:.3f}",
+        f"{_process(blocks):.3f}",
+        _interval(blocks, _process),
+        str(sum(len(block.watched) for block in blocks)),
+        str(sum(probes)) if probes else "",
+        f"{fmean(syncs):.1f}" if syncs else "",
+        VARIANTS[name].records,
+    ]
+
+
+def _mean(blocks: Sequence[Block]) -> float:
+    return sum(sum(block.watched) for block in blocks) / sum(sum(block.plain) for block in blocks)
+
+
+def _process(blocks: Sequence[Block]) -> float:
+    return sum(block.watched_process for block in blocks) / sum(block.plain_process for block in blocks)
+
+
+def _interval(blocks: Sequence[Block], ratio: Callable[[Sequence[Block]], float]) -> str:
+    rng = random.Random(0)
+    drawn = sorted(ratio(rng.choices(blocks, k=len(blocks))) for _ in range(RESAMPLED))
+    return f"{drawn[RESAMPLED * 25 // 1000]:.3f} to {drawn[RESAMPLED * 975 // 1000]:.3f}"
+
+
+def _goals(found: dict[str, list[Timing]]) -> tuple[str, bool]:
+    """Says which goals are kept. The peers record less than we do with everything measured."""
+    ratios = {name: _process([b for timing in timings for b in timing.blocks]) for name, timings in found.items()}
+    told, kept = [], True
+    if DEFAULT in ratios:
+        good = ratios[DEFAULT] <= LIMIT
+        told.append(f"At its default at most {LIMIT} times plain: {'yes' if good else '**no**'}.")
+        kept = good
+    if OURS in ratios:
+        peers = [n for n in ratios if n not in (OURS, DEFAULT) and not n.startswith("plain") and "default" not in n]
+        cheaper = [name for name in peers if ratios[name] < ratios[OURS]]
+        told.append("Everything on each step below each peer: " + (f"**not** {', '.join(cheaper)}." if cheaper else "yes."))
+        kept = kept and not cheaper
+    return " ".join(told), kept
+
+
+if __name__ == "__main__":
+    sys.exit(main())

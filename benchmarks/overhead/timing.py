@@ -1,0 +1,109 @@
+"""Times two trainings against each other: short blocks of steps in turn, in random order, in one process."""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.overhead.networks import Training
+from benchmarks.overhead.variants import Unwatched, Variant
+
+BLOCK = 10
+"""Steps in a row: a tenth of a second to a second, in which the machine's load changes little."""
+WARM = 5
+"""Steps of both before anything is watched or timed."""
+COUNTED = 20
+"""Steps over which synchronisations are counted."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Times of the same number of steps of both trainings, in seconds.
+
+    Attributes:
+        plain, watched: of each step, on the wall's clock, or the device's where there is one.
+        plain_process, watched_process: of the whole block, spent by this process on all of its threads.
+    """
+
+    plain: tuple[float, ...]
+    watched: tuple[float, ...]
+    plain_process: float
+    watched_process: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """All blocks of one variant on one network, and how many steps were itemised."""
+
+    blocks: tuple[Block, ...]
+    probes: int | None
+    syncs: float | None
+
+
+def compare(kind: str, variant: Variant, seed: int, steps: int, device: str) -> Timing:
+    """Times `steps` steps of a watched training and of a plain one."""
+    pair = [(Unwatched(), Training(kind, seed, device)), (variant.make(), Training(kind, seed, device))]
+    for _, training in pair:
+        for _ in range(WARM):
+            training.step()
+    watching, watched = pair[1]
+    watching.attach(watched)
+    rng = random.Random(seed)
+    try:
+        blocks = tuple(_block(pair, rng) for _ in range(max(2, steps // BLOCK)))
+        probes = watching.probes()
+        syncs = _syncs(watching, watched) if device == "cuda" else None
+    finally:
+        watching.close()
+    return Timing(blocks, probes, syncs)
+
+
+def _block(pair: Sequence[tuple[Unwatched, Training]], rng: random.Random) -> Block:
+    order = rng.sample((0, 1), 2)
+    found = {i: _turn(*pair[i]) for i in order}
+    return Block(found[0][0], found[1][0], found[0][1], found[1][1])
+
+
+def _turn(watching: Unwatched, training: Training) -> tuple[tuple[float, ...], float]:
+    on_device = next(training.model.parameters()).is_cuda
+    with watching.turn():
+        process = time.process_time()
+        times = _on_device(training) if on_device else [_seconds(training) for _ in range(BLOCK)]
+        process = time.process_time() - process
+    return tuple(times), process
+
+
+def _seconds(training: Training) -> float:
+    begin = time.perf_counter()
+    training.step()
+    return time.perf_counter() - begin
+
+
+def _on_device(training: Training) -> list[float]:
+    """Time from event to event on the stream: where the host is too slow, the device's waiting counts."""
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(BLOCK + 1)]
+    torch.cuda.synchronize()
+    marks[0].record()
+    for mark in marks[1:]:
+        training.step()
+        mark.record()
+    torch.cuda.synchronize()
+    return [a.elapsed_time(b) / 1e3 for a, b in zip(marks, marks[1:], strict=False)]
+
+
+def _syncs(watching: Unwatched, training: Training) -> float:
+    """Times a step that the host waited for the device, as PyTorch counts them."""
+    with watching.turn(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            for _ in range(COUNTED):
+                training.step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(each.message) for each in caught) / COUNTED

@@ -1,0 +1,201 @@
+"""Ways to watch a training: ours, and those of other tools as their documentation shows them."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import headwater
+from benchmarks.overhead.networks import Training
+from headwater.monitor import patches
+from headwater.monitor.settings import BUDGET
+from tests.without_cuda.sitecustomize import register_missing_operators
+
+
+class Stopwatch:
+    """A clock that stands still while the other training has its turn."""
+
+    def __init__(self) -> None:
+        self._paused, self._since = 0.0, time.perf_counter()
+        self._running = False
+
+    def __call__(self) -> float:
+        return (time.perf_counter() if self._running else self._since) - self._paused
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        self._paused += time.perf_counter() - self._since
+        self._running = True
+        try:
+            yield
+        finally:
+            self._since, self._running = time.perf_counter(), False
+
+
+class Unwatched:
+    """Nothing is watched; what other variants do, they do in `attach`.
+
+    Attributes:
+        clock: runs during this variant's blocks.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Stopwatch()
+
+    def attach(self, training: Training) -> None:
+        """Begins to watch."""
+
+    @contextmanager
+    def turn(self) -> Generator[None]:
+        """Encloses a block of steps."""
+        with self.clock.running():
+            yield
+
+    def probes(self) -> int | None:
+        """Steps that were itemised."""
+        return None
+
+    def close(self) -> None:
+        """Ends watching."""
+
+
+class Headwater(Unwatched):
+    """`headwater.watch`. What it replaces in PyTorch is put back while it is the other training's turn."""
+
+    def __init__(self, budget: float) -> None:
+        super().__init__()
+        self._budget, self._probes = budget, 0
+
+    def attach(self, training: Training) -> None:
+        self._watch = headwater.watch(training.model, training.optimizer, budget=self._budget)
+        self._track = self._watch.monitor.tracks[0]
+        governor: Any = self._track.governor
+        governor._clock = self.clock  # time that is not this training's own must not count as its own
+        governor._last_end = governor._last_probe = self.clock()
+        patches.leave(self._watch.monitor)
+        training.optimizer.register_step_post_hook(self._count)
+
+    def _count(self, *_: Any) -> None:
+        self._probes += self._track.was_probe
+
+    @contextmanager
+    def turn(self) -> Generator[None]:
+        patches.listen(self._watch.monitor)
+        try:
+            with self.clock.running():
+                yield
+        finally:
+            patches.leave(self._watch.monitor)
+
+    def probes(self) -> int | None:
+        return self._probes
+
+    def close(self) -> None:
+        patches.listen(self._watch.monitor)
+        self._watch.close()
+        if self._watch.monitor.fault is not None:
+            raise RuntimeError("Watching failed, and its cost was not measured") from self._watch.monitor.fault
+
+
+class WandB(Unwatched):
+    """``wandb.watch``, offline; it records when the loop logs, so that the loop logs the number of the step."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self._options = options
+
+    def attach(self, training: Training) -> None:
+        import wandb
+
+        self._folder = tempfile.TemporaryDirectory()
+        settings = wandb.Settings(console="off", silent=True)
+        self._run = wandb.init(mode="offline", dir=self._folder.name, project="overhead", settings=settings)
+        self._run.watch(training.model, **self._options)
+        training.before_update = lambda: self._run.log({"step": training.steps})
+
+    def close(self) -> None:
+        self._run.finish()
+        self._folder.cleanup()
+
+
+class Lightning(Unwatched):
+    """``lightning.pytorch.utilities.grad_norm``, as in the documentation's ``on_before_optimizer_step``."""
+
+    def attach(self, training: Training) -> None:
+        register_missing_operators()  # Lightning imports torchvision
+        from lightning.pytorch.utilities import grad_norm
+
+        self.norms: dict[str, float] = {}
+
+        def look() -> None:
+            self.norms = grad_norm(training.model, norm_type=2)
+
+        training.before_update = look
+
+
+class TensorBoard(Unwatched):
+    """Histograms of all parameters and gradients."""
+
+    def attach(self, training: Training) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._folder = tempfile.TemporaryDirectory()
+        self._writer = SummaryWriter(self._folder.name)
+
+        def look() -> None:
+            for name, parameter in training.model.named_parameters():
+                self._writer.add_histogram(name, parameter, training.steps)
+                self._writer.add_histogram(f"{name}.grad", parameter.grad, training.steps)
+
+        training.before_update = look
+
+    def close(self) -> None:
+        self._writer.close()
+        self._folder.cleanup()
+
+
+class Loop(Unwatched):
+    """The loop that people write."""
+
+    def attach(self, training: Training) -> None:
+        self.norms: dict[str, float] = {}
+
+        def look() -> None:
+            for name, parameter in training.model.named_parameters():
+                if parameter.grad is not None:
+                    self.norms[name] = parameter.grad.norm().item()
+
+        training.before_update = look
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to watch, what it records, and how much longer than other variants it must be timed."""
+
+    make: Callable[[], Unwatched]
+    records: str
+    long: bool = False
+
+
+VARIANTS = {
+    "headwater.watch, default": Variant(
+        lambda: Headwater(BUDGET), "norms of gradients; at probes everything", long=True
+    ),
+    "headwater.watch, everything on each step": Variant(
+        lambda: Headwater(math.inf), "norms of gradients; forward and backward signal by operation, updates, verdict"
+    ),
+    'wandb.watch(log="all", log_freq=1)': Variant(
+        lambda: WandB(log="all", log_freq=1), "histograms of weights and gradients"
+    ),
+    "wandb.watch, default": Variant(WandB, "histograms of gradients, each 1000th step", long=True),
+    "TensorBoard add_histogram": Variant(TensorBoard, "histograms of weights and gradients"),
+    "Lightning grad_norm": Variant(Lightning, "norms of gradients"),
+    "loop with .grad.norm().item()": Variant(Loop, "norms of gradients"),
+    "plain, against itself": Variant(Unwatched, "nothing", long=True),
+}
+OURS, DEFAULT = "headwater.watch, everything on each step", "headwater.watch, default"
