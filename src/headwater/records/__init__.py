@@ -19,7 +19,7 @@ from headwater.records.measurement import (
 )
 from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
 from headwater.records.prediction import CriticalPoint, Phase, PhaseRecord, PredictionRecord
-from headwater.records.range_test import RangeTest
+from headwater.records.range_test import RangeTest, RateTrial
 from headwater.records.remedy import REMEDIES
 from headwater.records.source import SourceLine
 from headwater.records.through_time import Dependence, TimeProfile
@@ -56,6 +56,7 @@ __all__ = [
     "RangeTest",
     "RateArm",
     "RateRecord",
+    "RateTrial",
     "Severity",
     "SourceLine",
     "SpreadRecord",
