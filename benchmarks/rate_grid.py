@@ -19,14 +19,14 @@ from benchmarks.tables import markdown
 from headwater.range_test import range_test
 from headwater.records.numbers import number
 
-GRID = tuple(10.0 ** (k / 2) for k in range(-10, 3))
-"""Rates from 1e-5 to 10, two a decade."""
+GRID = tuple(10.0 ** (k / 2) for k in range(-7, 2))
+"""Rates from 3e-4 to 3, two a decade; from 1e-4 to 10 with three a decade none outside was the best of any problem."""
 CLOSE = 1.25
 """A suggestion is close when its loss is at most so many times the grid's best, or 2 % of the first loss away."""
 POINTS = 0.02
 """It is close by what it predicts when its held-out score is at most so much below that of the grid's best loss."""
-LONGER = 3
-"""Multiple of the steps in the trainings that are much longer than the trials of the range test."""
+LONGER = 2
+"""Multiple of the steps in the trainings that are longer than the trials of the range test."""
 
 Kind = Callable[..., torch.optim.Optimizer]
 SGD, ADAM, ADAMW, RMSPROP = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop

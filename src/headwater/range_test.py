@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from statistics import fmean
 from typing import Any
@@ -98,26 +99,28 @@ def range_test(
         some, _ = take(batches, steps)
         tell = _counter(progress, steps * (2 + MOST))
         course = Course(lambda: training_copy(model, optimizer), objective, some, steps, seed, tell)
-        rates = [lowest * (highest / lowest) ** (i / max(1, steps - 1)) for i in range(steps)]
-        untrained = _losses(course, [0.0] * steps)
-        losses = _losses(course, rates, until_left=True)
-        smooth, still = smoothed(losses), _late(untrained)
-        trials: tuple[RateTrial, ...] = ()
-        if falls(smooth, smoothed(untrained)):
-            trials = bracket(rates[_least(smooth)], (lowest, highest), lambda rate: _level(course, rate), still)
+        found = _searched(course, lowest, highest)
         felt = sharpness_at_start(course)
         used = course.twins()[1]
     own = _largest(used)
-    return RangeTest(
-        rates=tuple(rates[: len(losses)]),
-        losses=tuple(losses),
-        smoothed=tuple(smooth),
-        suggested=suggested(trials, still),
-        trials=trials,
+    return replace(
+        found,
         rate=own if optimizer is not None else None,
         limit=own / felt.place if felt is not None and own and felt.place > 0 else None,
         optimizer=type(used).__name__,
     )
+
+
+def _searched(course: Course, lowest: float, highest: float) -> RangeTest:
+    steps = course.steps
+    rates = [lowest * (highest / lowest) ** (i / max(1, steps - 1)) for i in range(steps)]
+    untrained = _losses(course, [0.0] * steps)
+    losses = _losses(course, rates, until_left=True)
+    smooth, still = smoothed(losses), _late(untrained)
+    trials: tuple[RateTrial, ...] = ()
+    if falls(smooth, smoothed(untrained)):
+        trials = bracket(rates[_least(smooth)], (lowest, highest), lambda rate: _level(course, rate), still)
+    return RangeTest(tuple(rates[: len(losses)]), tuple(losses), tuple(smooth), suggested(trials, still), trials)
 
 
 def smoothed(losses: list[float]) -> list[float]:
