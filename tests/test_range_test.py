@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from headwater import diagnose, errors
-from headwater.range_test import FELL, MOST, NOTCH, bracket, falls, range_test, smoothed, suggested
+from headwater.range_test import FELL, MOST, NOTCH, bracket, peak, range_test, smoothed, suggested
 from headwater.records import RangeTest, RateTrial
 from headwater.report import range_picture
 
@@ -67,8 +67,13 @@ def test_batches_that_grow_easier_are_no_fall() -> None:
     assert found.smoothed[-1] < 0.9 * found.smoothed[0] and found.suggested is None
 
 
-def test_no_rate_is_suggested_where_batches_are_learned_but_not_at_one_rate() -> None:
-    assert falls([2.0, 1.9], [2.0, 2.0]) and not falls([2.0, 1.9], [2.0, 1.9])
+def test_the_search_begins_where_the_loss_is_furthest_below_the_untrained_networks() -> None:
+    assert peak([2.0, 1.0, 1.7, math.nan], [2.0, 1.0, 2.0, 2.0]) == 2
+    assert peak([2.0, 1.0], [2.0, 1.0]) is None
+    assert peak([math.nan, 1.0], [math.nan, 1.0]) is None
+
+
+def test_no_rate_is_suggested_where_no_trial_learned() -> None:
     assert suggested((RateTrial(0.1, 2.0 * (1 - 0.9 * FELL)),), 2.0) is None
     assert suggested((RateTrial(0.1, 2.0 * (1 - 1.1 * FELL)), RateTrial(1.0, math.inf)), 2.0) == 0.1
 

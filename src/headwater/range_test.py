@@ -117,9 +117,10 @@ def _searched(course: Course, lowest: float, highest: float) -> RangeTest:
     untrained = _losses(course, [0.0] * steps)
     losses = _losses(course, rates, until_left=True)
     smooth, still = smoothed(losses), _late(untrained)
+    step = peak(smooth, smoothed(untrained))
     trials: tuple[RateTrial, ...] = ()
-    if falls(smooth, smoothed(untrained)):
-        trials = bracket(rates[_least(smooth)], (lowest, highest), lambda rate: _level(course, rate), still)
+    if step is not None:
+        trials = bracket(rates[step], (lowest, highest), lambda rate: _level(course, rate), still)
     return RangeTest(tuple(rates[: len(losses)]), tuple(losses), tuple(smooth), suggested(trials, still), trials)
 
 
@@ -133,18 +134,24 @@ def smoothed(losses: list[float]) -> list[float]:
     return found
 
 
-def falls(smooth: list[float], untrained: list[float]) -> bool:
-    """Whether the smoothed loss falls somewhere below the untrained network's on the same batches."""
-    return any(_below(one, other) for one, other in zip(smooth, untrained, strict=False))
+def peak(smooth: list[float], untrained: list[float]) -> int | None:
+    """Returns the step whose smoothed loss is furthest below the untrained network's on the same batches.
+
+    The batches' own differences cancel. ``None`` where it is never clearly below.
+    """
+    pairs = [(one - other, _below(one, other)) for one, other in zip(smooth, untrained, strict=False)]
+    if not any(below for _, below in pairs):
+        return None
+    return min((gap, step) for step, (gap, _) in enumerate(pairs) if math.isfinite(gap))[1]
 
 
 def bracket(
-    peak: float, bounds: tuple[float, float], level: Callable[[float], float], untrained: float
+    begin: float, bounds: tuple[float, float], level: Callable[[float], float], untrained: float
 ) -> tuple[RateTrial, ...]:
     """Searches for the rate of least loss along a line.
 
     Args:
-        peak: where to begin.
+        begin: the first rate.
         bounds: the lowest and the highest rate to try.
         level: the loss after a training at a rate.
         untrained: the loss before; rates that bring nothing do not end the search.
@@ -156,7 +163,7 @@ def bracket(
     best = math.inf
     since = 0
     for notch in range(MOST):
-        rate = peak / NOTCH**notch
+        rate = begin / NOTCH**notch
         if notch and (rate < bounds[0] or since >= PATIENCE):
             break
         trials.append(RateTrial(rate, level(rate)))
@@ -180,11 +187,6 @@ def suggested(trials: tuple[RateTrial, ...], untrained: float) -> float | None:
 
 def _below(loss: float, untrained: float) -> bool:
     return untrained - loss > FELL * abs(untrained)
-
-
-def _least(values: list[float]) -> int:
-    finite = [value if math.isfinite(value) else math.inf for value in values]
-    return min(range(len(finite)), key=finite.__getitem__)
 
 
 def _level(course: Course, rate: float) -> float:
