@@ -1,6 +1,6 @@
 """The learning rate: reference lines reproduced, the range test against a grid, accuracy and cost of the sharpness.
 
-    python -m benchmarks.learning_rate [--seeds 2]
+    python -m benchmarks.learning_rate [--seeds 1]
 
 Writes docs/benchmarks/learning-rate.md.
 """
@@ -19,39 +19,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.detection.cases_data import fitted
 from benchmarks.detection.nets import mlp
-from benchmarks.detection.problem import Factory, Problem, fit
+from benchmarks.detection.problem import Factory, Problem
 from benchmarks.detection.tasks import TASKS, make_problem
+from benchmarks.rate_grid import (
+    ADAM,
+    CLOSE,
+    GRID,
+    KEPT,
+    LONGER,
+    MOMENTUM,
+    POINTS,
+    SGD,
+    TUNED,
+    against_grid,
+    rules_table,
+    table,
+    trained,
+)
 from benchmarks.tables import markdown, write
 from headwater import diagnose
 from headwater.measure.learning_rate.sharpness import sharpness
-from headwater.range_test import range_test
 from headwater.records.numbers import number
-
-GRID = tuple(10.0 ** (k / 2) for k in range(-10, 3))
-"""Rates from 1e-5 to 10, two a decade."""
-CLOSE = 1.25
-"""A suggestion is close when its loss is at most so many times the grid's best, or 2 % of the first loss away."""
-
-_CNN = {"kind": "cnn", "task": "images", "width": 16, "steps": 150}
-_GRU = {"kind": "gru", "task": "rows", "width": 48, "steps": 150}
-_TRANSFORMER = {"kind": "transformer", "task": "tokens", "width": 32, "steps": 200}
-_TANH = {"task": "friedman", "act": "tanh", "steps": 300}
-SGD, MOMENTUM, ADAM = torch.optim.SGD, partial(torch.optim.SGD, momentum=0.9), torch.optim.Adam
-PROBLEMS: dict[str, tuple[dict[str, object], Callable[..., torch.optim.Optimizer]]] = {
-    "digits MLP, SGD": ({}, SGD),
-    "digits MLP, momentum": ({}, MOMENTUM),
-    "digits MLP, Adam": ({}, ADAM),
-    "digits CNN, momentum": (_CNN, MOMENTUM),
-    "digits CNN, Adam": (_CNN, ADAM),
-    "transformer, Adam": (_TRANSFORMER, ADAM),
-    "transformer, momentum": (_TRANSFORMER, MOMENTUM),
-    "GRU, Adam": (_GRU, ADAM),
-    "GRU, SGD": (_GRU, SGD),
-    "tanh regression, SGD": (_TANH, SGD),
-    "tanh regression, Adam": (_TANH, ADAM),
-}
 
 
 def gradient_descent() -> str:
@@ -60,17 +49,18 @@ def gradient_descent() -> str:
     stated |= {3.0: ("diverged", ".675", "3.8")}
     rows: list[list[str]] = []
     for rate, (loss, rho, place) in stated.items():
-        first, last, rhos, places = _descend(rate, 400)
-        shown = number(last) if last < first else f"{number(last)}, diverged"
-        rows.append([f"{rate:g}", loss, shown, rho, f"{median(rhos):.3f}", place, f"{places[-1]:.2g}"])
-    return markdown(
-        ["rate", "loss: stated", "ours", "rho: stated", "ours", "rate x sharpness / 2: stated", "ours"], rows
-    )
+        runs = [_descend(rate, 400, seed) for seed in range(3)]
+        shown = [number(last) if last < 0.9 * first else f"{number(last)} (stuck)" for first, last, _, _ in runs]
+        rhos = ", ".join(f"{median(of_steps):.3f}" for _, _, of_steps, _ in runs)
+        places = [", ".join(f"{run[3][index]:.2g}" for run in runs) for index in (0, -1)]
+        rows.append([f"{rate:g}", loss, ", ".join(shown), rho, rhos, place, *places])
+    head = ["rate", "loss: stated", "ours, by seed", "rho: stated", "ours, median of the steps"]
+    return markdown([*head, "rate x sharpness / 2: stated", "ours, step 8", "ours, step 358"], rows)
 
 
-def _descend(rate: float, steps: int) -> tuple[float, float, list[float], list[float]]:
-    torch.manual_seed(0)
-    model, data = mlp(64, 64, 2, 10), TASKS["digits"].data()
+def _descend(rate: float, steps: int, seed: int) -> tuple[float, float, list[float], list[float]]:
+    torch.manual_seed(seed)
+    model, data = mlp(64, 100, 2, 10), TASKS["digits"].data()
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     loss = lambda: F.cross_entropy(model(data.x), data.y)  # noqa: E731
     rhos, places, values = [], [], []
@@ -105,7 +95,7 @@ def thirty_layers(seeds: int) -> str:
             model = mlp(64, 100, 30, 10, norm=norm)
             problem = make_problem(model, TASKS["digits"], seed=seed, opt=factory)
             verdicts += [_said(problem, steps) for steps in (8, 64)]
-            losses.append(_trained(problem, 400))
+            losses.append(trained(problem, 400)[0])
         name = "LayerNorm, ReLU" if norm else "default ReLU"
         shown = ", ".join(f"{loss:.3g}" for loss in losses)
         rows.append([name, f"{kind} {rate:g}", reference, shown, ", ".join(verdicts[::2]), ", ".join(verdicts[1::2])])
@@ -119,49 +109,9 @@ def _said(problem: Problem, steps: int) -> str:
     return leading.code if leading is not None and not report.healthy else "silent"
 
 
-def _trained(problem: Problem, steps: int) -> float:
-    """Mean loss of the last tenth of a training; infinite when it was lost."""
-    losses: list[float] = []
-    fit(problem, steps, lambda _, loss: losses.append(loss))
-    level = fmean(losses[-max(1, steps // 10) :])
-    return level if math.isfinite(level) and len(losses) == steps else math.inf
-
-
-def suggestions(seeds: int) -> tuple[str, int, int]:
-    """The suggested rate against the best of a grid, on each problem."""
-    rows: list[list[str]] = []
-    close = 0
-    for name, (options, kind) in PROBLEMS.items():
-        for seed in range(1, seeds + 1):  # the margins were chosen on seed 0
-            row, good = _against_grid(name, options, kind, seed)
-            rows.append(row)
-            close += good
-            print(row, file=sys.stderr, flush=True)
-    head = ["problem", "seed", "suggested", "its loss", "best of the grid", "its loss", "first loss", "close"]
-    return markdown(head, rows), close, len(rows)
-
-
-def _against_grid(
-    name: str, options: dict[str, object], kind: Callable[..., torch.optim.Optimizer], seed: int
-) -> tuple[list[str], bool]:
-    def problem(rate: float) -> Problem:
-        return fitted(seed, opt=partial(kind, lr=rate), **options)  # type: ignore[arg-type]
-
-    steps = problem(1.0).train_steps
-    start = problem(1.0)
-    first = float(start.loss(start.batches[0]).detach())
-    losses = {rate: _trained(problem(rate), steps) for rate in GRID}
-    best = min(losses, key=losses.__getitem__)
-    found = range_test(start.model, start.batches, start.loss_fn, optimizer=start.optimizer).suggested
-    own = _trained(problem(found), steps) if found else math.inf
-    good = own <= max(CLOSE * losses[best], losses[best] + 0.02 * first)
-    cells = [name, str(seed), number(found), number(own), number(best), number(losses[best]), number(first)]
-    return [*cells, "yes" if good else "**no**"], good
-
-
 def accuracy_and_cost() -> str:
     """The sharpness against dense eigenvalues, and its cost in forward and backward passes."""
-    from tests.measure.test_sharpness import NETWORKS, dense
+    from tests.measure.learning_rate.test_sharpness import NETWORKS, dense
 
     rows: list[list[str]] = []
     for name, (build, shape) in NETWORKS.items():
@@ -203,32 +153,63 @@ def _ratio(dear: Callable[[], object], cheap: Callable[[], object]) -> float:
     return median(ratios)
 
 
+def ranges() -> tuple[list[str], bool]:
+    """The parts of the page on the range test, and whether nine in ten of the suggestions kept aside are close."""
+    tuned, kept = against_grid(TUNED, 1, others=False), against_grid(KEPT, 1)
+    long = against_grid(KEPT, 2, LONGER, others=False)
+    close, scored = sum(o.close for o in kept), sum(o.predicts for o in kept)
+    parts = [
+        "## The range test against a grid",
+        f"Close by its loss: the mean loss of the last tenth of the training is at most {CLOSE} times that at the best "
+        f"of {len(GRID)} rates (two a decade from 3e-4 to 3), or within 2 % of the first loss of it. "
+        "Close by its score: the held-out "
+        f"score (accuracy over chance, or R squared) is at most {POINTS:g} below that of the grid's best loss.",
+        "The method and its constants were chosen on the first eleven problems with seed 0, the other twelve were kept "
+        f"aside. On those {close} of {len(kept)} are close by their loss and {scored} by their score.",
+        "### Problems that the method was chosen on, another seed",
+        table(tuned),
+        "### Problems kept aside",
+        table(kept),
+        f"### Problems kept aside, trained {LONGER} times as long",
+        f"The trials of the range test have 100 steps, the trainings above 150 to 300. Here they have {LONGER} times "
+        f"as many: {sum(o.close for o in long)} of {len(long)} are close by their loss, "
+        f"{sum(o.predicts for o in long)} by their score.",
+        table(long),
+        "### What other tools read off the curve",
+        "Their rules, written anew from their documentation, on curves of 100 steps from 1e-6 to 10; close by the loss "
+        "of a training at that rate. They take 100 steps, Headwater's search for the rate six to seven hundred.",
+        rules_table({"problems kept aside": kept}),
+    ]
+    return parts, close >= 0.9 * len(kept)
+
+
 def main() -> int:
     """Prints and writes the page; returns 1 when fewer than nine in ten suggestions are close."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1, help="of the networks of thirty layers")
     seeds = parser.parse_args().seeds
     torch.set_num_threads(1)
-    table, close, count = suggestions(seeds)
+    parts, good = ranges()
     write(
         "learning-rate",
         "The learning rate",
         f"python -m benchmarks.learning_rate --seeds {seeds}",
         "## Gradient descent on the digits",
-        "All training images in one batch, 400 steps of a 64-64-64-10 ReLU network.",
+        "All training images in one batch, 400 steps of a ReLU network with two hidden layers of 100. The network, the "
+        "split and the seed of the stated numbers are not recorded, nor at which step their rho and sharpness were "
+        "read, so only the order can be compared: which rates are slow, train, train at the edge of stability, and "
+        "are too large. At the last two the numbers depend on the seed.",
         gradient_descent(),
         "## Thirty layers",
-        "Width 100, batches of 64, the mean loss of the last 40 of 400 steps.",
+        "Width 100, batches of 64, PyTorch's initialisation, no momentum, the mean loss of the last 40 of 400 steps. "
+        "Initialisation and momentum of the stated numbers with LayerNorm are not recorded; both change them. To "
+        "compare: whether the rate trains at all (log 10 is 2.303).",
         thirty_layers(seeds),
-        "## The range test against a grid",
-        f"Close: the loss after training is at most {CLOSE} times the best of {len(GRID)} rates (two a decade), or "
-        f"within 2 % of the first loss of it. {close} of {count} are. The "
-        f"margins below the least loss were chosen on seed 0.",
-        table,
+        *parts,
         "## Sharpness: accuracy and cost",
         accuracy_and_cost(),
     )
-    return int(close < 0.9 * count)
+    return int(not good)
 
 
 if __name__ == "__main__":

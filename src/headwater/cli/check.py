@@ -25,7 +25,7 @@ class FailOn(str, Enum):
 FAILING = {FailOn.error: {"error"}, FailOn.warning: {"error", "warning"}, FailOn.never: set[str]()}
 
 
-_RANGE_TEST = "Also train a copy at growing rates, suggest one, and draw it (.png, .svg or .pdf)."
+_RANGE_TEST = "Also train copies at many rates, suggest one, and draw them (.png, .svg or .pdf)."
 
 
 def check(

@@ -19,7 +19,7 @@ from headwater.records.measurement import (
 )
 from headwater.records.precision import ClipRecord, NumbersRecord, PrecisionRecord
 from headwater.records.prediction import CriticalPoint, Phase, PhaseRecord, PredictionRecord
-from headwater.records.range_test import RangeTest
+from headwater.records.range_test import RangeTest, RateTrial
 from headwater.records.remedy import REMEDIES
 from headwater.records.run import FLAGS, KEYS, STATISTICS, ModelInfo, RunInfo, Status
 from headwater.records.source import SourceLine
@@ -61,6 +61,7 @@ __all__ = [
     "RangeTest",
     "RateArm",
     "RateRecord",
+    "RateTrial",
     "RunInfo",
     "Severity",
     "SourceLine",

@@ -55,9 +55,13 @@ def summary(found: RangeTest) -> str:
 
 
 def _curve(axes: Axes, found: RangeTest) -> None:
-    shown = [value for value in (*found.smoothed, *found.losses) if math.isfinite(value)]
+    trials = [trial for trial in found.trials if math.isfinite(trial.loss)]
+    shown = [value for value in (*found.smoothed, *found.losses, *(t.loss for t in trials)) if math.isfinite(value)]
     axes.plot(found.rates, found.losses, color=_LOSS, alpha=0.25, linewidth=0.9, label="loss of each batch")
-    axes.plot(found.rates, found.smoothed, color=_LOSS, linewidth=1.8, label="smoothed")
+    axes.plot(found.rates, found.smoothed, color=_LOSS, linewidth=1.8, label="smoothed, the rate growing")
+    if trials:
+        label = "after a training at one rate"
+        axes.plot([t.rate for t in trials], [t.loss for t in trials], "o", color=_INK, markersize=4.5, label=label)
     axes.set_xscale("log")
     if shown:
         low, first = min(shown), found.smoothed[0]
