@@ -5,6 +5,7 @@ Written without sight of the thresholds and of the other cases; nothing is ever 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import torch
@@ -57,6 +58,11 @@ def two_layer(width: int = 64, *, norm: bool = False, inputs: int = 64, outputs:
 
 def cnn(width: int = 8, *, norm: bool = False):
     return lambda w: n.small_cnn(w * width, norm=norm)
+
+
+def backbone_and_head(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    every = list(parameters)
+    return torch.optim.Adam([{"params": every[:4], "lr": 1e-5}, {"params": every[4:], "lr": 1e-3}])
 
 
 _EARLY = {"chance": 0.5, "opt": adam(3e-3)}
@@ -146,7 +152,7 @@ ATTENTION: tuple[Case, ...] = (
     *TRANSFORMER.pair("forum-cross-attention-blown-up", "HW303", HELD, _LETTERS,
         {"net": lambda w: n.Translator(32 * w, placed=True, sharp=60.0)},
         {"net": lambda w: n.Translator(32 * w, placed=True)}, effect="worse"),
-    *TRANSFORMER.pair("forum-cosine-temperature-1e-3", "HW303", HELD, _LETTERS,
+    *TRANSFORMER.pair("forum-cosine-times-3000", "HW303", HELD, _LETTERS,
         {"net": writer(cosine=True, sharp=3000.0)}, {"net": writer(cosine=True, sharp=1.0)}, effect="worse"),
     TRANSFORMER.healthy("forum-learnt-sharp", HELD, net=writer(), **{**_LETTERS, "opt": None},
         before=(adam(3e-3), 500), tempts="HW303"),
@@ -175,8 +181,8 @@ RATE: tuple[Case, ...] = (
         tempts="HW401"),
     CNN.healthy("forum-warm-up-of-100", HELD, net=cnn(), data=d.image_digits, opt=adam(2e-3), warm=100,
         tempts="HW401"),
-    MLP.healthy("forum-two-groups", HELD, net=two_layer(), before=(adam(1e-3), 200), opt=lambda ps: torch.optim.Adam(
-        [{"params": list(ps)[:4], "lr": 1e-5}, {"params": list(ps)[4:], "lr": 1e-3}]) , tempts="HW401"),
+    MLP.healthy("forum-two-groups", HELD, net=two_layer(), before=(adam(1e-3), 200), opt=backbone_and_head,
+        tempts="HW401"),
     MLP.healthy("forum-small-rate-large-gradient", HELD, net=two_layer(inputs=10, outputs=1),
         data=lambda: d.friedman().map(on_y=lambda y: 30 * y), chance=None, opt=sgd(2e-5, 0.9), steps=400,
         tempts="HW401"),

@@ -41,22 +41,25 @@ def asked(
     batch: int = 64,
     steps: int = 200,
     warm: int = 0,
-    kind: str = "",
 ) -> Problem:
     """A problem with the keywords as the question states them.
 
     Args:
+        seed: of the weights and of the order of the batches.
+        widen: factor of the width.
         net: makes the network for a factor of its width.
+        data: training examples and held-out ones.
         chance: accuracy of a guess; ``None`` for a regression, which is scored by the variance explained.
+        opt: ``None`` for Adam at 1e-3, or for what `before` trained with.
+        loss_fn: ``None`` for cross-entropy, or the mean squared error of a regression.
         spoil: changes the network before its training.
         before: an optimizer and a number of steps that the network was trained with; if `opt` is ``None`` that very
             optimizer goes on, with its state.
         narrow: puts the trained network into another number format.
+        batch: its size.
+        steps: the honest budget.
         warm: steps over which the rate rises to that of `opt`, which is at the first of them.
-        batch, steps, loss_fn, data, opt, seed, widen: as everywhere in this benchmark.
-        kind: architecture, for the tables.
     """
-    del kind
     torch.manual_seed(seed)
     model, source = net(widen), data()
     if spoil is not None:
