@@ -164,9 +164,9 @@ ATTENTION: tuple[Case, ...] = (
     TRANSFORMER.healthy("forum-scores-times-60", HELD, net=writer(sharp=60.0), **_LETTERS, tempts="HW303",
         note="meant as a broken one; it learns as fast as its twin"),
     TRANSFORMER.healthy("forum-cross-attention-times-10", HELD, net=lambda w: n.Translator(32 * w, placed=True,
-        sharp=10.0), **_LETTERS, tempts="HW303", note="meant as a broken one; it learns"),
+        sharp=10.0), **_LETTERS, tempts="HW303", note="meant as a broken one; it learns, 3 to 5 times as slowly"),
     TRANSFORMER.healthy("forum-cosine-sharp-200", HELD, net=writer(cosine=True, sharp=200.0), **_LETTERS,
-        tempts="HW303", note="meant as a broken one; it learns"),
+        tempts="HW303", note="meant as a broken one; it learns, 3 to 5 times as slowly"),
 )
 
 RATE: tuple[Case, ...] = (
