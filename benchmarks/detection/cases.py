@@ -5,6 +5,8 @@ from __future__ import annotations
 from benchmarks.detection import (
     cases_attention,
     cases_data,
+    cases_forum,
+    cases_forum_numbers,
     cases_mlp,
     cases_numeric,
     cases_precision,
@@ -27,6 +29,8 @@ CASES: tuple[Case, ...] = (
     *cases_precision.CASES,
     *cases_rate.CASES,
     *cases_time.CASES,
+    *cases_forum.CASES,
+    *cases_forum_numbers.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in CASES}
 
