@@ -75,7 +75,13 @@ def train(configuration: Configuration, budget: float | None, rank: int = 0, ste
                 seen.append(track.measured)
     fault = watched.monitor.fault
     codes = sorted({finding.code for finding in watched.findings if finding.severity != "info"})
-    return Run(training.state(losses), probes, len(seen) - 1, codes, "" if fault is None else f"{type(fault).__name__}: {fault}")
+    return Run(
+        training.state(losses),
+        probes,
+        len(seen) - 1,
+        codes,
+        "" if fault is None else f"{type(fault).__name__}: {fault}",
+    )
 
 
 class _Training:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.overhead [--device cuda] [--steps 200] [--long 3000] [--seeds 3] [--only WORD]
 
-Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is that
-of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes, the
+Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is
+that of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes, the
 histograms of wandb's default) the mean is honest only over many steps: those variants take `--long`.
 """
 
@@ -26,7 +26,18 @@ from benchmarks.tables import markdown, write
 LIMIT = 1.01
 """Mean step time under `headwater.watch` at its default, against plain."""
 RESAMPLED = 2000
-HEADER = ("variant", "mean", "95 % interval", "median", "process time", "interval", "steps", "probes", "syncs", "records")
+HEADER = (
+    "variant",
+    "mean",
+    "95 % interval",
+    "median",
+    "process time",
+    "interval",
+    "steps",
+    "probes",
+    "syncs",
+    "records",
+)
 
 
 def main() -> int:
@@ -56,8 +67,8 @@ def main() -> int:
 
 def _how(args: argparse.Namespace) -> str:
     device = (
-        f"On {torch.cuda.get_device_name()}: times are the device's, from event to event; `syncs` are times a step that "
-        "the host waits for the device (`torch.cuda.set_sync_debug_mode`)."
+        f"On {torch.cuda.get_device_name()}: times are the device's, from event to event; `syncs` are times a step "
+        "that the host waits for the device (`torch.cuda.set_sync_debug_mode`)."
         if args.device == "cuda"
         else "On a CPU: no GPU was at hand, so that nothing is said about one, nor about synchronisation."
     )
@@ -121,7 +132,9 @@ def _goals(found: dict[str, list[Timing]]) -> tuple[str, bool]:
     if OURS in ratios:
         peers = [n for n in ratios if n not in (OURS, DEFAULT) and not n.startswith("plain") and "default" not in n]
         cheaper = [name for name in peers if ratios[name] < ratios[OURS]]
-        told.append("Everything on each step below each peer: " + (f"**not** {', '.join(cheaper)}." if cheaper else "yes."))
+        told.append(
+            "Everything on each step below each peer: " + (f"**not** {', '.join(cheaper)}." if cheaper else "yes.")
+        )
         kept = kept and not cheaper
     return " ".join(told), kept
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 import warnings
@@ -93,7 +94,7 @@ def _on_device(training: Training) -> list[float]:
         training.step()
         mark.record()
     torch.cuda.synchronize()
-    return [a.elapsed_time(b) / 1e3 for a, b in zip(marks, marks[1:], strict=False)]
+    return [a.elapsed_time(b) / 1e3 for a, b in itertools.pairwise(marks)]
 
 
 def _syncs(watching: Unwatched, training: Training) -> float:
