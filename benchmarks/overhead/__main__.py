@@ -3,8 +3,8 @@
     python -m benchmarks.overhead [--device cuda] [--steps 200] [--long 3000] [--seeds 3] [--only WORD]
 
 Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is
-that of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes, the
-histograms of wandb's default) the mean is honest only over many steps: those variants take `--long`.
+that of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes,
+the histograms of wandb's default) the mean is honest only over many steps: those variants take `--long`.
 """
 
 from __future__ import annotations
