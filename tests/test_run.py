@@ -84,7 +84,13 @@ def test_signals(sigmoid: Path, sent: signal.Signals, code: int, status: str) ->
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": PATHS[0]}
     command = [sys.executable, "-m", "headwater", "run", "train.py", "1000000"]
     child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=sigmoid.parent, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=sigmoid.parent,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job ignores it
     )
     findings = sigmoid.parent / "runs" / "train" / "findings.jsonl"
     for _ in range(600):

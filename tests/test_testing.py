@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+
 import pytest
 import torch
 from torch import nn
@@ -45,6 +47,7 @@ def test_pytest_finds_the_fixture(pytester: pytest.Pytester) -> None:
             assert_gradient_flow(model, (torch.randn(16, 4), torch.randn(16, 2)), torch.nn.MSELoss())
         """
     )
-    pytester.runpytest_inprocess("-p", "headwater.integrations.pytest_plugin", "-p", "no:timeout").assert_outcomes(
-        passed=1
-    )
+    installed = any(each.name == "headwater" for each in entry_points(group="pytest11"))  # it is found by itself then
+    named = () if installed else ("-p", "headwater.integrations.pytest_plugin")
+    ran = pytester.runpytest_inprocess(*named, "-p", "no:timeout")
+    ran.assert_outcomes(passed=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -146,9 +147,12 @@ def _rendered(measurement: Measurement, findings: Sequence[Finding]) -> str:
 
 
 def _free(run_dir: str | Path) -> str:
-    """The folder, or when it holds a run already the next free one: nothing is overwritten, no training is stopped."""
+    """The folder, or when it holds a run already the next free one: nothing is overwritten, no training is stopped.
+
+    Processes that train together must agree on the folder without a word between them: they take it as it is given.
+    """
     root, _, stem = str(run_dir).rstrip("/").rpartition("/")
-    if rank():
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return str(run_dir)
     name = free_name(root or ".", stem)
     if name != stem:

@@ -36,7 +36,7 @@ class RunWriter:
     """Writes the files of one process of a run; safe to use from several threads.
 
     Args:
-        url: the run's folder, a path or a URL; it must be new, unless `rank` is not 0.
+        url: the run's folder, a path or a URL; no other run may be in it.
         info: what the run is; its name and version are filled in.
         rank: of this process; only rank 0 writes ``run.json``, findings and the report.
         flush_rows, flush_seconds: whichever comes first writes a segment.
@@ -64,7 +64,7 @@ class RunWriter:
         self._number = 0
         self._bytes = 0
         self._last_flush = time.monotonic()
-        if rank == 0 and self.files.exists("run.json"):
+        if (rank == 0 and self.files.exists("run.json")) or self._own():
             raise StoreError(f"There is a run in {self.files.root} already. Give another folder, or delete that one.")
         self.files.make(FOLDER)
         self.info = replace(info, name=self.files.name, schema_version=VERSION, started=info.started or now())
@@ -193,9 +193,9 @@ class RunWriter:
 
 def free_name(root: str | Path, stem: str) -> str:
     """Returns a name for a new run under `root`: the stem, or the stem and a number when it is taken."""
-    taken = set(Files(root).names())
+    files = Files(root)
     number, name = 2, stem
-    while name in taken:
+    while files.exists(f"{name}/run.json"):
         name, number = f"{stem}-{number}", number + 1
     return name
 
