@@ -12,9 +12,9 @@ from typing import Any
 
 import headwater
 from benchmarks.overhead.networks import Training
+from benchmarks.zoo.entry import register_missing_operators
 from headwater.monitor import patches
 from headwater.monitor.settings import BUDGET
-from tests.without_cuda.sitecustomize import register_missing_operators
 
 
 class Stopwatch:
