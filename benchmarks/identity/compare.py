@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +21,8 @@ from benchmarks.identity.training import STEPS, Run, train
 from headwater.monitor.settings import BUDGET
 
 RANKS = 2
-TIMEOUT = timedelta(minutes=2)
+TIMEOUT = timedelta(minutes=10)
+"""For one rank to wait for the other: on a busy machine they drift apart between two trainings."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,16 @@ def compare_on_ranks(chosen: Sequence[Configuration], steps: int = STEPS) -> lis
 
 
 def _rank(rank: int, folder: str, chosen: Sequence[Configuration], steps: int) -> None:
+    begin = time.monotonic()
     torch.set_num_threads(1)
+    logging.getLogger("headwater").setLevel(logging.ERROR)
     store = torch.distributed.FileStore(str(Path(folder) / "store"), RANKS)
     torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=RANKS, timeout=TIMEOUT)
-    outcomes = [compare(c, rank, steps) for c in chosen]
+    outcomes: list[Outcome] = []
+    for configuration in chosen:
+        outcomes.append(compare(configuration, rank, steps))
+        if rank == 0:
+            print(f"{time.monotonic() - begin:4.0f} s on {RANKS} ranks: {configuration}", file=sys.stderr, flush=True)
     torch.save(outcomes, Path(folder) / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 

@@ -80,11 +80,11 @@ def configurations(count: int = CONFIGURATIONS) -> list[Configuration]:
     while missing:
         wanted = min(missing, key=repr)
         candidates = [_draw(rng, dict(wanted)) for _ in range(_TRIES)]
-        best = max(candidates, key=lambda each: len(missing & set(_pairs(each))))
+        best = max(candidates, key=lambda each: (len(missing & set(_pairs(each))), -_cost(each)))
         found.append(best)
         missing -= set(_pairs(best))
     while len(found) < count - len(INDUCTOR):
-        if (more := _draw(rng, {"compiled": "no"})) not in found:
+        if (more := _draw(rng, {"compiled": "no", "parallel": "no"})) not in found:
             found.append(more)
     return sorted([*found, *INDUCTOR], key=lambda c: (c.parallel, c.compiled, str(c)))
 
@@ -95,6 +95,10 @@ def _draw(rng: random.Random, fixed: dict[str, Any] | None = None) -> Configurat
         configuration = Configuration(**{**drawn, **(fixed or {})})
         if possible(configuration):
             return configuration
+
+
+def _cost(configuration: Configuration) -> int:
+    return (configuration.parallel != "no") + (configuration.compiled != "no")
 
 
 def _pairs(configuration: Configuration) -> Iterator[tuple[tuple[str, Any], tuple[str, Any]]]:
