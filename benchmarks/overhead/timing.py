@@ -46,8 +46,8 @@ class Timing:
     syncs: float | None
 
 
-def compare(kind: str, variant: Variant, seed: int, steps: int, device: str) -> Timing:
-    """Times `steps` steps of a watched training and of a plain one."""
+def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, device: str) -> Timing:
+    """Times at least `steps` steps and `seconds` seconds of a watched training, and as many steps of a plain one."""
     pair = [(Unwatched(), Training(kind, seed, device)), (variant.make(), Training(kind, seed, device))]
     for _, training in pair:
         for _ in range(WARM):
@@ -56,12 +56,14 @@ def compare(kind: str, variant: Variant, seed: int, steps: int, device: str) -> 
     watching.attach(watched)
     rng = random.Random(seed)
     try:
-        blocks = tuple(_block(pair, rng) for _ in range(max(2, steps // BLOCK)))
+        blocks: list[Block] = []
+        while len(blocks) < max(2, steps // BLOCK) or sum(sum(block.plain) for block in blocks) < seconds:
+            blocks.append(_block(pair, rng))
         probes = watching.probes()
         syncs = _syncs(watching, watched) if device == "cuda" else None
     finally:
         watching.close()
-    return Timing(blocks, probes, syncs)
+    return Timing(tuple(blocks), probes, syncs)
 
 
 def _block(pair: Sequence[tuple[Unwatched, Training]], rng: random.Random) -> Block:

@@ -67,9 +67,9 @@ class Unwatched:
 class Headwater(Unwatched):
     """`headwater.watch`. What it replaces in PyTorch is put back while it is the other training's turn."""
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, *, only_norms: bool = False) -> None:
         super().__init__()
-        self._budget, self._probes = budget, 0
+        self._budget, self._only_norms, self._probes = budget, only_norms, 0
 
     def attach(self, training: Training) -> None:
         self._watch = headwater.watch(training.model, training.optimizer, budget=self._budget)
@@ -77,6 +77,8 @@ class Headwater(Unwatched):
         governor: Any = self._track.governor
         governor._clock = self.clock  # time that is not this training's own must not count as its own
         governor._last_end = governor._last_probe = self.clock()
+        if self._only_norms:
+            governor.wants_probe, governor.stride = lambda step: False, lambda: 1
         patches.leave(self._watch.monitor)
         training.optimizer.register_step_post_hook(self._count)
 
@@ -182,12 +184,16 @@ class Variant:
     long: bool = False
 
 
+DEFAULT = "headwater.watch, default"
+NORMS = "headwater.watch, norms on each step"
+EVERYTHING = "headwater.watch, everything on each step"
+
 VARIANTS = {
-    "headwater.watch, default": Variant(
-        lambda: Headwater(BUDGET), "norms of gradients; at probes everything", long=True
-    ),
-    "headwater.watch, everything on each step": Variant(
-        lambda: Headwater(math.inf), "norms of gradients; forward and backward signal by operation, updates, verdict"
+    DEFAULT: Variant(lambda: Headwater(BUDGET), "norms of gradients; at probes everything", long=True),
+    NORMS: Variant(lambda: Headwater(BUDGET, only_norms=True), "norms of gradients; of weights each 32nd step; loss"),
+    EVERYTHING: Variant(
+        lambda: Headwater(math.inf),
+        "norms; forward and backward signal of each operation, updates, verdict",
     ),
     'wandb.watch(log="all", log_freq=1)': Variant(
         lambda: WandB(log="all", log_freq=1), "histograms of weights and gradients"
@@ -196,6 +202,5 @@ VARIANTS = {
     "TensorBoard add_histogram": Variant(TensorBoard, "histograms of weights and gradients"),
     "Lightning grad_norm": Variant(Lightning, "norms of gradients"),
     "loop with .grad.norm().item()": Variant(Loop, "norms of gradients"),
-    "plain, against itself": Variant(Unwatched, "nothing", long=True),
+    "plain, against itself": Variant(Unwatched, "nothing"),
 }
-OURS, DEFAULT = "headwater.watch, everything on each step", "headwater.watch, default"
