@@ -9,6 +9,8 @@ from statistics import fmean, variance
 
 CLEAR = 2.0
 """Standard errors of a difference that counts."""
+WORTH = 0.01
+"""Share of the loss of knowing nothing that is worth gaining (networks that have converged gain at most 0.003)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,29 @@ class RateArm:
         """Mean of the losses; infinite when one is not finite."""
         level = fmean(self.losses)
         return level if math.isfinite(level) else math.inf
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how much one arm ends below another, on the same batches.
+
+    Attributes:
+        share: difference of the mean losses, as a share of the loss of knowing nothing.
+        errors: mean difference by batch, in its standard errors; of logarithms, where losses scatter over decades.
+    """
+
+    share: float
+    errors: float
+
+    @property
+    def worth(self) -> bool:
+        """Whether it is large enough to matter, be it certain or not."""
+        return self.share > WORTH
+
+    @property
+    def clear(self) -> bool:
+        """Whether the batches agree on it."""
+        return self.errors > CLEAR
 
 
 @dataclass(frozen=True)
@@ -87,8 +112,21 @@ class RateRecord:
         """Share by which the loss of an arm lies below that of knowing nothing; minus infinity for one that is lost."""
         return (self.chance - arm.level) / abs(self.chance) if self.chance else math.nan
 
+    @property
+    def gain_of_falling(self) -> Gain | None:
+        """What the rate that falls to zero gains over the constant one; ``None`` where the two were not compared."""
+        own, falling = self.arm(1.0), self.arm(1.0, decaying=True)
+        if own is None or falling is None or len(own.losses) < 2 or not math.isfinite(own.level - falling.level):
+            return None
+        pairs = list(zip(own.losses, falling.losses, strict=True))
+        logs = all(a > 0 and b > 0 for a, b in pairs)
+        gains = [math.log(a / b) if logs else a - b for a, b in pairs]
+        error = math.sqrt(variance(gains) / len(gains))
+        share = (own.level - falling.level) / abs(self.chance) if self.chance else math.nan
+        return Gain(share, fmean(gains) / error if error else math.copysign(math.inf, fmean(gains)))
 
-def clearly_falls(before: Sequence[float], after: Sequence[float]) -> bool:
-    """Whether losses are lower afterwards by more than the scatter of batches explains. Two values each, at least."""
+
+def clearly_falls(before: Sequence[float], after: Sequence[float], errors: float = CLEAR) -> bool:
+    """Whether losses are lower afterwards by so many standard errors of the batches. Two values each, at least."""
     error = math.sqrt(variance(before) / len(before) + variance(after) / len(after))
-    return fmean(before) - fmean(after) > CLEAR * error
+    return fmean(before) - fmean(after) > errors * error

@@ -24,11 +24,11 @@ THRICE = 3
 """Length of the arms of a network that has learned: less is left to gain, and the batches' noise must be averaged."""
 LONGER = 4
 """Length, in arms, of the training that must bear out that nothing is learned."""
-LEARNED = 0.2
-"""Share of the loss that a network which stands still must owe to what it learned, to be taken for a plateau."""
 KNOWS = 0.1
 """Share of the loss of knowing nothing that is gone when something was learned."""
 
+FEW = 3.0
+"""Standard errors by which the few batches of a probation must fall: Student's t at 99 % for two times four."""
 TINY = 1e-4
 """Median relative update below which a rate is looked at for being too small: a tenth of the usual 1e-3."""
 HUGE = 0.05
@@ -75,13 +75,14 @@ def look_at_rate(
     steps = LENGTH * max(len(found.steps), LEAST)
     course = Course(twins, objective, batches, steps, seed, _teller(progress, len(found.steps), steps))
     odd, still = _is_odd(record, found), _stands_still(record, found)
-    learned = knows(course) if odd or still else 0.0
-    if not odd and not (still and learned > LEARNED):
+    learned = knows(course) > KNOWS if odd or still else False
+    if not odd and not (still and learned):
         return record
-    if learned > LEARNED:
-        course = replace(course, steps=THRICE * steps)
-    course = replace(course, batches=[*batches, *islice(more, max(0, course.steps - len(batches)))])
-    record = replace(record, arms=_arms(record, course, learned > LEARNED, blown=_blown_up(found)))
+    course = _prolonged(course, THRICE if learned else 1, more)
+    record = replace(record, arms=_arms(record, course, learned, blown=_blown_up(found)))
+    gain = record.gain_of_falling
+    if gain is not None and gain.worth and not gain.clear:
+        record = replace(record, arms=_level(_prolonged(course, THRICE, more)))
     felt = sharpness_at_start(course) if len(record.arms) > 2 else None
     if felt is None:
         return record
@@ -125,7 +126,7 @@ def _stands_still(record: RateRecord, found: Measurement) -> bool:
     losses = [step.loss for step in found.steps]
     if len(losses) < 4 or found.batches < len(losses) or record.scheduled:
         return False
-    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :])
+    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :], FEW)
 
 
 def _curved(record: RateRecord) -> bool:
@@ -162,6 +163,18 @@ def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> 
         # it can come back from a bad beginning (the "catapult"): only what stays lost counts
         arms = (*arms, run(course, 1.0, start, longer=LONGER))
     return arms
+
+
+def _level(course: Course) -> tuple[RateArm, ...]:
+    """What the constant rate and a falling one make of a network that has learned."""
+    start = stand_still(course)
+    return (start, run(course, 1.0, start), run(course, 1.0, start, decaying=True))
+
+
+def _prolonged(course: Course, times: int, more: Iterator[Any]) -> Course:
+    """The course over so many times the steps, each on a batch of its own as far as there are any."""
+    steps = times * course.steps
+    return replace(course, steps=steps, batches=[*course.batches, *islice(more, max(0, steps - len(course.batches)))])
 
 
 def _nothing(arm: RateArm) -> bool:
