@@ -34,6 +34,7 @@ REMEDIES: dict[str, str] = {
     "loss-scaling": "multiply the loss by a large number, and divide the gradient by it before the step (GradScaler)",
     "bfloat16": "compute in bfloat16 in place of float16: it has the range of float32",
     "lower-epsilon": "lower the optimizer's epsilon, to 1e-15 in float32; never to 0",
+    "lower-decay": "lower the weight decay until rate times decay is far below one over the number of steps",
     "decoupled-decay": "use AdamW: its weight decay does not pass through the normalised step",
     "relax-clip": "raise the clipping limit above the usual norm of the gradient, so that it acts rarely",
     "gated-recurrence": "replace the plain recurrent layer by an LSTM or a GRU, whose gates hold a state once open",

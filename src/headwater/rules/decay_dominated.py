@@ -1,8 +1,10 @@
-"""HW504 decay-dominated: weight decay inside an adaptive optimizer eats weights whose gradient is gone.
+"""HW504 decay-dominated: weight decay takes the weights, faster than their gradient gives anything back.
 
 `torch.optim.Adam(weight_decay=d)` adds ``d w`` to the gradient, and then divides the sum by its own size. Where the
 gradient is much smaller than ``d w``, what is left is the sign of w, at the full learning rate: each step takes the
-same amount from every weight, until nothing is left.
+same amount from every weight, until nothing is left. Everywhere else (gradient descent, `torch.optim.AdamW`) the decay
+takes the share ``lr d`` of the weight in each step, whatever the gradient: above a hundredth, a weight remembers less
+than a hundred steps, and where the gradient does not hold against it nothing is left either.
 
 ## What it means
 
@@ -12,17 +14,19 @@ gradients of 1e-6, 0.000 with gradients of 1e-9; with AdamW 1.003, with gradient
 
 ## How it is measured
 
-At the last step, over the elements that have a gradient, for optimizers that put the decay through their second moment
-(Adam, NAdam, RAdam, Adamax, RMSprop, Adagrad; not AdamW, nor `decoupled_weight_decay=True`, nor SGD):
+At the last step, the cosine between the step that the weight took and -w, and the share of its norm that is gone. For
+optimizers that put the decay through their second moment (Adam, NAdam, RAdam, Adamax, RMSprop, Adagrad; not AdamW, nor
+`decoupled_weight_decay=True`, nor SGD) also, over the elements that have a gradient,
 
-    |d w| / |g|          and the cosine between the step that the weight took and -w
+    |d w| / |g|
 
 ## Thresholds
 
 | what | value | source |
 | --- | --- | --- |
 | decay rules | ``|d w| / |g|`` > 10 | the gradient is under a tenth of the sum; 1 is the balance of any decay |
-| effect | cosine > 0.5, and at least 1e-4 of the norm lost a step | a sign step along -w has 0.80 (normal) to 0.87 |
+| effect there | cosine > 0.5, and at least 1e-4 of the norm lost a step | a sign step along -w has 0.80 to 0.87 |
+| effect elsewhere | cosine > 0.5, and at least 1 % of the norm lost a step | forgets what is 100 steps old (Wang 2024) |
 | error | more than half of the weights | the network is wiped out |
 | warning | at least a quarter of them | a part is |
 
@@ -31,7 +35,8 @@ their loss is below 5 % of that with shuffled targets, and the decay will come t
 
 ## What to do
 
-1. AdamW: it takes ``lr d w`` from the weight, beside the normalised gradient.
+1. Adam with decay: AdamW, which takes ``lr d w`` from the weight, beside the normalised gradient. Elsewhere: a decay
+   whose product with the rate is far below one over the number of steps (1e-4 a step, 1e-3 at most).
 2. Mend what made the gradient small (HW101, or a loss that is divided by a large number).
 
 ## What not to do
@@ -42,10 +47,13 @@ than the gradient. Do not lower the learning rate: the weights go more slowly, a
 ## References
 
 - Loshchilov, Hutter 2019, "Decoupled weight decay regularization", ICLR, arXiv 1711.05101
+- Wang, Aitchison 2024, "How to set AdamW's weight decay as you scale model and dataset size", arXiv 2405.13698
 - Kingma, Ba 2015, "Adam: a method for stochastic optimization", ICLR, arXiv 1412.6980
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from headwater.records import Finding, Measurement, NumbersRecord
 from headwater.records.numbers import number
@@ -60,44 +68,57 @@ RULES = 10.0
 ALONG = 0.5
 """Cosine with -w: a step that only takes the sign of w has ``E|w| / rms w``, 0.80 for normal and 0.87 for even ones."""
 EATS = 1e-4
-"""Share of the norm lost in a step: ten thousand such steps leave a third."""
+"""Share of the norm lost in a step whose size does not depend on the gradient: ten thousand of them leave a third."""
+TAKES = 0.01
+"""The same where decay takes its own share: what the weight learned is gone after a hundred steps."""
 
 
 def check(measurement: Measurement) -> Finding | None:
-    """Looks for weights whose normalised step is weight decay and nothing else."""
-    judged = [w for w in judged_weights(measurement) if w.decay_to_gradient is not None]
+    """Looks for weights whose step is weight decay and nothing else."""
+    judged = [w for w in judged_weights(measurement) if (w.decay_to_gradient, w.toward_zero) != (None, None)]
     eaten = [w for w in judged if _eaten(w)]
     if not measurement.optimizer.given or not judged or len(eaten) < PART * len(judged) or converged(measurement):
         return None
-    worst = max(eaten, key=lambda w: w.decay_to_gradient or 0.0)
-    ratio, shrink = median(w.decay_to_gradient or 0.0 for w in eaten), median(w.shrink or 0.0 for w in eaten)
-    kind = measurement.optimizer.kind
+    worst = max(eaten, key=lambda w: (w.decay_to_gradient or 0.0, w.shrink or 0.0))
+    shrink, along = median(w.shrink or 0.0 for w in eaten), median(w.toward_zero or 0.0 for w in eaten)
+    ratios = [w.decay_to_gradient for w in eaten if w.decay_to_gradient is not None]
+    message, cause = _told(measurement.optimizer.kind, ratios, f"{len(eaten)} of {len(judged)} weights", shrink, along)
+    evidence: dict[str, float | int | str] = {"eaten": len(eaten), "judged": len(judged)}
+    if ratios:
+        evidence["decay over gradient"] = median(ratios)
     return Finding(
         code=CODE,
         name=NAME,
         severity="error" if len(eaten) > MOST * len(judged) else "warning",
         where=place(measurement, eaten, worst),
-        message=f"Weight decay is {number(ratio)} times the gradient in {len(eaten)} of {len(judged)} weights: {kind} "
-        f"takes {percent(shrink)} of them in each step.",
-        cause=f"{kind} divides gradient and decay together by their size, so that where the gradient is small the "
-        "decay of the weight becomes a step of the full learning rate toward zero.",
-        evidence={
-            "eaten": len(eaten),
-            "judged": len(judged),
-            "decay over gradient": ratio,
-            "cosine with -w": median(w.toward_zero or 0.0 for w in eaten),
-            "norm lost a step": shrink,
-            "weight decay": measurement.precision.weight_decay,
-        },
-        remedies=("decoupled-decay",),
+        message=message,
+        cause=cause,
+        evidence=evidence
+        | {"cosine with -w": along, "norm lost a step": shrink, "weight decay": measurement.precision.weight_decay},
+        remedies=("decoupled-decay",) if ratios else ("lower-decay",),
     )
 
 
 def _eaten(weight: NumbersRecord) -> bool:
+    along, shrink = weight.toward_zero or 0.0, weight.shrink or 0.0
+    if weight.decay_to_gradient is None:
+        return along > ALONG and shrink > TAKES
+    return weight.decay_to_gradient > RULES and along > ALONG and shrink > EATS
+
+
+def _told(kind: str, ratios: Sequence[float], which: str, shrink: float, along: float) -> tuple[str, str]:
+    if ratios:
+        return (
+            f"Weight decay is {number(median(ratios))} times the gradient in {which}: {kind} takes {percent(shrink)} "
+            "of them in each step.",
+            f"{kind} divides gradient and decay together by their size, so that where the gradient is small the decay "
+            "of the weight becomes a step of the full learning rate toward zero.",
+        )
     return (
-        (weight.decay_to_gradient or 0.0) > RULES
-        and (weight.toward_zero or 0.0) > ALONG
-        and (weight.shrink or 0.0) > EATS
+        f"Weight decay takes {percent(shrink)} of {which} in each step, and the gradient does not give it back: the "
+        f"steps lead to zero (cosine {number(along)}).",
+        "Rate times decay is the share that is taken in a step. What a weight has learned is gone after the inverse "
+        "of it, and only gradients that are as large as the weights hold against it.",
     )
 
 

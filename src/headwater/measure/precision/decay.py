@@ -1,4 +1,4 @@
-"""Weight decay that passes through an adaptive optimizer, against the gradient that it is added to."""
+"""Weight decay against the gradient: what of a step is decay, and what it takes of the weight."""
 
 from __future__ import annotations
 
@@ -8,22 +8,34 @@ import torch
 from torch.optim import Adagrad, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
 from headwater.measure.norms import frobenius
+from headwater.measure.optimizers import rate_of
 
 _COUPLED = (Adam, Adamax, Adagrad, NAdam, RAdam, RMSprop)
 
 LOOK = 1.0
 """Where decay is larger than the gradient, the step is looked at."""
+TAKES = 3e-3
+"""Share of the weight that decay takes in a step, beside the gradient's part, from which the step is looked at."""
 
 
 def coupled_decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
     """Returns the decay that a group adds to the gradient before it is normalised; 0 where it does not.
 
     ``Adam(weight_decay=d)`` steps along ``g + d w``, divided by its own size: where g is gone, what is left is the sign
-    of w, at the full rate. Decoupled decay (Loshchilov and Hutter 2019, AdamW) takes ``lr d w`` and is harmless.
+    of w, at the full rate. Decoupled decay (Loshchilov and Hutter 2019, AdamW) takes ``lr d w``, whatever g is.
     """
     if not isinstance(optimizer, _COUPLED) or isinstance(optimizer, AdamW) or group.get("decoupled_weight_decay"):
         return 0.0
     return float(group.get("weight_decay") or 0.0)
+
+
+def plain_decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
+    """Returns the share of the weight that decay takes in a step by itself, ``lr d / (1 - momentum)``; else 0."""
+    if coupled_decay(optimizer, group):
+        return 0.0
+    momentum = float(group.get("momentum") or 0.0) if not group.get("decoupled_weight_decay") else 0.0
+    kept = max(1.0 - momentum, torch.finfo(torch.float64).eps)
+    return (rate_of(group) or 0.0) * float(group.get("weight_decay") or 0.0) / kept
 
 
 def decay_to_gradient(decay: float, parameter: torch.Tensor) -> float | None:

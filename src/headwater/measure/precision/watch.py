@@ -22,7 +22,7 @@ from headwater.measure.norms import dense
 from headwater.measure.objective import Objective
 from headwater.measure.optimizers import adaptive, needs_closure, rate_of
 from headwater.measure.precision.clipping import Clipping
-from headwater.measure.precision.decay import LOOK, coupled_decay, decay_to_gradient, toward_zero
+from headwater.measure.precision.decay import LOOK, TAKES, coupled_decay, decay_to_gradient, plain_decay, toward_zero
 from headwater.measure.precision.epsilon import epsilon_effect, epsilon_of
 from headwater.measure.precision.intended import Intended
 from headwater.measure.precision.underflow import Lost, is_narrow, lost_gradients, narrowest, suspicious
@@ -140,11 +140,12 @@ class Precision:
             return
         self._intended = Intended(self._optimizer, self._watched() if self._number % 2 else [])
         for name, parameter in self._weights.items():
-            decay = coupled_decay(self._optimizer, self._groups.get(id(parameter), {}))
+            group = self._groups.get(id(parameter), {})
+            decay = coupled_decay(self._optimizer, group)
             ratio = decay_to_gradient(decay, parameter) if decay else None
             self._seen[name].decay_to_gradient = ratio
             self._seen[name].toward_zero = self._seen[name].shrink = None
-            if ratio is not None and ratio > LOOK:
+            if (ratio is not None and ratio > LOOK) or plain_decay(self._optimizer, group) > TAKES:
                 self._before[name] = dense(parameter).clone()
 
     def _watched(self) -> list[nn.Parameter]:
