@@ -26,7 +26,7 @@ optimizers that put the decay through their second moment (Adam, NAdam, RAdam, A
 | --- | --- | --- |
 | decay rules | ``|d w| / |g|`` > 10 | the gradient is under a tenth of the sum; 1 is the balance of any decay |
 | effect there | cosine > 0.5, and at least 1e-4 of the norm lost a step | a sign step along -w has 0.80 to 0.87 |
-| effect elsewhere | cosine > 0.5, and at least 1 % of the norm lost a step | forgets what is 100 steps old (Wang 2024) |
+| effect elsewhere | cosine > 0.5, and at least 1 % of the norm lost a step | forgets after 100 steps (Wang 2024) |
 | error | more than half of the weights | the network is wiped out |
 | warning | at least a quarter of them | a part is |
 
