@@ -9,6 +9,8 @@ from statistics import fmean, variance
 
 CLEAR = 2.0
 """Standard errors of a difference that counts."""
+AHEAD = 2.0
+"""Ratio of what two arms have learned from which one is far ahead."""
 WORTH = 0.01
 """Share of the loss of knowing nothing that is worth gaining (networks that have converged gain at most 0.003)."""
 
@@ -111,6 +113,10 @@ class RateRecord:
     def below_chance(self, arm: RateArm) -> float:
         """Share by which the loss of an arm lies below that of knowing nothing; minus infinity for one that is lost."""
         return (self.chance - arm.level) / abs(self.chance) if self.chance else math.nan
+
+    def far_ahead(self, arm: RateArm, other: RateArm) -> bool:
+        """Whether an arm took away several times as much of the loss of knowing nothing as another one."""
+        return self.below_chance(arm) > max(AHEAD * self.below_chance(other), 0.0)
 
     @property
     def gain_of_falling(self) -> Gain | None:

@@ -1,4 +1,4 @@
-"""HW402 learning-rate-too-large: at this rate the network learns nothing, at a smaller one it learns.
+"""HW402 learning-rate-too-large: at this rate the network learns nothing, or far less than at a smaller one.
 
 A step follows the gradient as if the loss were straight. Where the loss curves, a step that is too long comes out
 higher on the other side. A network whose rate is too large blows up at once, or is thrown to a place where it gives
@@ -19,7 +19,7 @@ A structural fault looks alike from outside: a 30-layer ReLU network with PyTorc
 Only where the probation looks odd (a batch's loss did not fall, or blew up; rho is small; each step changes a
 twentieth of the weights), short trainings are run from the user's own weights on the same batches with the same random
 numbers: at the rate, a tenth and, if that is lost as well, a hundredth of it. If the user's
-rate is no better than chance and a smaller one is, the user's gets four times as long.
+rate is no better than chance and a smaller one is, or has come twice as far, the user's gets four times as long.
 
     chance    = least loss of any of them with the targets moved on by one sample
     learned   = 1 - loss / loss with the targets moved on, of one and the same network
@@ -30,13 +30,15 @@ The threshold is 2 / rate for gradient descent, (2 + 2 b) / rate with momentum, 
 
 *Effect*: after the longer training the loss at the user's rate is no lower than chance, and either nothing was learned
 or the loss does not fall; a smaller rate came below chance in a quarter of the time. *Cause*: place above one, or rho
-small, or a loss that blew up. An error needs both; the effect alone is a warning.
+small, or a loss that blew up. An error needs both; the effect alone is a warning. So is a cause with the lesser effect
+that the rate does teach the network, and a tenth of it brought it further in a quarter of the steps.
 
 ## Thresholds
 
 | what | value | source |
 | --- | --- | --- |
 | below chance | 10 % | networks that got stuck ended within 4 % of chance |
+| further | 10 % of chance | healthy networks on large or curved steps: their own rate is ahead, or behind by 7 % |
 | learned | 0.1 | the same; those that come back from a jump stand above 0.2 |
 | falls | 2 standard errors | between the first and the last third of the longer training |
 | rho | 0.7 | gradient descent on digits: 0.90 at a rate of 1, 0.68 at 3, where it diverges |
@@ -72,7 +74,8 @@ from headwater.rules.rule import Rule
 CODE, NAME = "HW402", "learning-rate-too-large"
 
 KNOWS = 0.1
-"""Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.04)."""
+"""Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.04), or by which a
+smaller rate must be ahead."""
 CURVED = 0.7
 """rho below which a step goes far into the curvature (gradient descent on digits diverges at 0.68)."""
 LONGER = 2
@@ -80,23 +83,27 @@ LONGER = 2
 
 
 def check(measurement: Measurement) -> Finding | None:
-    """Looks for a rate that learns nothing where a smaller one learns."""
+    """Looks for a rate that learns nothing, or little, where a smaller one learns."""
     record = measurement.rate
     own = record.arm(1.0) if record else None
-    if record is None or own is None or not _knows_nothing(record, own):
+    if record is None or own is None:
         return None
     better = [arm for arm in record.arms if 0 < arm.factor < 1 and record.below_chance(arm) >= KNOWS]
     if not better or (own.learned is not None and own.steps < LONGER * better[0].steps):
         return None
     smaller, causes = better[0], _causes(measurement, record)
+    lost = _knows_nothing(record, own)
+    behind = record.below_chance(smaller) - record.below_chance(own)
+    if not lost and not (causes and behind > KNOWS):
+        return None
+    seen = f"no better than knowing nothing ({number(record.chance)})" if lost else "and it falls slowly"
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if causes else "warning",
+        severity="error" if lost and causes else "warning",
         where=Where(),
-        message=f"At the rate {number(record.rate)} the loss is {number(own.level)} after {own.steps} steps, no better "
-        f"than knowing nothing ({number(record.chance)}); at {number(smaller.factor * record.rate)} it is "
-        f"{number(smaller.level)} after {smaller.steps}.",
+        message=f"At the rate {number(record.rate)} the loss is {number(own.level)} after {own.steps} steps, {seen}; "
+        f"at {number(smaller.factor * record.rate)} it is {number(smaller.level)} after {smaller.steps}.",
         cause=f"The step is longer than the loss bears: {'; '.join(causes)}."
         if causes
         else "Nothing but the rate differs between the two, although the loss is hardly curved where they start.",

@@ -153,7 +153,7 @@ def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> 
         stands = not clearly_falls(own.early, own.losses)
         return (*arms, run(course, 1.0, start, decaying=True)) if stands else arms
     if replace(record, arms=arms).below_chance(own) > KNOWS:
-        return arms
+        return _slower(record, course, arms) if _curved(record) or _long(record) else arms
     if start.level - own.level > STANDS * abs(start.level) and not (_curved(record) or _long(record) or blown):
         return arms
     arms = (*arms, run(course, 0.1, start))
@@ -163,6 +163,15 @@ def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> 
         # it can come back from a bad beginning (the "catapult"): only what stays lost counts
         arms = (*arms, run(course, 1.0, start, longer=LONGER))
     return arms
+
+
+def _slower(record: RateRecord, course: Course, arms: tuple[RateArm, ...]) -> tuple[RateArm, ...]:
+    """The user's rate learns, by long or curved steps: would a smaller one have learned several times as much?"""
+    start, own = arms
+    arms = (*arms, run(course, 0.1, start))
+    if not replace(record, arms=arms).far_ahead(arms[-1], own):
+        return arms
+    return (*arms, run(course, 1.0, start, longer=LONGER))
 
 
 def _level(course: Course) -> tuple[RateArm, ...]:
