@@ -1,6 +1,6 @@
 """Reads the autograd graph: nodes in order, kinds of operation, owners (module, source line). No numbers."""
 
-from headwater.graph.attention import AttentionSite, attention_sites, joined_stream, users
+from headwater.graph.attention import AttentionSite, attention_sites, joined_stream, softmax_dim, users
 from headwater.graph.kinds import kind_of, role_of
 from headwater.graph.lines import settle, source_lines
 from headwater.graph.owners import Guard, Owners, owners, source_line, unguarded
@@ -18,6 +18,7 @@ __all__ = [
     "owners",
     "role_of",
     "settle",
+    "softmax_dim",
     "source_line",
     "source_lines",
     "unguarded",

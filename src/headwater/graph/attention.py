@@ -1,10 +1,10 @@
-"""Where attention stands in a graph: fused operations, and softmaxes between two matrix products."""
+"""Where attention stands in a graph: fused operations, softmaxes between two products, and softmaxes that pool."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headwater.graph.kinds import ISOMETRIES, NORMALISATIONS
+from headwater.graph.kinds import ISOMETRIES, NORMALISATIONS, WEIGHTED
 from headwater.graph.walk import Graph, GraphOp
 
 FUSED = "ScaledDotProduct"
@@ -32,7 +32,7 @@ class AttentionSite:
 
     Attributes:
         core: the fused operation, or the softmax.
-        query, key, value: the operands.
+        query, key, value: the operands; where scores are no product (pooling), query and key are the softmax's own.
         between: what stands between the scores and the softmax, where attention is written out.
     """
 
@@ -45,14 +45,21 @@ class AttentionSite:
     @property
     def fused(self) -> bool:
         """Whether one operation does all of it."""
-        return self.core is self.query.op
+        return self.core.kind.startswith(FUSED)
+
+    @property
+    def scored(self) -> bool:
+        """Whether a layer gives each item its score, and not a product of queries and keys."""
+        return self.core is self.query.op and not self.fused
 
 
 def attention_sites(graph: Graph) -> tuple[AttentionSite, ...]:
     """Returns the attentions of a graph, input to output.
 
     An attention written out is a softmax whose input comes from a batched product of two signals (queries and keys),
-    and whose output enters another one (with the values). Mixture weights, gates and class probabilities do neither.
+    and whose output enters another one (with the values). Or a layer gives each item its score, and the softmax over
+    the items weighs their sum (attention pooling, additive attention). Mixture weights, gates and class probabilities
+    do neither: theirs is a softmax over the features of the layer that made the scores.
     """
     uses: list[list[Operand]] = [[] for _ in graph.ops]
     for op in graph.ops:
@@ -68,7 +75,9 @@ def _site(graph: Graph, uses: list[list[Operand]], op: GraphOp) -> AttentionSite
     if op.kind not in _SOFTMAX:
         return None
     path, used = _to_the_scores(graph, op), _product_above(uses, op)
-    if path is None or used is None:
+    if path is None:
+        return _scored(graph, uses, op, used)
+    if used is None:
         return None
     *between, scores = path
     query, key = _PRODUCTS[scores.kind]
@@ -92,6 +101,45 @@ def _to_the_scores(graph: Graph, softmax: GraphOp) -> list[GraphOp] | None:
             if below.kind in _TO_THE_SCORES and to not in above:
                 above[to] = op
                 frontier.append(below)
+    return None
+
+
+def _scored(graph: Graph, uses: list[list[Operand]], softmax: GraphOp, product: Operand | None) -> AttentionSite | None:
+    """The attention whose scores a layer makes, item by item."""
+    layer = _layer_below(graph, softmax)
+    if layer is None or layer.shape[-1] == softmax.shape[softmax_dim(softmax)]:
+        return None
+    used, operands = (product, _PRODUCTS.get(product.op.kind)) if product else (_weighed_sum(uses, softmax), (0, 1))
+    if used is None or operands is None:
+        return None
+    (value,) = set(operands) - {used.slot}
+    scores = Operand(softmax, 0)
+    return AttentionSite(softmax, scores, scores, Operand(used.op, value))
+
+
+def softmax_dim(op: GraphOp) -> int:
+    """Returns the dimension along which a softmax adds up to one; negative where it was given so."""
+    dim = int(op.node._saved_dim)  # autograd keeps it as an unsigned number
+    return dim - 2**64 if dim >= 2**63 else dim
+
+
+def _layer_below(graph: Graph, softmax: GraphOp) -> GraphOp | None:
+    op = softmax
+    while len(op.edges) == 1 and (op is softmax or op.kind in _TO_THE_SCORES):
+        op = graph.ops[op.edges[0][1]]
+    return op if op.kind in WEIGHTED and op.shape else None
+
+
+def _weighed_sum(uses: list[list[Operand]], softmax: GraphOp) -> Operand | None:
+    """The multiplication by the items, of which a sum follows, and the slot by which the weights enter it."""
+    op = softmax
+    while len(uses[op.index]) == 1:
+        user = uses[op.index][0]
+        if user.op.kind == "Mul" and len(user.op.edges) > 1:
+            return user if any(above.op.kind == "Sum" for above in uses[user.op.index]) else None
+        if user.op.kind not in _TO_THE_VALUES:
+            return None
+        op = user.op
     return None
 
 

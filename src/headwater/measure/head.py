@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from headwater.graph import Graph
+from headwater.measure.norms import frobenius
 from headwater.measure.structure import is_layer
 from headwater.records import HeadOp, HeadRecord, Trace
 
@@ -24,7 +25,8 @@ def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
         targets: what the loss compares it with; read when it is a tensor.
     """
     ops = tuple(_head_op(graph, trace, index) for index in _above_layers(trace)[:_MOST_OPS])
-    return _with_targets(_with_output(HeadRecord(ops), outputs), targets)
+    record = _with_targets(_with_output(HeadRecord(ops), outputs), targets)
+    return replace(record, position_spread=_position_spread(outputs, targets))
 
 
 def _above_layers(trace: Trace) -> list[int]:
@@ -78,3 +80,25 @@ def _with_targets(record: HeadRecord, targets: Any) -> HeadRecord:
         target_rms=float(values.square().mean().sqrt()),
         target_std=float(values.std()) if values.numel() > 1 else 0.0,
     )
+
+
+def _position_spread(outputs: Any, targets: Any) -> float | None:
+    """See `HeadRecord`; the targets are classes, one for each position, negative where none is asked for."""
+    if not isinstance(outputs, torch.Tensor) or not isinstance(targets, torch.Tensor) or targets.is_floating_point():
+        return None
+    if outputs.dim() < 3 or targets.dim() < 2 or not outputs.is_floating_point():
+        return None
+    classes = targets.flatten(1)
+    if not bool(((classes != classes.amax(dim=1, keepdim=True)) & (classes >= 0)).any()):
+        return None
+    values, orders = outputs.detach().float(), list[torch.Tensor]()
+    if targets.shape == outputs.shape[:-1]:
+        orders.append(values)
+    if targets.shape == outputs.shape[:1] + outputs.shape[2:]:  # classes come second, as in PyTorch's cross-entropy
+        orders.append(values.movedim(1, -1))
+    return min((spread for each in orders if (spread := _within(each.flatten(1, -2))) is not None), default=None)
+
+
+def _within(values: torch.Tensor) -> float | None:
+    total = frobenius(values - values.mean(dim=(0, 1)))
+    return frobenius(values - values.mean(dim=1, keepdim=True)) / total if total > 0 else None

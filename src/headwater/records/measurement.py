@@ -144,6 +144,9 @@ class HeadRecord:
         ops: the operations from the loss to the last layer along the signal.
         output_shape, output_min, output_max, output_spread: of the model's output at the last step with a finite loss,
             when it is one tensor; `output_spread` is the standard deviation over the batch, averaged over features.
+        position_spread: where outputs and targets have positions (time steps, pixels), and the targets of a sample
+            differ, ``|o - mean over positions|_F / |o - mean over samples and positions|_F`` of the outputs: 0 when
+            each position gives the same answer. ``None`` elsewhere.
         target_shape, target_dtype, target_min, target_max, target_rms, target_std: of the targets, when given
             as a tensor.
         fit: loss over the loss with each sample's targets exchanged for its neighbour's, at the last step: 1 when the
@@ -156,6 +159,7 @@ class HeadRecord:
     output_min: float | None = None
     output_max: float | None = None
     output_spread: float | None = None
+    position_spread: float | None = None
     target_shape: tuple[int, ...] | None = None
     target_dtype: str | None = None
     target_min: float | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 
-def number(value: float | None) -> str:
-    """Two significant digits: ``0.41``, ``3.1e-8``, ``140``; a dash for a number that does not exist."""
+def number(value: float | None, digits: int = 2) -> str:
+    """Significant digits, two as a rule: ``0.41``, ``3.1e-8``, ``140``; a dash for a number that does not exist."""
     if value is None:
         return "-"
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    rounded = float(f"{value:.2g}")
+    rounded = float(f"{value:.{digits}g}")
     if 1e-4 <= abs(rounded) < 1e5:
         return f"{rounded:g}"
-    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"

@@ -25,6 +25,7 @@ REMEDIES: dict[str, str] = {
     "scale-logits": "divide the attention's scores by the square root of the head's width",
     "normalise-queries": "normalise queries and keys before their product (QK-norm)",
     "pre-norm": "normalise inside each branch (pre-norm), not on the stream",
+    "position-encoding": "add something to each position that differs from position to position",
     "scale-residual": "scale the stream up against its branches (DeepNorm), or the branches down by 1/sqrt(depth)",
     "random-init": "draw the weights at random, so that units differ",
     "master-weights": "keep float32 copies of the weights, and let the optimizer step on those",

@@ -98,8 +98,8 @@ def _finding(record: RateRecord, level: float, stands: float, falls: float) -> F
         name=NAME,
         severity="warning",
         where=Where(),
-        message=f"At the constant rate {number(record.rate)} the loss stays at {number(stands)}; when the rate falls "
-        f"to zero over as many steps, it reaches {number(falls)} on the same batches, "
+        message=f"At the constant rate {number(record.rate)} the loss stays at {number(stands, 3)}; when the rate "
+        f"falls to zero over as many steps, it reaches {number(falls, 3)} on the same batches, "
         f"{percent(1 - falls / stands)} less.",
         cause="The steps are too long for the distance that is left: they go back and forth across the minimum.",
         evidence=evidence | {name: value for name, value in numbers.items() if value is not None},

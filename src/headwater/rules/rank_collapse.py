@@ -28,6 +28,9 @@ Attentions of one kind (those whose path differs in numbers only) form a chain. 
 below 3 % and `within` below 10 % of what they were, and they do not come back: a decoder that starts from equal queries
 regains them.
 
+The outputs are judged as well, where there is a target for each position and the targets of a sample differ: positions
+that give one and the same answer after the steps can never be told apart, with or without attention.
+
 ## Thresholds
 
 | what | value | source |
@@ -36,6 +39,7 @@ regains them.
 | effect | share < 0.1 of the largest before | queries get the square of what is left, keys as much as is left |
 | error | cause, effect, and fit > 0.9 | nothing was learnt |
 | silent | fit < 0.5 | it has learnt to summarise |
+| same answer | 1e-4 of what varies in the outputs lies between positions | rounding leaves 1e-7 |
 
 Measured on two seeds of post-norm networks, spread and `within` at the last layer over the largest: 10 layers 0.21
 to 0.25 and 0.36; 12 layers 0.07 to 0.12 and 0.21, which learn after a while; 20 layers 0.004 to 0.012 and 0.03 to
@@ -80,6 +84,9 @@ SPREAD, WITHIN = 0.03, 0.1
 late, and 20 (0.012 and 0.04), which do not."""
 ALIKE = 0.01
 """Differences that are smaller at their largest were never there: the inputs are alike."""
+EQUAL = 1e-4
+"""Part of what varies in the outputs that lies between positions, where each gives the same answer: float32's rounding
+leaves 1e-7, and one step along different gradients far more."""
 STARVED = 0.1
 """Gradient to queries and keys over that to values, over the largest before."""
 LEARNT, NOTHING_LEARNT = 0.5, 0.9
@@ -93,6 +100,8 @@ def check(measurement: Measurement) -> Finding | None:
     fit = measurement.head.fit
     if fit is not None and fit < LEARNT:
         return None
+    if (_position_spread(measurement)) < EQUAL:
+        return _same_answer(measurement)
     collapsed = [(chain, place) for chain in chains(measurement.attention) if (place := _collapse(chain)) is not None]
     if not collapsed:
         return None
@@ -124,6 +133,28 @@ def check(measurement: Measurement) -> Finding | None:
         cause=_cause(last, left if starved else None),
         evidence=evidence,
         remedies=("pre-norm", "scale-residual") if last.normalised_stream else ("residual", "scale-residual"),
+    )
+
+
+def _position_spread(measurement: Measurement) -> float:
+    spread = measurement.head.position_spread
+    return 1.0 if spread is None else spread
+
+
+def _same_answer(measurement: Measurement) -> Finding:
+    """The finding on outputs that do not depend on the position, whatever stands in between."""
+    spread = _position_spread(measurement)
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity="error",
+        where=Where(),
+        message=f"Each position of a sample gives the same answer, although the targets differ: of what varies in the "
+        f"outputs {number(spread)} lies between positions.",
+        cause="The positions hold the same vector where they reach the last layer: they began alike and nothing tells "
+        "them apart (no position is added to equal queries or blanks), or they were averaged on the way.",
+        evidence={"position spread": spread},
+        remedies=("position-encoding", "residual"),
     )
 
 

@@ -27,7 +27,7 @@ def values(graph: Graph, site: AttentionSite) -> torch.Tensor | None:
     value = saved(site.core, "value") if site.fused else _written_value(site)
     if value is None:
         return None
-    heads = _heads(graph, site, value) if value.dim() == 3 else 1
+    heads = _heads(graph, site, value) if value.dim() == 3 and not site.scored else 1
     if value.dim() == 3 and len(value) % heads == 0:
         value = value.view(-1, heads, *value.shape[1:])
     return sampled(value).float()
@@ -72,6 +72,8 @@ def mixed(maps: Maps, value: torch.Tensor) -> float | None:
 def _written_value(site: AttentionSite) -> torch.Tensor | None:
     """The operand that the softmax weighs, shape (samples times heads, positions, features)."""
     op = site.value.op
+    if op.kind == "Mul":
+        return saved(op, "other" if site.value.slot else "self")
     first, second = ("self", "mat2") if op.kind == "Bmm" else ("batch1", "batch2")
     is_second = site.value.slot == (1 if op.kind == "Bmm" else 2)
     value = saved(op, second if is_second else first)

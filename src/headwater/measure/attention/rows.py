@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from headwater.graph import AttentionSite, GraphOp
+from headwater.graph import AttentionSite, GraphOp, softmax_dim
 from headwater.measure.saved import saved
 
 ONE_HOT = 0.99
@@ -76,11 +76,11 @@ def fused_maps(op: GraphOp) -> Maps | None:
 def written_maps(site: AttentionSite) -> Maps | None:
     """Rows of an attention that was written out, as autograd saved them."""
     result = saved(site.core, "result")
-    if result is None or result.dim() < 3:
+    if result is None or result.dim() < (2 if site.scored else 3):
         return None
-    dim = site.core.node._saved_dim
-    dim = dim - 2**64 if dim >= 2**63 else dim  # autograd keeps it as an unsigned number
-    maps = result.movedim(dim, -1)
+    maps = result.movedim(softmax_dim(site.core), -1)
+    if maps.dim() == 2:  # one weight for each item of a sample: one query
+        maps = maps.unsqueeze(1)
     queries, keys = maps.shape[-2:]
     chosen = _every(queries, _MOST_ROWS).to(maps.device)
     rows = sampled(maps[..., chosen, :]).float()
@@ -150,6 +150,8 @@ def _allowed(site: AttentionSite, maps: torch.Tensor, chosen: torch.Tensor, rows
 def _reach(site: AttentionSite) -> float:
     """Most by which the scores of a row can set two logits apart: ``2 scale max|q| max|k|`` (Cauchy and Schwarz)."""
     op = site.query.op
+    if site.scored:
+        return math.inf
     first, second = ("self", "mat2") if op.kind == "Bmm" else ("batch1", "batch2")
     query, key = saved(op, first), saved(op, second)
     if query is None or key is None:
