@@ -129,7 +129,7 @@ ATTENTION: tuple[Case, ...] = (
         {"net": writer(depth=8, skip=0.0, post=True, feed=False)}, {"net": writer(depth=8, post=True, feed=False)}),
     *TRANSFORMER.pair("forum-same-output-for-every-token", "HW104", HELD, _LETTERS,
         {"net": lambda w: n.Translator(32 * w, placed=False)}, {"net": lambda w: n.Translator(32 * w, placed=True)},
-        accept=("HW607", "HW602")),
+        accept=("HW607",)),
     *GRAPH.pair("forum-graph-oversmoothing-24", "HW104", HELD,
         {"data": n.peaks, "chance": 0.5, "opt": adam(1e-3), "steps": 250},
         {"net": lambda w: n.Neighbours(32 * w, 24, skip=False)}, {"net": lambda w: n.Neighbours(32 * w, 24, skip=True)},
