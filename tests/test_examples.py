@@ -6,80 +6,21 @@ import ast
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+from benchmarks.scripts import EXAMPLES, RUNS, Run, free_port
+
 ENVIRONMENT = {
     "PYTHONPATH": str(Path(__file__).parent / "without_cuda"),
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """A command line after `python`, and what must be seen."""
-
-    command: str
-    value: str  # a pattern whose group is a number in the output; the last match counts
-    low: float = 0.0
-    high: float = float("inf")
-    code: int = 0
-    stderr: str = ""
-    stdin: str = ""
-    needs: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict[str, str])
-
-
-RUNS = [
-    Run("train_digits.py --epochs 2", r"best accuracy (\S+)", low=0.9, needs=("sklearn",)),
-    Run("course_notebook.py", r"accuracy (\S+)", low=0.85, needs=("sklearn",), environment={"EPOCHS": "2"}),
-    Run(
-        "lightning_digits.py",
-        r"'val_acc': ([\d.]+)",
-        low=0.85,
-        needs=("lightning", "sklearn"),
-        environment={"EPOCHS": "2"},
-    ),
-    Run("hf_trainer_gpt2.py --max_steps 12", r"final eval loss (\S+)", high=5.2, needs=("transformers", "accelerate")),
-    Run("accelerate_accumulation.py --epochs 1", r"accuracy (\S+)", low=0.9, needs=("accelerate", "sklearn")),
-    Run("gan_ring.py --steps 60", r"loss G (\S+)", low=0.2, high=3.0),
-    Run("reinforce_cartpole.py --episodes 12", r"Average reward: (\S+)", low=12.0),
-    Run("char_rnn_tbptt.py 30", r"loss (\S+)", high=3.9),
-    Run("amp_train.py --steps 25", r"bfloat16: accuracy (\S+),", low=0.9),
-    Run("amp_train.py --steps 25 --dtype float16", r"skipped steps (\S+)", low=1),
-    Run("ddp_train.py --epochs=2", r"loss (\S+) over 1", high=0.8),
-    Run("-m torch.distributed.run --nproc-per-node 2 {port} ddp_train.py --epochs=2", r"loss (\S+) over 2", high=1.05),
-    Run("config_file/train.py --set schedule.max_steps=60", r'"validation": ([\d.]+)', high=0.1, needs=("yaml",)),
-    Run("lbfgs_pinn.py 5", r"on \[0, 2\]: (\S+)", high=0.2),
-    Run("compiled_resmlp.py --steps 60", r"accuracy (\S+)", low=0.9),
-    Run("-m package_style --epochs 3", r"test error ([\d.]+)", high=0.08, needs=("sklearn",)),
-    Run("deep_sigmoid.py --epochs 1", r"first layer (\S+),", high=1e-12, needs=("sklearn",)),
-    Run("rnn_first_symbol.py --steps 50", r"accuracy: (\S+)", low=0.05, high=0.2),
-    Run("checkpointed_transformer.py --steps 40", r"digits right: (\S+)", low=0.5),
-    Run("raises_at_step_20.py", r"step (19) loss", code=1, stderr="CorruptFileError: recording 319 is truncated"),
-    Run("exits_3.py --steps 20", r"error (\S+),", low=1.0, high=10.0, code=3, stderr="clean-up done"),
-    Run("reads_stdin.py 60", r"59 (\S+)", high=0.5, stdin="to be or not to be, " * 20),
-    Run(
-        "kaggle_kernel.py",
-        r"CV: accuracy (\S+)",
-        low=0.8,
-        needs=("sklearn",),
-        environment={"EPOCHS": "6", "N_FOLD": "2"},
-    ),
-    Run("unfreeze_gradually.py", r"all .*accuracy (\S+)", low=0.85, needs=("sklearn",), environment={"EPOCHS": "2"}),
-    Run("scratch_sgd.py 300", r"loss over all: (\S+)", high=1.5),
-    Run("homework_wine.py 30", r"accuracy (\S+)", low=0.2, high=0.5, needs=("sklearn",)),
-    Run("threads_sweep.py --steps 60", r"rate 0.1: loss (\S+)", high=0.1),
-]
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +67,6 @@ def plainly(arguments: list[str], environment: dict[str, str], folder: Path, _: 
         command = [sys.executable, *arguments]
         streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         return subprocess.run(command, cwd=EXAMPLES, env=os.environ | environment, timeout=120, **streams).returncode
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
 
 
 def scripts() -> set[str]:
