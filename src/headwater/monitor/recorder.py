@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import headwater
+from headwater.graph import class_of
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
 from headwater.monitor.names import module_of
@@ -93,7 +94,7 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
         name="",
         schema_version=0,
         models=tuple(
-            ModelInfo(name, type(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
+            ModelInfo(name, class_of(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
             for name, model in models.items()
         ),
         optimizers={name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
