@@ -41,7 +41,34 @@ def _fsdp() -> Any:
     return model
 
 
-KINDS = {"ddp": _ddp, "fsdp": _fsdp}
+class _Recurrent(nn.Module):
+    """Two fused layers, read at the last of six steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = nn.GRU(4, 8, batch_first=True)
+        self.back = nn.LSTM(8, 8, num_layers=2, batch_first=True, dropout=0.25)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        steps = x[:, None] * torch.linspace(0.2, 1.0, 6)[:, None]
+        return self.head(self.back(self.front(steps)[0])[0][:, -1])
+
+
+def _recurrent_ddp() -> Any:
+    return DistributedDataParallel(_Recurrent())
+
+
+def _recurrent_fsdp() -> Any:
+    from torch.distributed.fsdp import fully_shard
+
+    model = _Recurrent()
+    fully_shard(model.front)  # one sharded by itself, the other with all that is left
+    fully_shard(model)
+    return model
+
+
+KINDS = {"ddp": _ddp, "fsdp": _fsdp, "recurrent ddp": _recurrent_ddp, "recurrent fsdp": _recurrent_fsdp}
 
 
 def _train(start: Start, make: Any) -> None:
@@ -73,7 +100,8 @@ def _told(seen: Watched) -> dict[str, Any]:
         "gradients": [dict(step.gradients) for step in seen.steps],
         "clip": [step.clip for step in seen.steps],
         "probes": seen.probes(),
-        "layers": [(layer.name, layer.weight) for layer in measured.layers] if measured else [],
+        "layers": [(layer.name, layer.kind, layer.weight) for layer in measured.layers] if measured else [],
+        "through time": measured.through_time if measured else (),
         "codes": sorted(seen.codes),
     }
 
@@ -95,7 +123,7 @@ def test_ddp_shows_the_reduced_gradient_on_every_rank(ranks: Any) -> None:
         assert here == pytest.approx(there)
         assert set(here) == {"0.weight", "0.bias", "2.weight", "2.bias"}
     assert first["probes"] == second["probes"] == STEPS
-    assert first["layers"] == [("0", "0.weight"), ("2", "2.weight")]
+    assert first["layers"] == [("0", "Linear", "0.weight"), ("2", "Linear", "2.weight")]
     assert all(0 < factor < 1 for factor in first["clip"])
 
 
@@ -105,9 +133,22 @@ def test_fsdp_shows_the_norm_of_the_local_shard_under_the_modules_names(ranks: A
     assert first["gradients"][0]["0.weight"] != second["gradients"][0]["0.weight"]
     for told in (first, second):
         assert told["probes"] == STEPS
-        assert told["layers"] == [("0", "0.weight"), ("2", "2.weight")]
+        assert told["layers"] == [("0", "Linear", "0.weight"), ("2", "Linear", "2.weight")]
         assert "HW601" not in told["codes"] and "HW606" not in told["codes"]
     for here, there in zip(first["clip"], second["clip"], strict=True):
         assert 0 < here < 1 and here == pytest.approx(there, rel=1e-3)
     whole = [sum(n * n for rank in (first, second) for n in rank["gradients"][i].values()) for i in range(STEPS)]
     assert whole == pytest.approx([0.01**2] * STEPS, rel=1e-3)  # local norms squared add up to the clipped norm
+
+
+def test_fsdp_shows_the_gradient_through_time_that_ddp_shows(ranks: Any) -> None:
+    for rank in ranks:
+        whole, parts = rank["recurrent ddp"]["through time"], rank["recurrent fsdp"]["through time"]
+        told = [(each.name, each.kind, each.layer) for each in parts]
+        assert told == [("front", "GRU", 0), ("back", "LSTM", 0), ("back", "LSTM", 1)]
+        assert told == [(each.name, each.kind, each.layer) for each in whole]
+        for here, there in zip(parts, whole, strict=True):
+            assert len(here.log_gradient) == 6
+            assert here.log_gradient == pytest.approx(there.log_gradient, abs=1e-4)
+    first, second = (rank["recurrent fsdp"]["through time"][0].log_gradient for rank in ranks)
+    assert first != pytest.approx(second, abs=1e-2)  # each rank's own batch
