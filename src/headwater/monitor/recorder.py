@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 import headwater
 from headwater.graph import class_of
@@ -107,7 +107,7 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
         git_commit=_git_commit(),
         host=socket.gethostname(),
         process=os.getpid(),
-        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+        world_size=world_size(),
         budget=budget,
         sharded=_sharded(models),
     )
@@ -115,7 +115,17 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
 
 def rank() -> int:
     """Number of this process among those that train together."""
-    return int(os.environ.get("RANK", "0"))
+    return distributed.get_rank() if _together() else int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    return distributed.get_world_size() if _together() else int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _together() -> bool:
+    """Whether the processes know each other; before that only torchrun's variables tell."""
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def _sharded(models: Mapping[str, nn.Module]) -> dict[str, int]:
