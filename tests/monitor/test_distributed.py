@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import socket
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from typer.testing import CliRunner
 import headwater
 from headwater.cli.app import app
 from headwater.store import open_run
+from headwater.watch import Watch
 from tests.monitor.training import Start, Watched, assert_identical, norm
 
 STEPS = 5
@@ -91,9 +94,10 @@ def _train(start: Start, make: Any) -> None:
 def _rank(rank: int, port: int, folder: str) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=WORLD)
+    dist.init_process_group("gloo", rank=rank, world_size=WORLD, timeout=timedelta(seconds=60))
     try:
         told = {kind: _told(assert_identical(lambda start: _train(start, make))) for kind, make in KINDS.items()}  # noqa: B023
+        _watch_on_one_rank()
         for copies in (1, WORLD):
             _record(copies, f"{folder}/run{copies}")
         torch.save(told, Path(folder) / f"{rank}.pt")
@@ -102,6 +106,20 @@ def _rank(rank: int, port: int, folder: str) -> None:
 
 
 BATCH = 8
+
+
+def _watch_on_one_rank() -> None:
+    """A collective of ours would wait for the other rank."""
+    model = _fsdp()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    watched = headwater.watch(model, optimizer, budget=math.inf) if dist.get_rank() == 0 else nullcontext()
+    with watched:
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            F.cross_entropy(model(torch.randn(8, 4)), torch.arange(8) % 2).backward()
+            optimizer.step()
+    if isinstance(watched, Watch):
+        assert watched.monitor.fault is None and watched.monitor.tracks[0].measured is not None
 
 
 def _record(copies: int, folder: str) -> None:
@@ -115,12 +133,15 @@ def _record(copies: int, folder: str) -> None:
         fully_shard(module, mesh=mesh if copies > 1 else mesh["parts"])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     share, rank = BATCH // WORLD, dist.get_rank()
-    with headwater.watch(model, optimizer, run_dir=folder, budget=math.inf):
+    with headwater.watch(model, optimizer, run_dir=folder, budget=math.inf) as watched:
         for inputs, targets in _batches():
             mine = slice(rank * share, (rank + 1) * share)
             optimizer.zero_grad()
             F.mse_loss(model(inputs[mine]), targets[mine]).backward()
             optimizer.step()
+    (track,) = watched.monitor.tracks
+    assert track.measured is not None
+    torch.save({p.name: p.gradient for p in track.measured.parameters}, f"{folder}.{rank}.pt")
 
 
 def _alone() -> list[dict[str, float]]:
@@ -239,3 +260,9 @@ def test_the_report_of_a_sharded_run_says_what_it_shows_parts_of(folder: Path) -
     assert "4 parameters are sharded: what is said of weights and updates is about rank 0's parts, 1 of 2" in told
     whole = _alone()[-1][""]
     assert f"norm of the gradient at step 4, joined over 2 ranks: {whole:.3g}" in told
+
+
+def test_a_rank_without_a_part_does_not_call_its_gradient_zero(folder: Path) -> None:
+    for rank in range(WORLD):
+        told = torch.load(folder / f"run1.{rank}.pt", weights_only=False)
+        assert told == dict.fromkeys(("0.weight", "0.bias", "2.weight", "2.bias"), "nonzero")
