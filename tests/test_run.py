@@ -106,6 +106,28 @@ def test_signals(sigmoid: Path, sent: signal.Signals, code: int, status: str) ->
     assert ("HW101" in out and "KeyboardInterrupt" in err) == (sent is signal.SIGINT)
 
 
+def test_a_folder_that_takes_no_run_costs_the_record_and_not_the_report(sigmoid: Path) -> None:
+    (sigmoid.parent / "runs").write_text("in the way")
+    done = headwater("run", "train.py", cwd=sigmoid.parent)
+    assert done.returncode == 0 and "HW101" in done.stdout
+    assert done.stderr.count("This training is watched and not recorded.") == 1
+    assert "Traceback" not in done.stderr and "written" not in done.stderr
+
+
+@pytest.mark.parametrize(("ending", "code"), [("", 2), ("sys.exit(3)", 3)])
+def test_a_page_that_cannot_be_written_any_more_is_told_and_the_scripts_code_is_kept(
+    sigmoid: Path, ending: str, code: int
+) -> None:
+    inside = "for page in ('asked.html', 'runs/train/report.html'): __import__('pathlib').Path(page).mkdir()"
+    sigmoid.write_text("\n".join((SIGMOID, inside, ending)))
+    done = headwater("run", "--html", "asked.html", "--json", "asked.json", "train.py", cwd=sigmoid.parent)
+    assert done.returncode == code and "Traceback" not in done.stderr
+    told = "".join(done.stderr.split())  # lines are wrapped
+    for page in (Path("asked.html"), sigmoid.parent / "runs" / "train" / "report.html"):
+        assert f"couldnotwrite{page}:" in told
+    assert json.loads((sigmoid.parent / "asked.json").read_text())["findings"]
+
+
 def test_a_script_that_never_trains_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text("import torch\nprint(torch.ones(2).sum())")
     done = headwater("run", "x.py", cwd=tmp_path)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headwater.errors import StoreError
 from headwater.script import Ended, Target, after_import, execute
 
 if TYPE_CHECKING:
     from headwater.monitor import Monitor, Recorder, Session
     from headwater.report import Report
+
+log = logging.getLogger("headwater")
 
 FIRST = 8
 """Steps that are probed one after the other at the beginning, whatever it costs, as a diagnosis takes them."""
@@ -58,8 +62,12 @@ def run_script(target: Target, *, run_dir: str | None = None, steps: int | None 
         from headwater.watch import record
 
         def opened(monitor: Monitor) -> None:
-            if run_dir is not None:
+            if run_dir is None:
+                return
+            try:
                 recorders.append(record(monitor, run_dir, budget, lambda: session.steps))
+            except StoreError as error:  # a report at the end needs no disk
+                log.warning("This training is watched and not recorded. %s", error)
 
         session = Session(Settings(budget=budget, first=tuple(range(FIRST + 1))), most=steps, opened=opened)
         session.begin()

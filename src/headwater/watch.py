@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from headwater.errors import NotMeasuredError
-from headwater.monitor import Event, Monitor, Recorder, Settings, Sink, Teller, rank, run_info
+from headwater.monitor import Event, Monitor, Recorder, Settings, Sink, Teller, rank, run_info, world_size
 from headwater.monitor.settings import BUDGET
 from headwater.records import Finding, Measurement
 from headwater.report import Report
@@ -152,7 +151,7 @@ def _free(run_dir: str | Path) -> str:
     Processes that train together must agree on the folder without a word between them: they take it as it is given.
     """
     root, _, stem = str(run_dir).rstrip("/").rpartition("/")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         return str(run_dir)
     name = free_name(root or ".", stem)
     if name != stem:

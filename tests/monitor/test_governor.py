@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -9,7 +10,7 @@ import pytest
 
 from headwater.errors import InputError
 from headwater.monitor import Settings
-from headwater.monitor.governor import Governor
+from headwater.monitor.governor import Governor, common_stride
 
 
 class Training:
@@ -116,3 +117,9 @@ def test_an_infinite_budget_measures_everything() -> None:
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="Expected"):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_strides_of_different_ranks_meet_at_every_step_of_the_largest() -> None:
+    strides = [common_stride(stride) for stride in range(1, 40)]
+    assert all(stride <= common < 2 * stride for stride, common in enumerate(strides, 1))
+    assert all(max(pair) % min(pair) == 0 for pair in itertools.product(strides, strides))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from headwater.cli.console import note
 from headwater.errors import NotMeasuredError
 from headwater.report import Report, github, sarif
 from headwater.report.paths import writable
+
+if TYPE_CHECKING:
+    from headwater.store import StoredRun
 
 
 def report(
@@ -49,6 +52,7 @@ def report(
         found.print()
         ended = stored.info.status if stored.info.ended else "not closed"
         note(f"{stored.info.name}: {ended}, {stored.info.steps or stored.last_step() or 0} optimizer steps")
+        _say_shards(stored)
     for each in stored.notes:
         note(each)
     if html is not None:
@@ -61,3 +65,16 @@ def report(
         note(f"written: {sarif_path}")
     if any(finding.severity in FAILING[fail_on] for finding in found.findings):
         raise typer.Exit(1)
+
+
+def _say_shards(stored: StoredRun) -> None:
+    """Says of what the report shows parts only, and how large the gradient is on all ranks together."""
+    count, ranks = len(stored.info.sharded), stored.info.world_size
+    if not count:
+        return
+    note(f"{count} parameters are sharded: what is said of weights and updates is about rank 0's parts, 1 of {ranks}")
+    rows = stored.table(["step", "track", "parameter", "grad_norm"], layer="", joined=True).to_pylist()
+    newest = {row["track"]: row for row in rows if row["parameter"] is None and row["grad_norm"] is not None}
+    for track, row in newest.items():
+        of = f" of {track}" if track else ""
+        note(f"norm of the gradient{of} at step {row['step']}, joined over {ranks} ranks: {row['grad_norm']:.3g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
+from headwater.errors import InputError
 from headwater.report import github as annotations
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
@@ -59,14 +61,15 @@ def run(
     name = script.rpartition(".")[2] if module else Path(script).stem
     folder = str(run_dir or Path("runs") / name) if record else None
     outcome = run_script(Target(script, tuple(context.args), module), run_dir=folder, steps=steps, budget=budget)
+    written = True
     if int(os.environ.get("RANK", "0")) == 0:
         _show(outcome)
         if outcome.reports:
-            _write(outcome, html, json, sarif)
+            written = _write(outcome, html, json, sarif)
             if github:
                 sys.stdout.write(annotations.render(outcome.reports[0]))
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
-    raise typer.Exit(outcome.ended.code or int(failing))
+    raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
 
 
 def _show(outcome: Outcome) -> None:
@@ -79,16 +82,37 @@ def _show(outcome: Outcome) -> None:
     note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
 
 
-def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path | None) -> None:
+def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path | None) -> bool:
+    """Writes what was asked for, and the run's own page; whether all that was asked for is there.
+
+    A disk that has filled meanwhile must not end in a traceback of ours: the script's exit code is the one that counts.
+    """
     worst = outcome.reports[0]
-    pages = [html, Path(outcome.run_dir) / "report.html" if outcome.run_dir is not None else None]
-    for page in pages:
-        if page is not None:
-            note(f"written: {worst.save_html(page)}")
-    for path, text in ((json, worst.to_json), (sarif, lambda: render_sarif(worst))):
-        if path is not None:
-            path.write_text(text() + "\n", encoding="utf-8")
-            note(f"written: {path}")
+
+    def page(path: Path) -> None:
+        worst.save_html(path)
+
+    def text(path: Path, content: str) -> None:
+        path.write_text(content + "\n", encoding="utf-8")
+
+    if outcome.run_dir is not None:
+        _wrote(Path(outcome.run_dir) / "report.html", page)
+    asked = [
+        html is None or _wrote(html, page),
+        json is None or _wrote(json, lambda path: text(path, worst.to_json())),
+        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst))),
+    ]
+    return all(asked)
+
+
+def _wrote(path: Path, write: Callable[[Path], None]) -> bool:
+    try:
+        write(path)
+    except (OSError, InputError) as error:
+        note(f"headwater: could not write {path}: {error}")
+        return False
+    note(f"written: {path}")
+    return True
 
 
 def _why_nothing(outcome: Outcome) -> str:

@@ -3,7 +3,7 @@
 from headwater.graph.attention import AttentionSite, attention_sites, joined_stream, softmax_dim, users
 from headwater.graph.kinds import kind_of, role_of
 from headwater.graph.lines import settle, source_lines
-from headwater.graph.owners import Guard, Owners, owners, source_line, unguarded
+from headwater.graph.owners import Guard, Owners, class_of, owners, source_line, unguarded
 from headwater.graph.walk import Graph, GraphOp, walk
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Guard",
     "Owners",
     "attention_sites",
+    "class_of",
     "joined_stream",
     "kind_of",
     "owners",

@@ -42,7 +42,7 @@ class Owners:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.classes = {name: type(module).__name__ for name, module in _modules(model)}
+        self.classes = {name: class_of(module).__name__ for name, module in _modules(model)}
         self.calls: Counter[str] = Counter()
         self._numbers: list[int] = []
         self._current: list[tuple[str, int]] = []
@@ -56,6 +56,12 @@ class Owners:
         """Notes that what is created from now on belongs to `owner`."""
         self._numbers.append(_next_sequence_number())
         self._current.append(owner)
+
+
+def class_of(module: nn.Module) -> type[nn.Module]:
+    """Returns the class that the user gave a module: FSDP2 puts one of its own, such as ``FSDPLinear``, before it."""
+    found = type(module)
+    return cast("type[nn.Module]", found.__bases__[-1]) if hasattr(found, "_get_fsdp_state") else found
 
 
 @contextmanager

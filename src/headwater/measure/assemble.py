@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 import headwater
+from headwater.graph import class_of
 from headwater.measure.norms import frobenius
 from headwater.measure.optimizers import rate_of
 from headwater.measure.prediction import predicted
@@ -76,7 +77,7 @@ def measurement(
     found = _with_predictions(found, result, steps)
     first = next(model.parameters())
     return Measurement(
-        model=type(model).__name__,
+        model=class_of(model).__name__,
         parameters_total=sum(p.numel() for p in model.parameters()),
         batch_size=batch_size,
         batches=batches,

@@ -63,7 +63,8 @@ class Updates:
                 continue
             gradient = dense(parameter.grad)
             if history.gradient != "nonzero":
-                history.gradient = "nonzero" if bool(gradient.any()) else "zero"
+                # where it is sharded a rank may hold no element, and then has seen no zero
+                history.gradient = "nonzero" if bool(gradient.any()) or not gradient.numel() else "zero"
             if name in self._change and not parameter.grad.is_sparse:
                 change, some = self._change[name], self._some(name, gradient)
                 history.decreases.append(-float(torch.dot(some.to(change.dtype), change)) * self._strides[name] / scale)
@@ -78,7 +79,7 @@ class Updates:
         """Measures ``|dw - weight decay| / max(|w|, |w| of PyTorch's default initialisation)``."""
         for name, parameter in self._parameters.items():
             group = self._groups.get(id(parameter))
-            if group is None or rate_of(group) == 0:
+            if group is None or rate_of(group) == 0 or not self._before[name].numel():
                 continue
             before, kept = self._before[name], 1.0 - decay(self._optimizer, group)
             # at least float32: in half precision the difference itself would be rounded
@@ -174,11 +175,14 @@ def decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
 
 
 def default_norm(parameter: torch.Tensor) -> float:
-    """Norm of a matrix at PyTorch's default initialisation, of variance ``1 / (3 fan_in)``; 0 for vectors."""
+    """Norm of a matrix at PyTorch's default initialisation, of variance ``1 / (3 fan_in)``; 0 for vectors.
+
+    Of a sharded one that of the part here. Its rows are not indexed: that would gather them from all ranks.
+    """
     if parameter.dim() < 2:
         return 0.0
-    fan_in = parameter[0].numel()
-    return math.sqrt(parameter.numel() / (3.0 * fan_in)) if fan_in else 0.0
+    fan_in = parameter.shape[1:].numel()
+    return math.sqrt(dense(parameter).numel() / (3.0 * fan_in)) if fan_in else 0.0
 
 
 def identical_units(parameter: nn.Parameter) -> bool:
@@ -197,7 +201,7 @@ def equal_units(parameter: nn.Parameter) -> bool:
 
 def _is_matrix(tensor: torch.Tensor) -> bool:
     """Whether there are several units with several weights each; a gain of shape (units, 1, 1, 1) is a vector."""
-    return tensor.dim() > 1 and tensor.shape[0] > 1 and tensor[0].numel() > 1
+    return tensor.dim() > 1 and tensor.shape[0] > 1 and tensor.shape[1:].numel() > 1
 
 
 def _same_rows(matrix: torch.Tensor) -> bool:
@@ -213,4 +217,4 @@ def _all_equal(rows: torch.Tensor) -> bool:
 def zero_names(parameters: Iterable[tuple[str, nn.Parameter]]) -> frozenset[str]:
     """Returns the names of the weights whose elements are all zero; a bias of zeros stops no gradient."""
     factors = ((name, p) for name, p in parameters if not name.rpartition(".")[2].startswith("bias"))
-    return frozenset(name for name, parameter in factors if not bool(dense(parameter).any()))
+    return frozenset(name for name, parameter in factors if dense(parameter).numel() and not dense(parameter).any())

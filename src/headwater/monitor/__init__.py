@@ -3,9 +3,21 @@
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
 from headwater.monitor.monitor import Monitor
-from headwater.monitor.recorder import Recorder, rank, run_info
+from headwater.monitor.recorder import Recorder, rank, run_info, world_size
 from headwater.monitor.session import Session
 from headwater.monitor.settings import Settings
 from headwater.monitor.sink import Sink, Teller
 
-__all__ = ["Event", "Monitor", "Recorder", "Session", "Settings", "Sink", "StepFigures", "Teller", "rank", "run_info"]
+__all__ = [
+    "Event",
+    "Monitor",
+    "Recorder",
+    "Session",
+    "Settings",
+    "Sink",
+    "StepFigures",
+    "Teller",
+    "rank",
+    "run_info",
+    "world_size",
+]

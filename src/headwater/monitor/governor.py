@@ -114,3 +114,11 @@ class Governor:
         usual = median(self._plain)
         extra = took - usual
         return max(bill, extra) if took < PAUSE * usual + bill else bill
+
+
+def common_stride(stride: int) -> int:
+    """Returns the next power of two: ranks find strides of their own, and meet at the steps of the largest.
+
+    Where parameters are sharded, the norm of one rank's part alone says nothing.
+    """
+    return 1 << (stride - 1).bit_length()

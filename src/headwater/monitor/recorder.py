@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 import headwater
+from headwater.graph import class_of
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
 from headwater.monitor.names import module_of
@@ -93,7 +94,7 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
         name="",
         schema_version=0,
         models=tuple(
-            ModelInfo(name, type(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
+            ModelInfo(name, class_of(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
             for name, model in models.items()
         ),
         optimizers={name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
@@ -106,7 +107,7 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
         git_commit=_git_commit(),
         host=socket.gethostname(),
         process=os.getpid(),
-        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+        world_size=world_size(),
         budget=budget,
         sharded=_sharded(models),
     )
@@ -114,7 +115,17 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
 
 def rank() -> int:
     """Number of this process among those that train together."""
-    return int(os.environ.get("RANK", "0"))
+    return distributed.get_rank() if _together() else int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    return distributed.get_world_size() if _together() else int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _together() -> bool:
+    """Whether the processes know each other; before that only torchrun's variables tell."""
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def _sharded(models: Mapping[str, nn.Module]) -> dict[str, int]:

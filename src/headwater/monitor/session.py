@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from headwater.graph import class_of
 from headwater.monitor.discovery import models_of
 from headwater.monitor.monitor import Monitor
 from headwater.monitor.names import module_of
@@ -110,7 +111,7 @@ def _named(models: list[nn.Module], monitor: Monitor | None) -> dict[str, nn.Mod
     by_identity = {id(model): name for name, model in known.items()}
     found: dict[str, nn.Module] = {}
     for model in models:
-        kind = type(module_of(model)).__name__
+        kind = class_of(module_of(model)).__name__
         name = by_identity.get(id(model)) or kind
         number = 2
         while name in found or (name in known and known[name] is not model):

@@ -19,7 +19,7 @@ from headwater.measure.optimizers import needs_closure, rate_of
 from headwater.measure.probe import SETTLED
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.figures import Figures, Notes, StepFigures
-from headwater.monitor.governor import Governor
+from headwater.monitor.governor import Governor, common_stride
 from headwater.monitor.probing import PASSES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
@@ -179,7 +179,7 @@ class Track:
         self._waiting = []
         self.skipped += sum(step.skipped for step in found)
         if found:
-            self.stride = self.governor.stride()
+            self.stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
         return found
 
     def close(self) -> None:
@@ -211,6 +211,9 @@ class Track:
         if self._credit_due and self._probe is None:
             self._updates.forget()
         self._credit_due = False
+
+    def _is_sharded(self) -> bool:
+        return any(hasattr(parameter, "to_local") for parameter in self._parameters.values())
 
     def _overflow(self) -> bool:
         """Whether a gradient scaler tells the optimizer to leave the weights alone. Asked in probed steps only."""

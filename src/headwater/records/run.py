@@ -14,7 +14,7 @@ and ``None`` in the row of its layer."""
 
 STATISTICS: dict[str, str] = {
     "grad_norm": "Frobenius norm of the gradient that the optimizer consumed; of the local part, where it is sharded",
-    "weight_norm": "Frobenius norm of the weights before the step",
+    "weight_norm": "Frobenius norm of the weights before the step; of the local part, where they are sharded",
     "update_ratio": "relative update |dw - decay| / |w| of the layer's weight",
     "loss_share": "the layer's share of the first-order decrease of the loss",
     "signal": "Frobenius norm of the gradient that reaches the layer's output, over the batch",

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from headwater.graph import class_of
 from headwater.graph.frames import is_librarys, is_users
 from headwater.records import Measurement, SourceLine
 from headwater.source.assignments import Assignment, assignment, base_call
@@ -59,10 +60,10 @@ def built(model: nn.Module, path: str) -> Built:
 
 def _step(module: nn.Module, container: Assignment | None, name: str, child: nn.Module | None) -> Assignment | None:
     """The expression that makes what `name` holds in a module, itself made by the expression `container`."""
-    kind = type(child).__name__ if child is not None else "Parameter"
+    kind = class_of(child).__name__ if child is not None else "Parameter"
     if not isinstance(module, _CONTAINERS):
-        return assignment(type(module), name, kind)
-    container = container if type(module) in _CONTAINERS else base_call(type(module)) or container
+        return assignment(class_of(module), name, kind)
+    container = container if class_of(module) in _CONTAINERS else base_call(class_of(module)) or container
     if container is None:
         return None
     position = list(_children(module)).index(name) if child is not None else 0

@@ -15,6 +15,7 @@ from headwater.errors import StoreError
 from headwater.records import Finding, RunInfo
 from headwater.store.arrow import Table, pa, pc
 from headwater.store.files import Files
+from headwater.store.joined import joined as joined_over_ranks
 from headwater.store.migrations import migrated
 from headwater.store.segments import FOLDER, SCHEMA, decoded, valid
 
@@ -51,6 +52,7 @@ class StoredRun:
         track: str | None = None,
         first_step: int | None = None,
         last_step: int | None = None,
+        joined: bool = False,
     ) -> Table:
         """Returns rows, in the order of rank and time.
 
@@ -60,7 +62,13 @@ class StoredRun:
             track: only this optimizer's.
             first_step: and all from it on.
             last_step: and all up to it.
+            joined: whether norms of what is sharded are joined over the ranks, see `headwater.store.joined`; then the
+                order is that of time, and `rank` is empty in what was joined.
         """
+        if joined and self.info.sharded:
+            rows = self._joined(self.table(track=track, first_step=first_step, last_step=last_step))
+            rows = rows if layer is None else rows.filter(pc.field("layer") == layer)
+            return rows if columns is None else rows.select(list(columns))
         wanted = [
             condition
             for condition, given in (
@@ -119,6 +127,14 @@ class StoredRun:
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     self._note(f"trials/{name} cannot be read and is left out: {_short(error)}")
         return found
+
+    def _joined(self, rows: Table) -> Table:
+        rows, torn = joined_over_ranks(rows, self.info.sharded, self.info.world_size)
+        if torn:
+            self._note(
+                f"{torn} steps lack the norms of some rank: for these the norms of what is sharded are left out."
+            )
+        return rows
 
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:

@@ -5,7 +5,7 @@ Everything is brought into one form: time first, padded, in the order in which t
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.utils.hooks import RemovableHandle
 
-from headwater.graph import Guard, unguarded
+from headwater.graph import Guard, class_of, unguarded
 from headwater.measure.through_time.cells import State
 from headwater.measure.through_time.replay import Call, Gradients
 
@@ -26,7 +26,10 @@ Padded = tuple[torch.Tensor, torch.Tensor | None]
 
 @dataclass
 class Captured:
-    """One call of a recurrent module: what went in, and after the backward pass the gradients at what came out."""
+    """One call of a recurrent module: what went in, and after the backward pass the gradients at what came out.
+
+    Where FSDP2 shards the module, `module` is a copy: its weights are whole only while it runs.
+    """
 
     module: nn.RNNBase
     inputs: torch.Tensor | PackedSequence
@@ -49,7 +52,7 @@ def capture(model: nn.Module, calls: dict[str, list[Captured]], guard: Guard = u
     """Collects in `calls` those of recurrent modules, by path, while a forward pass runs inside."""
     handles: list[RemovableHandle] = []
     for name, module in cast("Iterator[tuple[str, nn.Module]]", model.named_modules()):
-        if type(module) in KINDS:
+        if class_of(module) in KINDS:
             handles += _hook(name, cast(nn.RNNBase, module), calls, guard)
     try:
         yield
@@ -66,7 +69,8 @@ def _hook(name: str, module: nn.RNNBase, calls: dict[str, list[Captured]], guard
         drops = module.training and module.dropout > 0 and module.num_layers > 1
         # the masks are not kept anywhere, but the generator that drew them on a CPU can draw them again
         state = torch.get_rng_state() if drops else None
-        calls.setdefault(name, []).append(Captured(module, inputs, initial, state))
+        several = calls.setdefault(name, [])
+        several.append(Captured(_readable(module, several), inputs, initial, state))
 
     def leave(_module: nn.Module, _inputs: Any, result: Any) -> None:
         if cast(Any, torch)._C._current_graph_task_id() != -1:
@@ -83,6 +87,29 @@ def _hook(name: str, module: nn.RNNBase, calls: dict[str, list[Captured]], guard
         module.register_forward_pre_hook(guard(enter), with_kwargs=True),
         module.register_forward_hook(guard(leave)),
     ]
+
+
+def _readable(module: nn.RNNBase, earlier: Sequence[Captured]) -> nn.RNNBase:
+    """The module, or what can still be read once its weights are parts again; calls of one pass share their copy."""
+    if not hasattr(module, "_is_fsdp_managed_module"):
+        return module
+    return earlier[0].module if earlier else copied(module)
+
+
+def copied(module: nn.RNNBase) -> nn.RNNBase:
+    """Returns a module with the weights of now, for reading only.
+
+    deepcopy will not do: it refuses tensors that a module keeps as results of operations, and what FSDP2 shards.
+    """
+    found = cast(nn.RNNBase, object.__new__(class_of(module)))
+    vars(found).update({name: _kept(value) for name, value in vars(module).items() if name != "_flat_weights"})
+    weights = module.named_parameters(recurse=False, remove_duplicate=False)
+    vars(found)["_parameters"] = {name: _kept(weight) for name, weight in weights}
+    return found
+
+
+def _kept(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value
 
 
 def _arguments(input: Any, hx: Any = None) -> tuple[Any, Any]:

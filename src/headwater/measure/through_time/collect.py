@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from torch import nn
 from headwater.graph import Graph, Guard, Owners, unguarded
 from headwater.measure.layers import Use
 from headwater.measure.structure import Structure
-from headwater.measure.through_time.capture import Captured, capture, prepared
+from headwater.measure.through_time.capture import Captured, capture, copied, prepared
 from headwater.measure.through_time.dependence import dependence, sequences
 from headwater.measure.through_time.loops import Loop, loop_profile, loops, probe_loop
 from headwater.measure.through_time.replay import replay
@@ -82,7 +81,7 @@ class ThroughTime:
             loop_profile(loop, trace) for loop in self._loops if not (self.live and loop.everywhere)
         )
         if step < self._measured()[-1] and not self.live:
-            self._held = {name: replace(call, module=_copied(call.module)) for name, call in fused.items()}
+            self._held = {name: replace(call, module=copied(call.module)) for name, call in fused.items()}
         else:
             self.profiles[step] = (*self._replayed(fused), *self.profiles[step])
 
@@ -122,12 +121,6 @@ def _longest(several: Sequence[Captured]) -> Captured | None:
     """The longest call of a module that a gradient reached."""
     reached = [call for call in several if call.gradients and call.outputs is not None]
     return max(reached, key=lambda each: each.length, default=None)
-
-
-def _copied(module: nn.RNNBase) -> nn.RNNBase:
-    """The module with its weights of now; deepcopy refuses tensors that it keeps as results of operations."""
-    results = [value for value in vars(module).values() if isinstance(value, torch.Tensor)]
-    return copy.deepcopy(module, {id(value): value.detach().clone() for value in results})
 
 
 def reach(profile: TimeProfile) -> int | None:
