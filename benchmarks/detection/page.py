@@ -19,6 +19,18 @@ MENDED = (
     "targets-of-1e5-sgd",
     "softmax-with-squared-error",
     "groupnorm-of-one-value",
+    "forum-flat-regression",
+    "forum-noisy-labels-constant-rate",
+    "forum-cnn-noisy-labels",
+    "forum-gru-never-settles",
+    "forum-sgd-decay-0.5",
+    "forum-adamw-decay-30",
+    "forum-lstm-adam-half",
+    "forum-transformer-adam-0.1",
+    "forum-attention-pooling-temperature",
+    "forum-cross-attention-times-10",
+    "forum-cosine-sharp-200",
+    "forum-same-output-for-every-token",
 )
 HEAD = ["detected", "leading", "accepted", "false alarms on healthy"]
 

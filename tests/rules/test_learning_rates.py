@@ -78,16 +78,28 @@ def test_a_rate_that_is_too_large() -> None:
     "healthy",
     [
         record(*LARGE[:3], place=7.0),  # not borne out by the longer training
-        record(*LARGE[:3], arm(1.0, 1.5, steps=96, learned=0.5), place=7.0),  # came back from its jump
+        record(*LARGE[:3], arm(1.0, 1.1, steps=96, learned=0.5), place=7.0),  # came back from its jump
+        record(*LARGE[:3], arm(1.0, 1.5, steps=96, learned=0.5)),  # slower, and no step is too long
         record(*LARGE[:2], arm(0.1, 2.3), LARGE[3], place=7.0),  # structural: no rate learns
         record(LARGE[0], arm(1.0, 0.7, learned=0.9), place=1.1, rho=0.5),  # the edge of stability
-        record(*LARGE[:3], replace(arm(1.0, 2.4, steps=96, learned=0.6), early=(9.0, 8.0, 8.5)), place=7.0),
         record(place=3.0),
         chain(),
     ],
 )
 def test_not_too_large(healthy: Measurement) -> None:
     assert too_large.check(healthy) is None
+
+
+@pytest.mark.parametrize(
+    "longer",
+    [
+        arm(1.0, 1.5, steps=96, learned=0.5),  # learns: not as much as a tenth of the rate in a quarter of the steps
+        replace(arm(1.0, 2.4, steps=96, learned=0.6), early=(9.0, 8.0, 8.5)),  # still on its way back from a jump
+    ],
+)
+def test_a_rate_that_learns_far_less_than_a_tenth_of_it(longer: RateArm) -> None:
+    found = too_large.check(record(*LARGE[:3], longer, place=7.0))
+    assert found is not None and found.severity == "warning"
 
 
 LEVEL = (arm(0.0, 0.5, learned=0.8), arm(1.0, 0.51, learned=0.8), arm(1.0, 0.3, learned=0.85, decaying=True))
@@ -101,7 +113,7 @@ def test_a_plateau() -> None:
 @pytest.mark.parametrize(
     "healthy",
     [
-        record(LEVEL[0], LEVEL[1], arm(1.0, 0.46, decaying=True)),  # converged: nothing to gain
+        record(LEVEL[0], LEVEL[1], arm(1.0, 0.49, decaying=True)),  # converged: nothing to gain
         record(LEVEL[0], replace(LEVEL[1], early=(0.9, 0.91, 0.92)), LEVEL[2]),  # still falling
         record(arm(0.0, 2.4), *LEVEL[1:]),  # has learned nothing
         record(arm(0.0, 0.002, learned=0.9999), arm(1.0, 0.002), arm(1.0, 0.001, decaying=True)),  # near zero
