@@ -66,7 +66,7 @@ from headwater.rules.rule import Rule
 CODE, NAME = "HW403", "plateau"
 
 SHOCK = 1.25
-"""Loss at the falling rate over that of standing still, which remembers batches and so can be lower (measured: up to 1.05
+"""Loss at the falling rate over that of standing still, which remembers batches and so can be lower (measured: to 1.05
 with noisy labels); far above, both arms recover from a shock to the optimizer."""
 LEARNED = 0.1
 """Share of the loss that the network owes to what it learned, if it has learned anything at all."""
