@@ -82,22 +82,20 @@ class Units:
         if key is None:
             return
         images = self._feeders[op.index].channels_first
-        found = slope(op, partial(_samples, channels_first=images, most=None if op.kind in EXACT else _ENOUGH))
-        if found is None or found.dim() < 2:
+        found = _sums(op, channels_first=images)
+        if found is None:
             return
-        by_unit = found.flatten(end_dim=-2)
-        squares = by_unit.square().sum(dim=0, dtype=torch.float64).cpu()
+        squares, steepest, seen = found
         tally = self._tallies.get(key)
         if tally is None or tally.squares.shape != squares.shape:
             zeros = torch.zeros_like(squares)
             tally = _Tally(_name(key), op.kind, self._roles[op.index], zeros, zeros.bool(), zeros.bool())
             self._tallies[key] = tally
         tally.squares += squares
-        steepest = by_unit.abs().amax(dim=0).cpu()
         tally.alive |= ~(steepest == 0)  # what is not a number is not dead
         tally.steep |= ~(steepest <= OFF)
-        tally.seen += by_unit.shape[0]
-        tally.samples += by_unit.shape[0] if self._fresh else 0
+        tally.seen += seen
+        tally.samples += seen if self._fresh else 0
 
     def look(self, graph: Graph, learned: Owners) -> None:
         """Adds the slopes of a forward pass over new samples that has no backward pass."""
@@ -119,12 +117,37 @@ class Units:
         return tuple(_record(tally) for tally in self._tallies.values() if tally.seen)[::-1]
 
 
-def _samples(tensor: torch.Tensor, *, channels_first: bool, most: int | None) -> torch.Tensor:
+def _sums(op: GraphOp, *, channels_first: bool) -> tuple[torch.Tensor, torch.Tensor, int] | None:
+    """Sum of the squared slopes of each unit and its steepest, over so many samples; ``None`` where there are none.
+
+    A slope that is one or zero is only added up, in the layout that it has: such activations are large, and this is
+    most of what looking at a convolutional network costs.
+    """
+    if op.kind not in EXACT:
+        found = slope(op, partial(_samples, channels_first=channels_first, most=_ENOUGH))
+        if found is None or found.dim() < 2:
+            return None
+        by_unit = found.flatten(end_dim=-2)
+        squares, steepest = by_unit.square().sum(dim=0, dtype=torch.float64), by_unit.abs().amax(dim=0)
+        return squares.cpu(), steepest.cpu(), by_unit.shape[0]
+    active = slope(op, lambda tensor: tensor)
+    if active is None or active.dim() < 2:
+        return None
+    units = 1 if channels_first and active.dim() > 2 else active.dim() - 1
+    positions = [dim for dim in range(1, active.dim()) if dim != units]
+    samples = active.numel() // max(1, active.shape[units])
+    if positions:
+        active = active.sum(dim=positions, dtype=torch.float32)  # exact, up to 2^24 positions
+    count = active.sum(dim=0, dtype=torch.float64).cpu()
+    return count, count, samples
+
+
+def _samples(tensor: torch.Tensor, *, channels_first: bool, most: int) -> torch.Tensor:
     """Lays units out along the last dimension; leaves positions out, evenly, where there are far more than `most`."""
     if tensor.dim() < 2:
         return tensor
     moved = tensor.movedim(1 if channels_first and tensor.dim() > 2 else -1, -1)
-    if most is None or moved.dim() < 3:
+    if moved.dim() < 3:
         return moved
     stride = max(1, moved[..., 0].numel() // most)
     return moved[:, ::stride]
