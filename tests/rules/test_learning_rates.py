@@ -43,6 +43,12 @@ def test_a_rate_that_is_too_small() -> None:
     assert brisker is not None and brisker.severity == "warning"
 
 
+def test_a_rate_of_zero() -> None:
+    found = too_small.check(record(rate=0.0, fell=None))
+    assert found is not None and found.severity == "error" and "is 0" in found.message
+    assert too_small.check(record(rate=0.0, scheduled=0.1)) is None
+
+
 @pytest.mark.parametrize(
     "healthy",
     [
@@ -72,6 +78,9 @@ def test_a_rate_that_is_too_large() -> None:
     assert without is not None and without.severity == "warning"
     lost = arm(1.0, math.nan, steps=7, learned=None, other=None)
     assert too_large.check(record(LARGE[0], lost, LARGE[2], rho=0.1)) is not None
+    above_chance = arm(0.1, 2.2, learned=0.3, other=3.0)  # a large initialisation, and few steps to leave it
+    assert too_large.check(record(LARGE[0], lost, above_chance, rho=0.1)) is not None
+    assert too_large.check(record(*LARGE[:2], above_chance, LARGE[3], rho=0.1)) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from headwater.records import GainParts
+from headwater.records import GainParts, Profile, ProfilePoint
 from headwater.rules.vanishing_gradient import check
 from tests.rules.build import NAMES, chain, profile, units, with_layers, with_parameters, with_spreads, with_updates
 
@@ -76,6 +76,17 @@ def test_updates_below_rounding_are_an_effect():
     """Trap 14 again: all layers move alike, by 1e-9."""
     found = check(with_updates(chain(gain=0.41), [1e-9] * 12))
     assert found is not None and found.severity == "error" and "lower update" in found.evidence
+
+
+def test_a_rate_that_rounds_every_step_away_is_no_vanishing_gradient():
+    assert check(with_updates(chain(gain=0.7), [1e-8] * 12)) is None
+
+
+def test_a_chain_of_costly_places_states_no_typical_layer():
+    points = [ProfilePoint(f"fc{i}", i + 1, signal) for i, signal in enumerate([1e-6, 0.9, 0.95, 1.0])]
+    one_place = Profile(tuple(points), 1e-6, slope=0.05, gain=0.95, noise=0.1)
+    assert one_place.per_layer is None
+    assert chain(gain=0.41).profile.per_layer == pytest.approx(0.41)
 
 
 def test_converged_network_is_silent():

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 _PACKAGE = f"{Path(__file__).parents[1]}/"
+_DOOR = f"{_PACKAGE}diagnose.py"
 _TORCH = f"{Path(torch.__file__).parent}/"
 _STANDARD = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "scripts"))
 _INSTALLED = tuple({f"{sysconfig.get_path(name)}/" for name in ("purelib", "platlib")})
@@ -27,6 +28,11 @@ def is_users(file: str) -> bool:
     if file.startswith("<"):
         return file.startswith(_TYPED)
     return not file.startswith((*_STANDARD, *_INSTALLED, _PACKAGE, _TORCH))
+
+
+def is_door(file: str) -> bool:
+    """Whether a file is the one through which a user hands a model to Headwater: outside it no network runs."""
+    return file == _DOOR
 
 
 @cache

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from headwater.graph.frames import is_librarys, is_users
+from headwater.graph.frames import is_door, is_librarys, is_users
 from headwater.records import SourceLine
 
 _FRAME = re.compile(r'\s*File "(?P<file>.+)", line (?P<line>\d+)')
@@ -124,13 +124,15 @@ def source_line(node: Any) -> tuple[SourceLine | None, SourceLine | None]:
     """Returns where the node was made, when that ran under `source_lines`: the user's own line, and a library's.
 
     The user's line is that of the innermost frame of the user's; in a network made of library modules only, it is the
-    line that calls it (or that calls Headwater). The library's is the innermost one below it, when a library's own code
+    line that calls it, unless Headwater does. The library's is the innermost one below it, when a library's own code
     runs there.
     """
     library: SourceLine | None = None
     for place in filter(None, map(_frame, reversed(node.metadata.get("traceback_") or []))):
         if is_users(place.file):
             return place, library
+        if is_door(place.file):  # outside it stands the call of Headwater, which says nothing of the network
+            break
         if library is None and is_librarys(place.file):
             library = place
     return None, library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from headwater.records.source import SourceLine
@@ -123,3 +124,15 @@ class Profile:
     noise: float
     recurrent: bool = False
     underflow_at: str | None = None
+
+    @property
+    def per_layer(self) -> float | None:
+        """`gain` where it speaks for the chain: over the depth it makes up the attenuation, but for half of ``ln A``.
+
+        The typical layer of a network with a few costly places (bottlenecks, branches that meet) says nothing of them.
+        """
+        if self.gain is None or not self.attenuation or self.underflow_at or not math.isfinite(self.attenuation):
+            return self.gain
+        lost = math.log(self.attenuation)
+        compounded = (self.points[-1].depth - self.points[0].depth) * math.log(self.gain)
+        return self.gain if abs(compounded - lost) <= 0.5 * abs(lost) else None

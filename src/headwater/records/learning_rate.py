@@ -11,6 +11,8 @@ CLEAR = 2.0
 """Standard errors of a difference that counts."""
 AHEAD = 2.0
 """Ratio of what two arms have learned from which one is far ahead."""
+KNOWS = 0.1
+"""Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.04)."""
 WORTH = 0.01
 """Share of the loss of knowing nothing that is worth gaining (networks that have converged gain at most 0.003)."""
 
@@ -113,6 +115,14 @@ class RateRecord:
     def below_chance(self, arm: RateArm) -> float:
         """Share by which the loss of an arm lies below that of knowing nothing; minus infinity for one that is lost."""
         return (self.chance - arm.level) / abs(self.chance) if self.chance else math.nan
+
+    def teaches(self, arm: RateArm, own: RateArm) -> bool:
+        """Whether an arm learned something: beside the user's rate, if that lost its way, else below chance.
+
+        A large initialisation starts far above chance, and a short training does not get below it.
+        """
+        learned = own.learned is None and arm.learned is not None and arm.learned >= KNOWS
+        return learned or self.below_chance(arm) >= KNOWS
 
     def far_ahead(self, arm: RateArm, other: RateArm) -> bool:
         """Whether an arm took away several times as much of the loss of knowing nothing as another one."""

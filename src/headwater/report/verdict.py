@@ -56,9 +56,10 @@ def roots(findings: tuple[Finding, ...]) -> list[tuple[Finding, list[Finding]]]:
 
 
 def _named(report: Report) -> list[Finding]:
-    """The leading fault, or all root causes of its severity when they are few."""
+    """The leading fault, or the two of its severity that lead; of a mere risk, the error that follows from it."""
     heads = [finding for finding, _ in roots(report.findings) if finding.severity != "info"]
-    worst = [finding for finding in heads if finding.severity == "error"] or heads
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    worst = [finding for finding in heads if finding.severity == "error"] or errors or heads
     return (worst or list(report.findings))[:2]
 
 
@@ -79,6 +80,6 @@ def _gradient(profile: Profile) -> str:
     if profile.attenuation == 0:
         return f"No gradient arrives at {printable(points[0].name)}."
     said = f"The first layer receives {number(profile.attenuation)} times the gradient of the last"
-    if profile.gain is None:
+    if profile.per_layer is None:
         return f"{said}."
-    return f"{said}: {factor(profile.gain)} per layer."
+    return f"{said}: {factor(profile.per_layer)} per layer."

@@ -100,7 +100,7 @@ def check(measurement: Measurement) -> Finding | None:
         return None  # a loop's longest path may grow while what teaches it are the short ones
     parts = chain_parts(measurement)
     first, last = profile.points[0], profile.points[-1]
-    factor = f" by {profile.gain:.2g} a layer" if profile.gain is not None else ""
+    factor = f" by {profile.per_layer:.2g} a layer" if profile.per_layer is not None else ""
     return Finding(
         code=CODE,
         name=NAME,

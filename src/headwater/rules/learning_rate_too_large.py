@@ -19,7 +19,8 @@ A structural fault looks alike from outside: a 30-layer ReLU network with PyTorc
 Only where the probation looks odd (a batch's loss did not fall, or blew up; rho is small; each step changes a
 twentieth of the weights), short trainings are run from the user's own weights on the same batches with the same random
 numbers: at the rate, a tenth and, if that is lost as well, a hundredth of it. If the user's
-rate is no better than chance and a smaller one is, or has come twice as far, the user's gets four times as long.
+rate is no better than chance and a smaller one is, or has come twice as far, the user's gets four times as long. Where
+the user's rate ends in infinity, it is enough that a smaller one learns.
 
     chance    = least loss of any of them with the targets moved on by one sample
     learned   = 1 - loss / loss with the targets moved on, of one and the same network
@@ -88,7 +89,7 @@ def check(measurement: Measurement) -> Finding | None:
     own = record.arm(1.0) if record else None
     if record is None or own is None:
         return None
-    better = [arm for arm in record.arms if 0 < arm.factor < 1 and record.below_chance(arm) >= KNOWS]
+    better = [arm for arm in record.arms if 0 < arm.factor < 1 and record.teaches(arm, own)]
     if not better or (own.learned is not None and own.steps < LONGER * better[0].steps):
         return None
     smaller, causes = better[0], _causes(measurement, record)

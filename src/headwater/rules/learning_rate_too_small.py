@@ -21,6 +21,8 @@ user's own weights on the same batches: at the rate and at ten times the rate. A
 
 A pace below 0.2 % in 100 steps is an error: the network does not learn in any time that one would wait. Else a warning.
 
+A rate of 0 is an error of its own.
+
 Silent where a schedule of torch is attached to the optimizer and has lowered the rate, or has yet to raise it: what is
 small now is small on purpose.
 
@@ -79,6 +81,8 @@ def check(measurement: Measurement) -> Finding | None:
     record = measurement.rate
     if record is None or record.scheduled is not None or blows_up(measurement.steps) is not None:
         return None
+    if record.rate == 0:
+        return _standing()
     if record.update is None or record.update >= TINY:
         return None
     if record.rho is not None and not STRAIGHT[0] <= record.rho <= STRAIGHT[1]:
@@ -90,6 +94,19 @@ def check(measurement: Measurement) -> Finding | None:
     if not slow < SLOW or not fast > FASTER * max(slow, 0.0) or not _everywhere_below(faster, own):
         return None
     return _finding(record, slow, fast)
+
+
+def _standing() -> Finding:
+    return Finding(
+        code=CODE,
+        name=NAME,
+        severity="error",
+        where=Where(),
+        message="The learning rate is 0, and no schedule is there to raise it: no step changes a weight.",
+        cause="Every parameter group of the optimizer has the rate 0.",
+        evidence={"rate": 0.0},
+        remedies=("raise-rate",),
+    )
 
 
 def pace(start: RateArm, arm: RateArm) -> float:

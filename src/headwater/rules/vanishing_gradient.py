@@ -53,7 +53,7 @@ is no formula, and nothing is predicted.
 | strong cause | A < 1e-3 | measured on small MLPs: gradient descent fails from here, Adam from 1e-6 |
 | chance | ln A < -2 noise | Hanin and Nica 2018: sd of ln A is 0.5 sqrt(5 sum 1/N_l); two of them |
 | updates | lower / upper third < 1e-2 | chosen on 84 trainings of one family of networks |
-| lost to rounding | dw/w < 6e-8 | half of float32's spacing: the sum w + dw is w again |
+| lost to rounding | dw/w < 6e-8, with a strong cause | half of float32's spacing: the sum w + dw is w again |
 | epsilon | sqrt(v) < 10 eps for over half the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
 | forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
 | share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
@@ -160,7 +160,7 @@ class _Effect:
 def check(measurement: Measurement) -> Finding | None:
     """Looks for a trunk that loses its gradient, and for low layers that do not learn."""
     cause = _cause(measurement)
-    effects = _effects(measurement) if cause else ()
+    effects = _effects(measurement, cause.attenuation) if cause else ()
     only = cause.upper.name if cause and cause.bottleneck else None
     parts = chain_parts(measurement, only)
     severity = _severity(cause, effects, parts, recurrent=measurement.profile.recurrent) if cause else None
@@ -235,7 +235,7 @@ def _drop(pair: tuple[ProfilePoint, ProfilePoint]) -> float:
     return lower.signal / upper.signal if lower.signal > 0 and upper.signal > 0 else 1.0
 
 
-def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
+def _effects(measurement: Measurement, attenuation: float) -> tuple[_Effect, ...]:
     layers = trained(measurement)
     lower, upper = thirds(layers)
     found: list[_Effect] = []
@@ -245,7 +245,7 @@ def _effects(measurement: Measurement) -> tuple[_Effect, ...]:
         says = says if contrast > 0 else "the lower third does not move at all"
         found.append(_Effect(says, "update contrast", contrast))
     moved = median(map(update, lower)) if lower else 1.0
-    if moved < ROUNDED and contrast != 0:
+    if moved < ROUNDED and contrast != 0 and attenuation < STRONG:  # else a rate that is too small does it alone
         found.append(_Effect(f"the lower third moves by {number(moved)} of its weights a step", "lower update", moved))
     ruled = epsilon_share(measurement, lower)
     if ruled is not None and ruled > EPSILON:
@@ -282,8 +282,8 @@ def _message(profile: Profile, cause: _Cause, effects: tuple[_Effect, ...]) -> s
         said = f"Of the gradient that reaches {named(last)}, a share of {share} arrives at {named(first)}"
     if cause.bottleneck:
         said += f"; {named(cause.upper.name)} alone lets {percent(_drop((cause.lower, cause.upper)))} through"
-    elif profile.gain is not None:
-        said += f"{';' if profile.underflow_at else ':'} each layer keeps {percent(profile.gain)}"
+    elif profile.per_layer is not None:
+        said += f"{';' if profile.underflow_at else ':'} each layer keeps {percent(profile.per_layer)}"
     return said + ("." if effects else "; the layers still move, so this is a risk.")
 
 
@@ -309,6 +309,8 @@ def _remedies(measurement: Measurement, cause: _Cause, parts: Parts | None) -> t
     kinds = {units.kind for units in measurement.units if units.role == "hidden"}
     if kinds & {"sigmoid", "hardsigmoid"} and (parts is None or parts.costliest == "activation"):
         codes = ["activation-swap", "residual", "normalisation"]
+    elif parts is None and any(layer.branch for layer in measurement.layers):
+        codes = ["pre-norm", "scale-residual", "lower-rate", "init-matched"]  # it has residual connections
     elif parts is not None and parts.costliest in ("normalisation", "other"):
         codes = ["residual", "init-matched"]
     else:

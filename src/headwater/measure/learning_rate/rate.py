@@ -67,11 +67,11 @@ def look_at_rate(
         progress: as in `probation`; goes on counting with a larger number of steps.
 
     Returns:
-        ``None`` when the optimizer has no rate, or the rate is zero.
+        ``None`` when the optimizer has no rate. Of a rate of zero there is nothing to measure.
     """
     record = _first_look(found, its_progress, optimizer)
-    if record is None:
-        return None
+    if record is None or record.rate == 0:
+        return record
     steps = LENGTH * max(len(found.steps), LEAST)
     course = Course(twins, objective, batches, steps, seed, _teller(progress, len(found.steps), steps))
     odd, still = _is_odd(record, found), _stands_still(record, found)
@@ -91,8 +91,8 @@ def look_at_rate(
 
 def _first_look(found: Measurement, its_progress: Progress | None, optimizer: Optimizer) -> RateRecord | None:
     groups = [group for group in optimizer.param_groups if rate_of(group) is not None]
-    rate = max((float(group["lr"]) for group in groups), default=0.0)
-    if rate <= 0 or its_progress is None:
+    rate = max((float(group["lr"]) for group in groups), default=math.nan)
+    if not rate >= 0 or (rate > 0 and its_progress is None):
         return None
     # A scheduler of torch writes the rate that it was given into the group, and a one-cycle schedule its peak.
     ahead = max(float(group.get(key, 0.0)) for group in groups for key in ("initial_lr", "max_lr"))
@@ -100,8 +100,8 @@ def _first_look(found: Measurement, its_progress: Progress | None, optimizer: Op
     return RateRecord(
         rate=rate,
         scheduled=ahead if ahead > rate else None,
-        rho=its_progress.rho,
-        fell=its_progress.fell,
+        rho=its_progress.rho if its_progress is not None else None,
+        fell=its_progress.fell if its_progress is not None else None,
         update=median(updates) if updates else None,
     )
 
@@ -159,7 +159,7 @@ def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> 
     arms = (*arms, run(course, 0.1, start))
     if _nothing(arms[-1]) and (blown or not own.level < start.level):
         arms = (*arms, run(course, 0.01, start))
-    if any(replace(record, arms=arms).below_chance(arm) > KNOWS for arm in arms[2:]):
+    if own.learned is not None and any(replace(record, arms=arms).teaches(arm, own) for arm in arms[2:]):
         # it can come back from a bad beginning (the "catapult"): only what stays lost counts
         arms = (*arms, run(course, 1.0, start, longer=LONGER))
     return arms

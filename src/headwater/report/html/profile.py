@@ -48,7 +48,9 @@ def _description(measurement: Measurement, line: Sequence[Place]) -> str:
     profile = measurement.profile
     first, last = line[0], line[-1]
     said = f"It is {number(last.signal)} at {place_name(last)} and {number(first.signal)} at {place_name(first)}"
-    return said + (f", a factor of {factor(profile.gain)} for each layer." if profile.gain is not None else ".")
+    return said + (
+        f", a factor of {factor(profile.per_layer)} for each layer." if profile.per_layer is not None else "."
+    )
 
 
 def _level(plot: Plot, last: Place) -> str:
