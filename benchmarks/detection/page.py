@@ -19,6 +19,7 @@ MENDED = (
     "targets-of-1e5-sgd",
     "softmax-with-squared-error",
     "groupnorm-of-one-value",
+    "frozen-backbone",
     "forum-flat-regression",
     "forum-noisy-labels-constant-rate",
     "forum-cnn-noisy-labels",
