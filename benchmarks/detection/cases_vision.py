@@ -138,7 +138,7 @@ def images_transfer(seed: int, widen: int = 1, *, frozen: bool = True) -> Proble
         model[:-1].requires_grad_(False)
     data = TASKS["images"].data().map(on_y=lambda y: (y >= 5).long())
     return make_problem(
-        model, TASKS["images"], seed=seed, opt=sgd(0.01, 0.9), steps=300, data=data, score=accuracy(0.5)
+        model, TASKS["images"], seed=seed, opt=sgd(0.003, 0.9), steps=300, data=data, score=accuracy(0.5)
     )
 
 
