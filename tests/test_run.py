@@ -114,6 +114,28 @@ def test_a_folder_that_takes_no_run_costs_the_record_and_not_the_report(sigmoid:
     assert "Traceback" not in done.stderr and "written" not in done.stderr
 
 
+def test_what_is_written_lies_where_the_command_was_given_wherever_the_script_goes(sigmoid: Path) -> None:
+    folder = sigmoid.parent
+    (folder / "elsewhere").mkdir()
+    sigmoid.write_text("import os; os.chdir('elsewhere')" + SIGMOID)
+    asked = ["--html", "a.html", "--json", "a.json", "--sarif", "a.sarif", "--github"]
+    done = headwater("run", *asked, "train.py", cwd=folder)
+    assert done.returncode == 0 and "::error file=train.py,line=11," in done.stdout, done.stderr
+    assert not list((folder / "elsewhere").iterdir())
+    run = folder / "runs" / "train"
+    assert open_run(run).info.status == "finished" and (run / "report.html").exists()
+    assert (folder / "a.html").exists() and json.loads((folder / "a.json").read_text())["findings"]
+    found = json.loads((folder / "a.sarif").read_text())["runs"][0]["results"][0]
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "train.py"
+
+
+def test_a_run_goes_to_a_url_as_it_is_given(sigmoid: Path) -> None:
+    check = "import fsspec; print(fsspec.filesystem('memory').exists('/there/run.json'))"
+    sigmoid.write_text("\n".join((SIGMOID, check)))
+    done = headwater("run", "--run-dir", "memory://there", "train.py", cwd=sigmoid.parent)
+    assert "True" in done.stdout and "could not write" not in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize(("ending", "code"), [("", 2), ("sys.exit(3)", 3)])
 def test_a_page_that_cannot_be_written_any_more_is_told_and_the_scripts_code_is_kept(
     sigmoid: Path, ending: str, code: int
@@ -123,8 +145,8 @@ def test_a_page_that_cannot_be_written_any_more_is_told_and_the_scripts_code_is_
     done = headwater("run", "--html", "asked.html", "--json", "asked.json", "train.py", cwd=sigmoid.parent)
     assert done.returncode == code and "Traceback" not in done.stderr
     told = "".join(done.stderr.split())  # lines are wrapped
-    for page in (Path("asked.html"), sigmoid.parent / "runs" / "train" / "report.html"):
-        assert f"couldnotwrite{page}:" in told
+    for page in ("asked.html", "runs/train/report.html"):
+        assert f"couldnotwrite{sigmoid.parent / page}:" in told
     assert json.loads((sigmoid.parent / "asked.json").read_text())["findings"]
 
 

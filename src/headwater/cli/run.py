@@ -31,7 +31,7 @@ def run(
     script: Annotated[str, typer.Argument(metavar="SCRIPT [ARGS]...", help="A script, or with -m a module.")],
     module: Annotated[bool, typer.Option("-m", "--module", help="SCRIPT is a module, as behind python -m.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Stop the script after so many optimizer steps.")] = None,
-    run_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=_RUN_DIR)] = None,
+    run_dir: Annotated[str | None, typer.Option(metavar="DIR", help=_RUN_DIR)] = None,
     record: Annotated[bool, typer.Option(help="Record the run on disk, with its report as a page.")] = True,
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as JSON.")] = None,
@@ -53,23 +53,27 @@ def run(
     headwater run -m package.train
     torchrun --nproc-per-node 2 -m headwater run train.py
     """
-    for path in (html, json, sarif):
-        if path is not None:
-            writable(path)
+    here = Path.cwd()  # the script may change it
+    html, json, sarif = (None if path is None else here / writable(path) for path in (html, json, sarif))
     if live:
         note("headwater: this version has no dashboard yet; the run is recorded, and reported at its end.")
     name = script.rpartition(".")[2] if module else Path(script).stem
-    folder = str(run_dir or Path("runs") / name) if record else None
+    folder = _folder(run_dir or f"runs/{name}", here) if record else None
     outcome = run_script(Target(script, tuple(context.args), module), run_dir=folder, steps=steps, budget=budget)
     written = True
     if int(os.environ.get("RANK", "0")) == 0:
         _show(outcome)
         if outcome.reports:
-            written = _write(outcome, html, json, sarif)
+            written = _write(outcome, here, html, json, sarif)
             if github:
-                sys.stdout.write(annotations.render(outcome.reports[0]))
+                sys.stdout.write(annotations.render(outcome.reports[0], here))
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
     raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
+
+
+def _folder(given: str, here: Path) -> str:
+    """Where the run goes, wherever the script goes meanwhile; a URL stays as it is."""
+    return given if "://" in given else str(here / given)
 
 
 def _show(outcome: Outcome) -> None:
@@ -82,7 +86,7 @@ def _show(outcome: Outcome) -> None:
     note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
 
 
-def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path | None) -> bool:
+def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, sarif: Path | None) -> bool:
     """Writes what was asked for, and the run's own page; whether all that was asked for is there.
 
     A disk that has filled meanwhile must not end in a traceback of ours: the script's exit code is the one that counts.
@@ -100,7 +104,7 @@ def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path |
     asked = [
         html is None or _wrote(html, page),
         json is None or _wrote(json, lambda path: text(path, worst.to_json())),
-        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst))),
+        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst, here))),
     ]
     return all(asked)
 
