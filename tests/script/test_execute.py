@@ -22,6 +22,8 @@ sys.exit(execute(Target(name, tuple(arguments), module)).code)
 PROGRAMS = {
     "arguments": "import sys; print(sys.argv)",
     "main": "import __main__, sys; print(__name__, __main__.__file__, sys.modules['__main__'] is __main__, __spec__)",
+    "loader": "print(type(__loader__), __loader__.name, __loader__.path, (lambda: 0).__code__.co_filename)",
+    "own file from elsewhere": "import os; os.chdir('/'); print(__file__, os.path.exists(__file__))",
     "path": "import sys, os; print(sys.path[0] == os.path.dirname(os.path.abspath(__file__)))",
     "neighbour": "import neighbour; print(neighbour.value)",
     "exit code": "import sys; sys.exit(7)",
@@ -47,6 +49,17 @@ def test_a_script_does_what_it_does_under_python(tmp_path: Path, name: str) -> N
     script.write_bytes(PROGRAMS[name].encode("latin-1"))
     command = [str(script), "--flag", "a b", "-x"]
     assert _run([sys.executable, "-c", RUNNER, *command], tmp_path) == _run([sys.executable, *command], tmp_path)
+
+
+@pytest.mark.parametrize("given", ["program.py", "./program.py", "../there/program.py", ".//program.py", "link.py"])
+def test_a_script_learns_its_own_path_as_from_python(tmp_path: Path, given: str) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / "neighbour.py").write_text("value = 42")
+    script = "import sys, neighbour\nprint(__file__, __loader__.path, sys.argv, sys.path[0])\nraise KeyError(__file__)"
+    (folder / "program.py").write_text(script)
+    (folder / "link.py").symlink_to("program.py")
+    assert _run([sys.executable, "-c", RUNNER, given], folder) == _run([sys.executable, given], folder)
 
 
 def test_a_module_does_what_it_does_under_python(tmp_path: Path) -> None:

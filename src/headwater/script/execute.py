@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import importlib.machinery
 import io
+import os
 import signal
 import sys
 import traceback
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from headwater.errors import InputError
 
@@ -91,16 +92,22 @@ def _script(target: Target) -> tuple[ModuleType, CodeType]:
         raise InputError(f"{path} is a folder. Name the script in it, or run it as a module: headwater run -m NAME.")
     if not path.is_file():
         raise InputError(f"There is no script {path}. Name an existing file, or a module behind -m.")
+    file = _whole(target.name)
     try:
-        code = compile(_source(path), str(path), "exec", dont_inherit=True)
+        code = compile(_source(file), file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise InputError(f"{path} is not Python: {error}") from error
-    return _main(str(path), None), code
+    return _main(file, importlib.machinery.SourceFileLoader("__main__", file), None), code
 
 
-def _source(path: Path) -> str:
+def _whole(name: str) -> str:
+    """The path as Python gives it to a script: behind the current folder, and otherwise as it was written."""
+    return os.path.abspath(name) if os.name == "nt" else os.path.join(Path.cwd(), name)
+
+
+def _source(path: str) -> str:
     """Its text, decoded as its first lines say."""
-    with io.open_code(str(path.resolve())) as file:
+    with io.open_code(path) as file:
         return decode_source(file.read())
 
 
@@ -119,17 +126,17 @@ def _module(target: Target) -> tuple[ModuleType, CodeType]:
     code = get_code(name) if get_code is not None else None
     if spec is None or code is None or spec.origin is None:
         raise InputError(f"There is no module {name} with Python code. Is its folder the current one, or installed?")
-    return _main(spec.origin, spec), code
+    return _main(spec.origin, spec.loader, spec), code
 
 
-def _main(file: str, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
+def _main(file: str, loader: Any, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
     main = ModuleType("__main__")
     main.__dict__.update(
         __file__=file,
         __builtins__=builtins,
         __spec__=spec,
         __package__=spec.parent if spec is not None else None,
-        __loader__=spec.loader if spec is not None else None,
+        __loader__=loader,
         __cached__=None,
     )
     return main
