@@ -17,7 +17,7 @@ from headwater.report import github as annotations
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
 from headwater.run import Outcome, run_script
-from headwater.script import Target
+from headwater.script import Target, dying
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 """What comes behind the script is the script's."""
@@ -59,6 +59,7 @@ def run(
         note("headwater: this version has no dashboard yet; the run is recorded, and reported at its end.")
     name = script.rpartition(".")[2] if module else Path(script).stem
     folder = _folder(run_dir or f"runs/{name}", here) if record else None
+    die = dying()
     outcome = run_script(Target(script, tuple(context.args), module), run_dir=folder, steps=steps, budget=budget)
     written = True
     if int(os.environ.get("RANK", "0")) == 0:
@@ -67,6 +68,8 @@ def run(
             written = _write(outcome, here, html, json, sarif)
             if github:
                 sys.stdout.write(annotations.render(outcome.reports[0], here))
+    if outcome.ended.signal is not None:
+        die(outcome.ended.signal)
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
     raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
 

@@ -12,6 +12,7 @@ import io
 import os
 import signal
 import sys
+import sysconfig
 import traceback
 from dataclasses import dataclass
 from importlib.util import decode_source, find_spec
@@ -20,15 +21,13 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any, Literal
 
 from headwater.errors import InputError
+from headwater.script.stopping import EnoughSteps, Stoppable, Terminated
 
-_INTERRUPTED = 128 + signal.SIGINT
-
-
-class EnoughSteps(BaseException):
-    """Raised through the user's script when it has taken the steps that were asked for.
-
-    It is no failure, and ``except Exception`` does not catch it.
-    """
+_SAFE_PATH = bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+"""Whether Python was told to put no folder of ours or of the script's before the others (-P, PYTHONSAFEPATH, -I)."""
+_INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
+_FOREIGN = (str(Path(__file__).parents[1]) + os.sep, *(sysconfig.get_path(name) + os.sep for name in _INSTALLED))
+"""Folders of code that is not the user's."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,17 @@ class Ended:
     """How it ended.
 
     Attributes:
-        status: ``"finished"``, ``"crashed"`` (an exception, whose traceback was printed), ``"interrupted"`` (Ctrl-C)
-            or ``"stopped"`` (it took the steps that were asked for).
-        code: the exit code that the process would have had.
-        line: file and line of the user's code that raised, when it crashed.
+        status: ``"finished"``, ``"crashed"`` (an exception, whose traceback was printed), ``"interrupted"`` (Ctrl-C
+            or SIGTERM) or ``"stopped"`` (it took the steps that were asked for).
+        code: the exit code that the process would have had; 128 and the number of the signal that would have ended it.
+        line: file and line of the user's code at which it crashed or was interrupted.
+        signal: number of the signal that would have ended the process.
     """
 
     status: Literal["finished", "crashed", "interrupted", "stopped"]
     code: int
     line: tuple[str, int] | None = None
+    signal: int | None = None
 
 
 def execute(target: Target) -> Ended:
@@ -70,20 +71,33 @@ def execute(target: Target) -> Ended:
     """
     main, code = _module(target) if target.module else _script(target)
     sys.argv = [main.__dict__["__file__"] if target.module else target.name, *target.arguments]
-    sys.path[0:1] = [str(Path.cwd()) if target.module else str(Path(target.name).resolve().parent)]
+    if not _SAFE_PATH:
+        sys.path[0:1] = [str(Path.cwd()) if target.module else str(Path(target.name).resolve().parent)]
     sys.modules["__main__"] = main
+    stop = Stoppable()
+    ended = _run(code, main, stop)
+    return _by_signal(signal.SIGTERM, ended.line) if stop.terminated else ended  # whatever the script made of it
+
+
+def _run(code: CodeType, main: ModuleType, stop: Stoppable) -> Ended:
     try:
-        exec(code, main.__dict__)
+        with stop:
+            exec(code, main.__dict__)
     except EnoughSteps:
         return Ended("stopped", 0)
     except SystemExit as end:
         return Ended("finished", _exit_code(end))
     except KeyboardInterrupt as error:
-        _show(error)
-        return Ended("interrupted", _INTERRUPTED)
+        return _by_signal(signal.SIGINT, _show(error))
+    except Terminated as error:
+        return _by_signal(signal.SIGTERM, _line(_behind_us(error.__traceback__)))
     except BaseException as error:
         return Ended("crashed", 1, _show(error))
     return Ended("finished", 0)
+
+
+def _by_signal(number: int, line: tuple[str, int] | None) -> Ended:
+    return Ended("interrupted", 128 + number, line, number)
 
 
 def _script(target: Target) -> tuple[ModuleType, CodeType]:
@@ -112,7 +126,9 @@ def _source(path: str) -> str:
 
 
 def _module(target: Target) -> tuple[ModuleType, CodeType]:
-    sys.path.insert(0, str(Path.cwd()))  # where Python looks first behind -m; in place of the path that is set below
+    before = list(sys.path)
+    if not _SAFE_PATH:
+        sys.path.insert(0, str(Path.cwd()))  # where Python looks first behind -m; in place of what is set later
     name = target.name
     try:
         spec = find_spec(name)
@@ -121,7 +137,7 @@ def _module(target: Target) -> tuple[ModuleType, CodeType]:
     except (ImportError, ValueError) as error:
         raise InputError(f"Module {name} cannot be found: {error}") from error
     finally:
-        sys.path.pop(0)
+        sys.path[:] = before
     get_code = getattr(spec.loader, "get_code", None) if spec is not None else None
     code = get_code(name) if get_code is not None else None
     if spec is None or code is None or spec.origin is None:
@@ -158,8 +174,14 @@ def _show(error: BaseException) -> tuple[str, int] | None:
     error.__traceback__ = own
     sys.excepthook(type(error), error, own)
     sys.stderr.flush()
-    frames = traceback.extract_tb(own)
-    return (frames[-1].filename, frames[-1].lineno or 0) if frames else None
+    return _line(own)
+
+
+def _line(trace: TracebackType | None) -> tuple[str, int] | None:
+    """The innermost line outside of Python, of installed packages and of Headwater; else simply the innermost."""
+    frames = traceback.extract_tb(trace)
+    own = [frame for frame in frames if not frame.filename.startswith(("<", *_FOREIGN))]
+    return next(((frame.filename, frame.lineno or 0) for frame in reversed(own or frames)), None)
 
 
 def _behind_us(trace: TracebackType | None) -> TracebackType | None:
