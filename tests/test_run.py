@@ -116,6 +116,7 @@ def test_signals(sigmoid: Path, sent: signal.Signals, code: int, status: str) ->
     assert run.info.status == status
     assert run.events()[0].finding.code == "HW101"
     assert ("HW101" in out) == (status == "interrupted")
+    assert (f"The script was interrupted by {sent.name} at " in err) == (status == "interrupted")
     assert ("KeyboardInterrupt" in err) == (sent is signal.SIGINT)
 
 
@@ -169,6 +170,29 @@ def test_a_script_that_never_trains_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout == "tensor(2.)\n"
     assert "no step of an optimizer" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+NOT_HEARD = {
+    "of several numbers": "l = net(x) ** 2; optimizer.zero_grad(); l.backward(torch.ones_like(l))",
+    "set by hand": "for p, g in zip(net.parameters(), torch.autograd.grad(net(x).sum(), net.parameters())): p.grad = g",
+}
+
+
+@pytest.mark.parametrize("name", NOT_HEARD)
+def test_gradients_that_are_not_heard_are_named(tmp_path: Path, name: str) -> None:
+    head = "import torch\nnet, x = torch.nn.Linear(4, 1), torch.randn(8, 4)\n"
+    loop = f"optimizer = torch.optim.SGD(net.parameters(), 0.1)\nfor step in range(5):\n    {NOT_HEARD[name]}\n"
+    (tmp_path / "x.py").write_text(f"{head}{loop}    optimizer.step()")
+    done = headwater("run", "--live", "--no-record", "x.py", cwd=tmp_path)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert "5 optimizer steps were seen" in done.stderr and name in done.stderr and "recorded" not in done.stderr
+
+
+def test_a_crash_is_told_at_the_end_with_its_line(sigmoid: Path) -> None:
+    sigmoid.write_text(SIGMOID + "raise RuntimeError('mine')")
+    done = headwater("run", "--no-record", "train.py", cwd=sigmoid.parent)
+    assert done.returncode == 1 and "HW101" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("The script crashed at train.py:16, after 30 optimizer steps; ")
 
 
 EXAMPLES = {
