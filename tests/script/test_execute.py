@@ -49,6 +49,12 @@ PROGRAMS = {
     "terminate": f"import atexit\natexit.register(print, 'exit')\n{TERMINATE}",
     "terminate and catch all": "try:\n    " + TERMINATE.replace("\n", "\n    ") + "\nexcept BaseException: pass",
     "terminate with a handler": f"import signal\nsignal.signal(signal.SIGTERM, lambda *_: exit(4))\n{TERMINATE}",
+    "terminate with one before it": "import signal\nbefore = signal.getsignal(signal.SIGTERM)\n"
+    "signal.signal(signal.SIGTERM, lambda *a: before(*a) if callable(before) else print(before, flush=True))\n"
+    f"print(before is signal.SIG_DFL)\n{TERMINATE.replace('5', '0.1')}\n"
+    "signal.signal(signal.SIGTERM, before)\nsignal.raise_signal(signal.SIGTERM)",
+    "handlers": "import signal\nfor each in signal.valid_signals(): print(each, signal.getsignal(each))\n"
+    "print(signal.signal(signal.SIGTERM, signal.SIG_IGN) is signal.SIG_DFL)",
     "terminate a worker": "import multiprocessing, time\n"
     "worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(9,))\n"
     "worker.start()\nworker.terminate()\nworker.join()\nprint(worker.exitcode)",

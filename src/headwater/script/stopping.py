@@ -10,8 +10,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
+
+_signal: Any = import_module("_signal")  # `signal`, which would make a mere number of a handler of ours
 
 GRACE = 10.0
 """Seconds that a script has for its own ``finally`` after SIGTERM, as long as Docker waits before it kills. Python by
@@ -38,7 +41,7 @@ def enough() -> NoReturn:
     main = threading.main_thread().ident
     if main is None or threading.get_ident() == main:
         raise EnoughSteps
-    if sys.platform != "win32" and signal.getsignal(signal.SIGURG) is _stop_main:
+    if sys.platform != "win32" and _signal.getsignal(signal.SIGURG) is _STOP_MAIN:
         signal.pthread_kill(main, signal.SIGURG)
     raise SystemExit
 
@@ -56,19 +59,19 @@ class Stoppable:
     def __init__(self) -> None:
         self.terminated = False
         self._over = threading.Lock()
-        self._ours: dict[int, Callable[[int, FrameType | None], None]] = {}
+        self._ours: dict[int, _Unseen] = {}
         self._unblocked: dict[int, set[int]] = {}
 
     def __enter__(self) -> Stoppable:
         if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
             return self
-        ours = {signal.SIGURG: _stop_main}
+        ours = {signal.SIGURG: _STOP_MAIN}
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-            ours[signal.SIGTERM] = self._terminate
+            ours[signal.SIGTERM] = _Unseen(self._terminate)
         self._ours = {number: ours[number] for number in ours if signal.getsignal(number) is signal.SIG_DFL}
         os.register_at_fork(before=self._block, after_in_parent=self._unblock, after_in_child=self._forked)
         for number, handler in self._ours.items():
-            signal.signal(number, handler)
+            _signal.signal(number, handler)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +81,7 @@ class Stoppable:
 
     def _leave(self) -> None:
         for number, handler in self._ours.items():
-            if signal.getsignal(number) == handler:
+            if _signal.getsignal(number) is handler:
                 signal.signal(number, signal.SIG_DFL)
         self._ours = {}
 
@@ -122,9 +125,30 @@ def dying() -> Callable[[int], None]:
     return die
 
 
+class _Unseen(int):
+    """A handler that the script takes for the default one, which is a number in `signal`.
+
+    A script may ask whether there is a handler, and put its own before it or around it (Lightning does, and survives
+    SIGTERM so): it must do what it would do where there is none.
+    """
+
+    _handle: Callable[[int, FrameType | None], None]
+
+    def __new__(cls, handle: Callable[[int, FrameType | None], None]) -> _Unseen:
+        self = super().__new__(cls, signal.SIG_DFL)
+        self._handle = handle
+        return self
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._handle(number, frame)
+
+
 def _stop_main(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     raise EnoughSteps
+
+
+_STOP_MAIN = _Unseen(_stop_main)
 
 
 def _kill_late(over: threading.Lock) -> None:
