@@ -77,8 +77,20 @@ def test_steps_and_fail_on_and_a_name_that_is_taken(sigmoid: Path) -> None:
     assert list_runs(folder / "runs") == ["train", "train-2"]
 
 
+def test_steps_that_threads_take_end_all_of_them_and_the_script(sigmoid: Path) -> None:
+    train = "\n".join("    " + line for line in SIGMOID.splitlines())
+    start = "import threading\nthreads = [threading.Thread(target=train) for _ in range(2)]\n"
+    start += "for each in threads: each.start()\nfor each in threads: each.join()\nprint('goes on')"
+    sigmoid.write_text(f"def train():\n{train}\n{start}")
+    done = headwater("run", "--steps", "40", "--no-record", "train.py", "10000000", cwd=sigmoid.parent)
+    assert done.returncode == 0 and "HW101" in done.stdout
+    assert "goes on" not in done.stdout and "last loss" not in done.stdout
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize(
-    ("sent", "code", "status"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGKILL, -9, "running")]
+    ("sent", "code", "status"),
+    [(signal.SIGINT, -2, "interrupted"), (signal.SIGTERM, -15, "interrupted"), (signal.SIGKILL, -9, "running")],
 )
 def test_signals(sigmoid: Path, sent: signal.Signals, code: int, status: str) -> None:
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": PATHS[0]}
@@ -103,7 +115,9 @@ def test_signals(sigmoid: Path, sent: signal.Signals, code: int, status: str) ->
     run = open_run(sigmoid.parent / "runs" / "train")
     assert run.info.status == status
     assert run.events()[0].finding.code == "HW101"
-    assert ("HW101" in out and "KeyboardInterrupt" in err) == (sent is signal.SIGINT)
+    assert ("HW101" in out) == (status == "interrupted")
+    assert (f"The script was interrupted by {sent.name} at " in err) == (status == "interrupted")
+    assert ("KeyboardInterrupt" in err) == (sent is signal.SIGINT)
 
 
 def test_a_folder_that_takes_no_run_costs_the_record_and_not_the_report(sigmoid: Path) -> None:
@@ -112,6 +126,28 @@ def test_a_folder_that_takes_no_run_costs_the_record_and_not_the_report(sigmoid:
     assert done.returncode == 0 and "HW101" in done.stdout
     assert done.stderr.count("This training is watched and not recorded.") == 1
     assert "Traceback" not in done.stderr and "written" not in done.stderr
+
+
+def test_what_is_written_lies_where_the_command_was_given_wherever_the_script_goes(sigmoid: Path) -> None:
+    folder = sigmoid.parent
+    (folder / "elsewhere").mkdir()
+    sigmoid.write_text("import os; os.chdir('elsewhere')" + SIGMOID)
+    asked = ["--html", "a.html", "--json", "a.json", "--sarif", "a.sarif", "--github"]
+    done = headwater("run", *asked, "train.py", cwd=folder)
+    assert done.returncode == 0 and "::error file=train.py,line=11," in done.stdout, done.stderr
+    assert not list((folder / "elsewhere").iterdir())
+    run = folder / "runs" / "train"
+    assert open_run(run).info.status == "finished" and (run / "report.html").exists()
+    assert (folder / "a.html").exists() and json.loads((folder / "a.json").read_text())["findings"]
+    found = json.loads((folder / "a.sarif").read_text())["runs"][0]["results"][0]
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "train.py"
+
+
+def test_a_run_goes_to_a_url_as_it_is_given(sigmoid: Path) -> None:
+    check = "import fsspec; print(fsspec.filesystem('memory').exists('/there/run.json'))"
+    sigmoid.write_text("\n".join((SIGMOID, check)))
+    done = headwater("run", "--run-dir", "memory://there", "train.py", cwd=sigmoid.parent)
+    assert "True" in done.stdout and "could not write" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(("ending", "code"), [("", 2), ("sys.exit(3)", 3)])
@@ -123,8 +159,8 @@ def test_a_page_that_cannot_be_written_any_more_is_told_and_the_scripts_code_is_
     done = headwater("run", "--html", "asked.html", "--json", "asked.json", "train.py", cwd=sigmoid.parent)
     assert done.returncode == code and "Traceback" not in done.stderr
     told = "".join(done.stderr.split())  # lines are wrapped
-    for page in (Path("asked.html"), sigmoid.parent / "runs" / "train" / "report.html"):
-        assert f"couldnotwrite{page}:" in told
+    for page in ("asked.html", "runs/train/report.html"):
+        assert f"couldnotwrite{sigmoid.parent / page}:" in told
     assert json.loads((sigmoid.parent / "asked.json").read_text())["findings"]
 
 
@@ -134,6 +170,29 @@ def test_a_script_that_never_trains_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout == "tensor(2.)\n"
     assert "no step of an optimizer" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+NOT_HEARD = {
+    "of several numbers": "l = net(x) ** 2; optimizer.zero_grad(); l.backward(torch.ones_like(l))",
+    "set by hand": "for p, g in zip(net.parameters(), torch.autograd.grad(net(x).sum(), net.parameters())): p.grad = g",
+}
+
+
+@pytest.mark.parametrize("name", NOT_HEARD)
+def test_gradients_that_are_not_heard_are_named(tmp_path: Path, name: str) -> None:
+    head = "import torch\nnet, x = torch.nn.Linear(4, 1), torch.randn(8, 4)\n"
+    loop = f"optimizer = torch.optim.SGD(net.parameters(), 0.1)\nfor step in range(5):\n    {NOT_HEARD[name]}\n"
+    (tmp_path / "x.py").write_text(f"{head}{loop}    optimizer.step()")
+    done = headwater("run", "--live", "--no-record", "x.py", cwd=tmp_path)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert "5 optimizer steps were seen" in done.stderr and name in done.stderr and "recorded" not in done.stderr
+
+
+def test_a_crash_is_told_at_the_end_with_its_line(sigmoid: Path) -> None:
+    sigmoid.write_text(SIGMOID + "raise RuntimeError('mine')")
+    done = headwater("run", "--no-record", "train.py", cwd=sigmoid.parent)
+    assert done.returncode == 1 and "HW101" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("The script crashed at train.py:16, after 30 optimizer steps; ")
 
 
 EXAMPLES = {

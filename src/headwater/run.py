@@ -25,7 +25,7 @@ class Outcome:
 
     Attributes:
         ended: the script's own end.
-        run_dir: the folder in which the run is recorded; ``None`` when nothing was.
+        run_dir: the folder in which the run is recorded; ``None`` when nothing was, or when it is at a URL.
         reports: newest diagnosis of each optimizer's training, the worst first; empty when nothing was measured.
         steps: optimizer steps that were seen.
         spent: seconds that watching took.
@@ -47,7 +47,8 @@ def run_script(target: Target, *, run_dir: str | None = None, steps: int | None 
 
     Args:
         target: script or module, with its arguments.
-        run_dir: folder to record the run in; ``None``: nothing is written.
+        run_dir: folder to record the run in, whole, since the script may change the current one; or a URL; ``None``:
+            nothing is written.
         steps: optimizer steps after which the script is stopped; ``None``: it runs to its end.
         budget: share of the training's time that watching may take; the first steps are probed besides.
 
@@ -81,7 +82,7 @@ def run_script(target: Target, *, run_dir: str | None = None, steps: int | None 
     finally:
         for session in sessions:
             session.end()
-    folder = recorders[0].writer.files.root if recorders else None
+    folder = next((recorder.writer.files.root for recorder in recorders if recorder.writer.files.is_local), None)
     return _outcome(ended, folder, sessions[0]) if sessions else Outcome(ended)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +18,15 @@ from headwater.errors import InputError
 from headwater.report import github as annotations
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
+from headwater.report.words import source
 from headwater.run import Outcome, run_script
-from headwater.script import Target
+from headwater.script import Target, dying
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 """What comes behind the script is the script's."""
 
 _RUN_DIR = "Folder to record the run in. Default: runs/NAME, with a number where that is taken."
+_STEPS = "Stop the script after so many optimizer steps, those of all its optimizers counted together."
 _BUDGET = "Share of the training's time that watching may take; the first eight steps are looked at besides."
 
 
@@ -30,8 +34,8 @@ def run(
     context: typer.Context,
     script: Annotated[str, typer.Argument(metavar="SCRIPT [ARGS]...", help="A script, or with -m a module.")],
     module: Annotated[bool, typer.Option("-m", "--module", help="SCRIPT is a module, as behind python -m.")] = False,
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop the script after so many optimizer steps.")] = None,
-    run_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=_RUN_DIR)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help=_STEPS)] = None,
+    run_dir: Annotated[str | None, typer.Option(metavar="DIR", help=_RUN_DIR)] = None,
     record: Annotated[bool, typer.Option(help="Record the run on disk, with its report as a page.")] = True,
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as JSON.")] = None,
@@ -53,36 +57,63 @@ def run(
     headwater run -m package.train
     torchrun --nproc-per-node 2 -m headwater run train.py
     """
-    for path in (html, json, sarif):
-        if path is not None:
-            writable(path)
+    if script.startswith("-"):
+        raise _unknown(context, script)
+    here = Path.cwd()  # the script may change it
+    html, json, sarif = (None if path is None else here / writable(path) for path in (html, json, sarif))
     if live:
-        note("headwater: this version has no dashboard yet; the run is recorded, and reported at its end.")
+        note("headwater: this version has no dashboard yet; the training is watched, and reported at its end.")
     name = script.rpartition(".")[2] if module else Path(script).stem
-    folder = str(run_dir or Path("runs") / name) if record else None
+    folder = _folder(run_dir or f"runs/{name}", here) if record else None
+    die = dying()
     outcome = run_script(Target(script, tuple(context.args), module), run_dir=folder, steps=steps, budget=budget)
     written = True
     if int(os.environ.get("RANK", "0")) == 0:
         _show(outcome)
         if outcome.reports:
-            written = _write(outcome, html, json, sarif)
+            written = _write(outcome, here, html, json, sarif)
             if github:
-                sys.stdout.write(annotations.render(outcome.reports[0]))
+                sys.stdout.write(annotations.render(outcome.reports[0], here))
+    if outcome.ended.signal is not None:
+        die(outcome.ended.signal)
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
     raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
 
 
+def _unknown(context: typer.Context, name: str) -> InputError:
+    """An option before the script that is none of ours: behind the script it would be the script's."""
+    name = name.partition("=")[0]
+    ours = [option for parameter in context.command.params for option in (*parameter.opts, *parameter.secondary_opts)]
+    meant = "".join(f" Did you mean {near}?" for near in get_close_matches(name, ours, n=1, cutoff=0.75))
+    return InputError(f"No such option: {name}.{meant} The script's own options stand behind the script.")
+
+
+def _folder(given: str, here: Path) -> str:
+    """Where the run goes, wherever the script goes meanwhile; a URL stays as it is."""
+    return given if "://" in given else str(here / given)
+
+
 def _show(outcome: Outcome) -> None:
-    if not outcome.reports:
+    if outcome.reports:
+        sys.stdout.flush()
+        for report in outcome.reports:
+            report.print()
+        note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
+    else:
         note(_why_nothing(outcome))
-        return
-    sys.stdout.flush()
-    for report in outcome.reports:
-        report.print()
-    note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
+    if outcome.ended.status in ("crashed", "interrupted"):
+        note(_broken_off(outcome))
 
 
-def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path | None) -> bool:
+def _broken_off(outcome: Outcome) -> str:
+    ended, line = outcome.ended, outcome.ended.line
+    how = f"was interrupted by {signal.Signals(ended.signal).name}" if ended.signal is not None else "crashed"
+    at = f" at {source(*line)}" if line is not None else ""
+    until = "; the report is about the training until then" if outcome.reports else ""
+    return f"The script {how}{at}, after {outcome.steps} optimizer steps{until}."
+
+
+def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, sarif: Path | None) -> bool:
     """Writes what was asked for, and the run's own page; whether all that was asked for is there.
 
     A disk that has filled meanwhile must not end in a traceback of ours: the script's exit code is the one that counts.
@@ -100,7 +131,7 @@ def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path |
     asked = [
         html is None or _wrote(html, page),
         json is None or _wrote(json, lambda path: text(path, worst.to_json())),
-        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst))),
+        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst, here))),
     ]
     return all(asked)
 
@@ -124,6 +155,8 @@ def _why_nothing(outcome: Outcome) -> str:
             "script train, and does it do so here and not in processes that it starts?"
         )
     return (
-        f"headwater: nothing to report: {outcome.steps} optimizer steps were seen, but no backward pass that leads to "
-        "their parameters. A report needs at least two steps."
+        f"headwater: nothing to report: {outcome.steps} optimizer steps were seen, but none whose backward pass was "
+        "heard. A report needs at least two steps, and a loss of one number on which backward() is called: gradients "
+        "from torch.autograd.grad, or set by hand (parameter.grad = ...), are not heard, nor is x.backward(gradient) "
+        "for an x of several numbers. Call (x * gradient).sum().backward() instead, which gives the same gradients."
     )

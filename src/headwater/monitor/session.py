@@ -20,7 +20,7 @@ from headwater.monitor.names import module_of
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
 from headwater.monitor.track import Track
-from headwater.script import EnoughSteps
+from headwater.script import enough
 from headwater.source import recording
 
 
@@ -29,7 +29,7 @@ class Session:
 
     Args:
         settings: how closely to watch.
-        most: optimizer steps, of all optimizers together, after which `EnoughSteps` is raised; ``None``: no end.
+        most: optimizer steps, of all optimizers together, after which the script is ended; ``None``: no end.
         opened: called with the monitor as soon as there is one, for instance to add sinks.
 
     Attributes:
@@ -80,14 +80,20 @@ class Session:
         return [track for monitor in list(self.monitors.values()) for track in monitor.tracks]
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
-        if self._ended or os.getpid() != self._process:  # a worker that was forked trains for itself
+        if os.getpid() != self._process:  # a worker that was forked trains for itself
+            return
+        if self._ended:
+            self._stop_when_enough()  # the process cannot end before its other threads do
             return
         if all(track.optimizer is not optimizer for track in self._tracks()):
             self._unwatched += 1
         if optimizer not in self._known:
             self._shield.guard(self._meet)(optimizer)
+        self._stop_when_enough()
+
+    def _stop_when_enough(self) -> None:
         if self._most is not None and self.steps >= self._most:
-            raise EnoughSteps
+            enough()
 
     def _meet(self, optimizer: Optimizer) -> None:
         """Begins to watch an optimizer after its first step; trainings in several threads have nothing in common."""

@@ -9,25 +9,25 @@ from __future__ import annotations
 import builtins
 import importlib.machinery
 import io
+import os
 import signal
 import sys
+import sysconfig
 import traceback
 from dataclasses import dataclass
 from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from headwater.errors import InputError
+from headwater.script.stopping import EnoughSteps, Stoppable, Terminated
 
-_INTERRUPTED = 128 + signal.SIGINT
-
-
-class EnoughSteps(BaseException):
-    """Raised through the user's script when it has taken the steps that were asked for.
-
-    It is no failure, and ``except Exception`` does not catch it.
-    """
+_SAFE_PATH = bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+"""Whether Python was told to put no folder of ours or of the script's before the others (-P, PYTHONSAFEPATH, -I)."""
+_INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
+_FOREIGN = (str(Path(__file__).parents[1]) + os.sep, *(sysconfig.get_path(name) + os.sep for name in _INSTALLED))
+"""Folders of code that is not the user's."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,17 @@ class Ended:
     """How it ended.
 
     Attributes:
-        status: ``"finished"``, ``"crashed"`` (an exception, whose traceback was printed), ``"interrupted"`` (Ctrl-C)
-            or ``"stopped"`` (it took the steps that were asked for).
-        code: the exit code that the process would have had.
-        line: file and line of the user's code that raised, when it crashed.
+        status: ``"finished"``, ``"crashed"`` (an exception, whose traceback was printed), ``"interrupted"`` (Ctrl-C
+            or SIGTERM) or ``"stopped"`` (it took the steps that were asked for).
+        code: the exit code that the process would have had; 128 and the number of the signal that would have ended it.
+        line: file and line of the user's code at which it crashed or was interrupted.
+        signal: number of the signal that would have ended the process.
     """
 
     status: Literal["finished", "crashed", "interrupted", "stopped"]
     code: int
     line: tuple[str, int] | None = None
+    signal: int | None = None
 
 
 def execute(target: Target) -> Ended:
@@ -69,20 +71,33 @@ def execute(target: Target) -> Ended:
     """
     main, code = _module(target) if target.module else _script(target)
     sys.argv = [main.__dict__["__file__"] if target.module else target.name, *target.arguments]
-    sys.path[0:1] = [str(Path.cwd()) if target.module else str(Path(target.name).resolve().parent)]
+    if not _SAFE_PATH:
+        sys.path[0:1] = [str(Path.cwd()) if target.module else str(Path(target.name).resolve().parent)]
     sys.modules["__main__"] = main
+    stop = Stoppable()
+    ended = _run(code, main, stop)
+    return _by_signal(signal.SIGTERM, ended.line) if stop.terminated else ended  # whatever the script made of it
+
+
+def _run(code: CodeType, main: ModuleType, stop: Stoppable) -> Ended:
     try:
-        exec(code, main.__dict__)
+        with stop:
+            exec(code, main.__dict__)
     except EnoughSteps:
         return Ended("stopped", 0)
     except SystemExit as end:
         return Ended("finished", _exit_code(end))
     except KeyboardInterrupt as error:
-        _show(error)
-        return Ended("interrupted", _INTERRUPTED)
+        return _by_signal(signal.SIGINT, _show(error))
+    except Terminated as error:
+        return _by_signal(signal.SIGTERM, _line(_behind_us(error.__traceback__)))
     except BaseException as error:
         return Ended("crashed", 1, _show(error))
     return Ended("finished", 0)
+
+
+def _by_signal(number: int, line: tuple[str, int] | None) -> Ended:
+    return Ended("interrupted", 128 + number, line, number)
 
 
 def _script(target: Target) -> tuple[ModuleType, CodeType]:
@@ -91,21 +106,29 @@ def _script(target: Target) -> tuple[ModuleType, CodeType]:
         raise InputError(f"{path} is a folder. Name the script in it, or run it as a module: headwater run -m NAME.")
     if not path.is_file():
         raise InputError(f"There is no script {path}. Name an existing file, or a module behind -m.")
+    file = _whole(target.name)
     try:
-        code = compile(_source(path), str(path), "exec", dont_inherit=True)
+        code = compile(_source(file), file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise InputError(f"{path} is not Python: {error}") from error
-    return _main(str(path), None), code
+    return _main(file, importlib.machinery.SourceFileLoader("__main__", file), None), code
 
 
-def _source(path: Path) -> str:
+def _whole(name: str) -> str:
+    """The path as Python gives it to a script: behind the current folder, and otherwise as it was written."""
+    return os.path.abspath(name) if os.name == "nt" else os.path.join(Path.cwd(), name)
+
+
+def _source(path: str) -> str:
     """Its text, decoded as its first lines say."""
-    with io.open_code(str(path.resolve())) as file:
+    with io.open_code(path) as file:
         return decode_source(file.read())
 
 
 def _module(target: Target) -> tuple[ModuleType, CodeType]:
-    sys.path.insert(0, str(Path.cwd()))  # where Python looks first behind -m; in place of the path that is set below
+    before = list(sys.path)
+    if not _SAFE_PATH:
+        sys.path.insert(0, str(Path.cwd()))  # where Python looks first behind -m; in place of what is set later
     name = target.name
     try:
         spec = find_spec(name)
@@ -114,22 +137,22 @@ def _module(target: Target) -> tuple[ModuleType, CodeType]:
     except (ImportError, ValueError) as error:
         raise InputError(f"Module {name} cannot be found: {error}") from error
     finally:
-        sys.path.pop(0)
+        sys.path[:] = before
     get_code = getattr(spec.loader, "get_code", None) if spec is not None else None
     code = get_code(name) if get_code is not None else None
     if spec is None or code is None or spec.origin is None:
         raise InputError(f"There is no module {name} with Python code. Is its folder the current one, or installed?")
-    return _main(spec.origin, spec), code
+    return _main(spec.origin, spec.loader, spec), code
 
 
-def _main(file: str, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
+def _main(file: str, loader: Any, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
     main = ModuleType("__main__")
     main.__dict__.update(
         __file__=file,
         __builtins__=builtins,
         __spec__=spec,
         __package__=spec.parent if spec is not None else None,
-        __loader__=spec.loader if spec is not None else None,
+        __loader__=loader,
         __cached__=None,
     )
     return main
@@ -151,8 +174,14 @@ def _show(error: BaseException) -> tuple[str, int] | None:
     error.__traceback__ = own
     sys.excepthook(type(error), error, own)
     sys.stderr.flush()
-    frames = traceback.extract_tb(own)
-    return (frames[-1].filename, frames[-1].lineno or 0) if frames else None
+    return _line(own)
+
+
+def _line(trace: TracebackType | None) -> tuple[str, int] | None:
+    """The innermost line outside of Python, of installed packages and of Headwater; else simply the innermost."""
+    frames = traceback.extract_tb(trace)
+    own = [frame for frame in frames if not frame.filename.startswith(("<", *_FOREIGN))]
+    return next(((frame.filename, frame.lineno or 0) for frame in reversed(own or frames)), None)
 
 
 def _behind_us(trace: TracebackType | None) -> TracebackType | None:

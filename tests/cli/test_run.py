@@ -1,0 +1,28 @@
+import pytest
+
+from headwater.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--step", "5", "x.py"], "No such option: --step. Did you mean --steps?"),
+        (["--budgett=5", "x.py"], "No such option: --budgett. Did you mean --budget?"),
+        (["-m", "--no-recrod", "x"], "No such option: --no-recrod. Did you mean --no-record?"),
+        (["--epochs", "x.py"], "No such option: --epochs. The script's own options stand behind the script."),
+        (["x.py", "--step", "5"], "There is no script x.py."),
+    ],
+)
+def test_an_option_before_the_script_must_be_ours(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", *arguments])
+    assert says in capsys.readouterr().err
+
+
+def test_help_says_whose_steps_count(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", "--help"])
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "those of all its optimizers counted together" in words
