@@ -70,6 +70,7 @@ def test_weights_and_biases_keeps_all_that_the_user_logs(
             train(model, optimizer)
             run.log({"loss": epoch}, **({"step": epoch} if counted else {}))
         train(model, optimizer)
+    wandb.teardown()  # only then all is on disk
     rows = history(next(tmp_path.glob("wandb/offline-run-*/*.wandb")))
     mine = [row for row in rows if "loss" in row]
     assert [(row["_step"], row["loss"]) for row in mine] == [(0, 0), (1, 1), (2, 2)]
