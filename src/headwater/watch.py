@@ -11,7 +11,7 @@ from typing import Any
 from headwater.errors import NotMeasuredError
 from headwater.monitor import Event, Monitor, Recorder, Settings, Sink, Teller, rank, run_info, world_size
 from headwater.monitor.settings import BUDGET
-from headwater.records import Finding, Measurement
+from headwater.records import Finding, Measurement, Status
 from headwater.report import Report
 from headwater.store import RunWriter, free_name
 
@@ -34,8 +34,8 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None and self._recorder is not None:
-            self._recorder.status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "crashed"
+        if self._recorder is not None:
+            self._recorder.status = _ended(kind)
         self.close()
 
     @property
@@ -180,6 +180,13 @@ def spent(monitor: Monitor) -> float:
     governors = [track.governor for track in monitor.tracks]
     elapsed = max((governor.elapsed for governor in governors), default=0.0)
     return sum(governor.spent for governor in governors) / elapsed if elapsed > 0 else 0.0
+
+
+def _ended(by: type[BaseException] | None) -> Status:
+    """How a run has ended: ``sys.exit`` is an end that the user wrote, whatever its code, as for ``headwater run``."""
+    if by is None or issubclass(by, SystemExit):
+        return "finished"
+    return "interrupted" if issubclass(by, KeyboardInterrupt) else "crashed"
 
 
 _RANKS = {"error": 0, "warning": 1, "info": 2}

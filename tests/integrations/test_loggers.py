@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,9 +47,59 @@ def test_weights_and_biases_keeps_it_offline(tmp_path: Path, monkeypatch: pytest
 
     with wandb.init(project="headwater-test", dir=tmp_path) as run:
         seen = watched(WandbSink(run))
+        run.log({"done": 1})
         summary = dict(run.summary)
     assert summary["headwater/attenuation"] == pytest.approx(seen.report().profile.attenuation)
     assert summary["headwater/step"] == 19
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["by epoch", "without a step"])
+def test_weights_and_biases_keeps_all_that_the_user_logs(
+    counted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "false")
+    from headwater.integrations.wandb import WandbSink
+
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    run = wandb.init(project="headwater-test", dir=tmp_path)
+    with run, headwater.watch(model, optimizer, budget=math.inf, sinks=[WandbSink(run)]):
+        for epoch in range(3):
+            train(model, optimizer)
+            run.log({"loss": epoch}, **({"step": epoch} if counted else {}))
+        train(model, optimizer)
+    wandb.teardown()  # only then all is on disk
+    rows = history(next(tmp_path.glob("wandb/offline-run-*/*.wandb")))
+    mine = [row for row in rows if "loss" in row]
+    assert [(row["_step"], row["loss"]) for row in mine] == [(0, 0), (1, 1), (2, 2)]
+    assert [row["headwater/step"] for row in rows] == ([39, 59, 79] if counted else [19, 39, 59, 79])
+    said = capfd.readouterr()
+    assert "ignored" not in said.err + said.out
+    assert "WARNING" not in said.err + said.out
+
+
+def history(path: Path) -> list[dict[str, Any]]:
+    """Rows of an offline run: records in the format of LevelDB's log, in blocks of 32 KiB, behind a header of seven."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, place, part = path.read_bytes(), 7, b""
+    rows: list[dict[str, Any]] = []
+    while place < len(data):
+        if 32768 - place % 32768 < 7:  # no room for the head of a record: filled with zeros
+            place += 32768 - place % 32768
+            continue
+        length, kind = struct.unpack("<4xHB", data[place : place + 7])
+        part += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            record = wandb_internal_pb2.Record.FromString(part)
+            part = b""
+            if record.WhichOneof("record_type") == "history":
+                items = record.history.item
+                rows.append({item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items})
+    return rows
 
 
 def test_without_a_run_of_weights_and_biases_the_error_says_what_to_do() -> None:

@@ -123,3 +123,13 @@ def test_strides_of_different_ranks_meet_at_every_step_of_the_largest() -> None:
     strides = [common_stride(stride) for stride in range(1, 40)]
     assert all(stride <= common < 2 * stride for stride, common in enumerate(strides, 1))
     assert all(max(pair) % min(pair) == 0 for pair in itertools.product(strides, strides))
+
+
+def test_a_closed_account_stays_as_it_is() -> None:
+    training = Training(budget=0.01, plain=0.01, probe=0.1, figures=1e-6, noise=0.0).run(100)
+    elapsed = training.governor.elapsed
+    assert elapsed > 0
+    training.governor.close()
+    training.now += 1000.0
+    training.governor.close()
+    assert training.governor.elapsed == elapsed

@@ -180,60 +180,6 @@ def test_a_subclass_that_raised_after_its_base_is_counted_anew() -> None:
     assert_identical(train)
 
 
-class Plain:
-    """A class of its own, without hooks and without state."""
-
-    def __init__(self, parameters: Any, lr: float) -> None:
-        self.param_groups = [{"params": list(parameters), "lr": lr}]
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        for p in self.param_groups[0]["params"]:
-            p.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        for p in self.param_groups[0]["params"]:
-            p.sub_(p.grad, alpha=self.param_groups[0]["lr"])
-
-
-def test_a_plain_class_is_watched() -> None:
-    def train(start: Start) -> None:
-        model = mlp()
-        optimizer = Plain(model.parameters(), lr=0.01)
-        start(model, optimizer)
-        sizes[:] = [_step(model, optimizer) for _ in range(STEPS)]
-
-    sizes: list[float] = []
-    seen = assert_identical(train)
-    assert [joint(step) for step in seen.steps] == pytest.approx(sizes, rel=1e-5)
-    assert seen.probes() == STEPS
-
-
-def test_a_plain_class_whose_step_raises_is_watched_on() -> None:
-    class Failing(Plain):
-        fails = False
-
-        def step(self) -> None:
-            if self.fails:
-                raise KeyError("the user's own")
-            super().step()
-
-    def train(start: Start) -> None:
-        model = mlp()
-        optimizer = Failing(model.parameters(), lr=0.01)
-        seen = start(model, optimizer)
-        for i in range(STEPS):
-            optimizer.fails = i == 2
-            try:
-                _step(model, optimizer)
-            except KeyError:
-                assert i == 2
-        if seen:
-            assert seen.monitor.tracks[0].steps == STEPS - 1
-
-    assert_identical(train)
-
-
 def test_several_optimizers_over_one_model() -> None:
     def train(start: Start) -> None:
         model = mlp()

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import HeadwaterError, StoreError
-from headwater.store import migrations, open_run
+from headwater.store import migrations, open_run, prune
 from headwater.store.segments import Segment, valid
 from tests.store.test_writer import rows, writer
 
@@ -84,8 +84,11 @@ def test_a_dead_process_is_told(tmp_path: Path) -> None:
     folder = run_at(tmp_path / "x")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
+    assert not open_run(folder).orphaned
     _set(folder, host=socket.gethostname(), process=dead.pid)
-    assert any("without closing" in note for note in open_run(folder).notes)
+    run = open_run(folder)
+    assert run.orphaned and any("without closing" in note for note in run.notes)
+    assert prune(tmp_path, keep=0) == ["x"]
 
 
 def test_ranges_inside_others_do_not_count() -> None:

@@ -24,7 +24,8 @@ class TensorBoardSink(Sink):
     """Writes scalars and findings.
 
     Args:
-        target: a ``SummaryWriter`` of yours, which is left open at the end, or a folder to make one for.
+        target: a ``SummaryWriter`` of yours, which is left open at the end, or a folder to make one for: one of its
+            own, since TensorBoard may read no further in an older file beside a newer one.
     """
 
     def __init__(self, target: str | Path | SummaryWriter) -> None:

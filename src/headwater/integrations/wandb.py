@@ -3,7 +3,9 @@
     wandb.init(project="x")
     headwater.watch(model, optimizer, sinks=[WandbSink()])
 
-Headwater counts optimizer steps and Weights & Biases its own: the figures are drawn over ``headwater/step``.
+Headwater counts optimizer steps and Weights & Biases its own: the figures are drawn over ``headwater/step``. They join
+the row that is open and never end it, so that the count of Weights & Biases stays yours: it throws away what is logged
+for a step that has passed. Each row keeps the newest figures; where nothing else is logged, there is one row.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class WandbSink(Sink):
         self._run.define_metric("headwater/*", step_metric="headwater/step")
 
     def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
-        """Logs the figures of a probe."""
-        self._run.log({"headwater/step": step, **scalars(track, measurement, findings)})
+        """Logs the figures of a probe, into the row that is open."""
+        self._run.log({"headwater/step": step, **scalars(track, measurement, findings)}, commit=False)
 
     def event(self, event: Event) -> None:
         """Sends an alert for a finding that was raised."""

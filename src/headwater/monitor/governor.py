@@ -32,6 +32,7 @@ class Governor:
         self._settings, self._clock = settings, clock
         self._plain: deque[float] = deque(maxlen=REMEMBERED)
         self._start: float | None = None
+        self._closed: float | None = None
         self._last_end = self._last_probe = clock()
         self._bill, self._nested = 0.0, False
         self._figures = self._probes = 0.0
@@ -97,8 +98,13 @@ class Governor:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first step ended."""
-        return self._clock() - self._start if self._start is not None else 0.0
+        """Seconds since the first step ended, until the account was closed."""
+        now = self._clock() if self._closed is None else self._closed
+        return now - self._start if self._start is not None else 0.0
+
+    def close(self) -> None:
+        """Closes the account: time goes on, and the training was watched no longer."""
+        self._closed = self._clock() if self._closed is None else self._closed
 
     @property
     def step_seconds(self) -> float | None:

@@ -149,6 +149,7 @@ class Monitor:
             return function(*args)
 
     def _hook(self, track: Track) -> None:
+        self._shield.at_end(track.governor.close)
         before, after = self._shield.guard(self._before_step), self._shield.guard(self._after_step)
 
         def pre(*_: Any) -> None:

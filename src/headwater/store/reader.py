@@ -38,11 +38,13 @@ class StoredRun:
     Attributes:
         info: what it was.
         notes: what is missing, torn or odd, in sentences; more may come as parts are read.
+        orphaned: whether its process has ended without closing it.
     """
 
     files: Files
     info: RunInfo
     notes: list[str]
+    orphaned: bool
 
     def table(
         self,
@@ -157,11 +159,12 @@ def open_run(url: str | Path) -> StoredRun:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreError(f"run.json in {files.root} is not what Headwater writes: {_short(error)}") from error
     notes: list[str] = []
-    if info.status == "running" and not _is_alive(info):
+    orphaned = info.status == "running" and not _is_alive(info)
+    if orphaned:
         notes.append("The process that wrote the run has ended without closing it: the run ends where it was flushed.")
     if info.thinned > 1:
         notes.append(f"The run grew too large: of its oldest rows one step in {info.thinned} is kept.")
-    return StoredRun(files, info, notes)
+    return StoredRun(files, info, notes, orphaned)
 
 
 def list_runs(root: str | Path) -> list[str]:

@@ -32,7 +32,7 @@ def prune(root: str | Path, *, keep: int | None = None, older_than_days: float |
             run = open_run(f"{Files(root).root}/{name}" if Files(root).is_local else f"{root}/{name}")
         except StoreError:
             continue  # not ours to delete
-        if run.info.status != "running" or any("ended without closing" in note for note in run.notes):
+        if run.info.status != "running" or run.orphaned:
             ended.append((run.info.started, name))
     ended.sort(reverse=True)
     candidates = ended[keep:] if keep is not None else ended
