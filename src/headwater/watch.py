@@ -11,7 +11,7 @@ from typing import Any
 from headwater.errors import NotMeasuredError
 from headwater.monitor import Event, Monitor, Recorder, Settings, Sink, Teller, rank, run_info, world_size
 from headwater.monitor.settings import BUDGET
-from headwater.records import Finding, Measurement
+from headwater.records import Finding, Measurement, gravity
 from headwater.report import Report
 from headwater.store import RunWriter, free_name
 
@@ -167,7 +167,7 @@ def reports(*monitors: Monitor, optimizer: str | None = None) -> list[Report]:
         for track in monitor.tracks
         if track.measured is not None and optimizer in (None, track.name)
     ]
-    return sorted(found, key=_worst)
+    return sorted(found, key=lambda report: gravity(report.findings))
 
 
 def steps(monitor: Monitor) -> int:
@@ -180,10 +180,3 @@ def spent(monitor: Monitor) -> float:
     governors = [track.governor for track in monitor.tracks]
     elapsed = max((governor.elapsed for governor in governors), default=0.0)
     return sum(governor.spent for governor in governors) / elapsed if elapsed > 0 else 0.0
-
-
-_RANKS = {"error": 0, "warning": 1, "info": 2}
-
-
-def _worst(report: Report) -> int:
-    return min((_RANKS[finding.severity] for finding in report.findings), default=len(_RANKS))

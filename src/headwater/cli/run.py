@@ -14,6 +14,7 @@ from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
 from headwater.errors import InputError
 from headwater.report import github as annotations
+from headwater.report.html import save
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
 from headwater.run import Outcome, run_script
@@ -67,7 +68,7 @@ def run(
         if outcome.reports:
             written = _write(outcome, html, json, sarif)
             if github:
-                sys.stdout.write(annotations.render(outcome.reports[0]))
+                sys.stdout.write(annotations.render(*outcome.reports))
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
     raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
 
@@ -90,7 +91,7 @@ def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path |
     worst = outcome.reports[0]
 
     def page(path: Path) -> None:
-        worst.save_html(path)
+        save(outcome.reports, path)
 
     def text(path: Path, content: str) -> None:
         path.write_text(content + "\n", encoding="utf-8")
@@ -100,7 +101,7 @@ def _write(outcome: Outcome, html: Path | None, json: Path | None, sarif: Path |
     asked = [
         html is None or _wrote(html, page),
         json is None or _wrote(json, lambda path: text(path, worst.to_json())),
-        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst))),
+        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(*outcome.reports))),
     ]
     return all(asked)
 

@@ -20,7 +20,7 @@ from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
 from headwater.monitor.names import module_of
 from headwater.monitor.sink import Sink
-from headwater.records import Finding, Layer, Measurement, ModelInfo, RunInfo, Status
+from headwater.records import Finding, Layer, Measurement, ModelInfo, RunInfo, Status, gravity
 from headwater.store import RunWriter
 
 
@@ -43,7 +43,8 @@ class Recorder(Sink):
         account: Callable[[], Mapping[str, Any]],
     ) -> None:
         self.writer, self._rendered, self._account = writer, rendered, account
-        self._newest: tuple[Measurement, Sequence[Finding]] | None = None
+        self._newest: dict[str, tuple[Measurement, Sequence[Finding]]] = {}
+        self._due: set[str] = set()
         self.status: Status = "finished"
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
@@ -71,21 +72,29 @@ class Recorder(Sink):
             "probe": [True] * len(layers),
         }
         self.writer.append(columns)
-        self._newest = measurement, findings
+        self._newest[track] = measurement, findings
+        self._due.add(track)
 
     def event(self, event: Event) -> None:
-        """Writes the event, and the diagnosis that it comes from."""
+        """Writes the event, and the diagnoses."""
         self.writer.finding(event.event, event.step, event.time, event.finding, event.track)
-        self._write_report()
+        self._write_reports()
 
     def close(self) -> None:
-        """Writes the newest diagnosis and closes the run."""
-        self._write_report()
+        """Writes the newest diagnoses and closes the run."""
+        self._write_reports()
         self.writer.close(self.status, **self._account())
 
-    def _write_report(self) -> None:
-        if self._newest is not None:
-            self.writer.report(self._rendered(*self._newest))
+    def _write_reports(self) -> None:
+        """Writes what is new: each optimizer's where there are several, then the worst."""
+        if not self._due or self.writer.rank:
+            return
+        if len(self._newest) > 1:
+            for track in sorted(self._due | (self._newest.keys() - self.writer.reported)):
+                self.writer.report(self._rendered(*self._newest[track]), track)
+        worst = min(self._newest.values(), key=lambda newest: gravity(newest[1]))
+        self.writer.report(self._rendered(*worst))
+        self._due.clear()
 
 
 def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], budget: float) -> RunInfo:

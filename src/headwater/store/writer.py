@@ -18,7 +18,7 @@ from headwater.records import Finding, RunInfo, Status
 from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
 from headwater.store.migrations import VERSION
-from headwater.store.segments import FOLDER, Columns, Segment, covered, decoded, encoded, table, thinned, valid
+from headwater.store.segments import FOLDER, REPORTS, Columns, Segment, covered, decoded, encoded, table, thinned, valid
 
 FLUSH_ROWS, FLUSH_SECONDS = 100_000, 10.0
 MAX_BYTES = 1 << 30
@@ -30,6 +30,9 @@ RELIEF = 0.75
 HELD_ROWS = 1_000_000
 """Rows that are held in memory at most while the disk takes none; the oldest go first."""
 _ID = re.compile(r"[A-Za-z0-9._-]+")
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST = 60
+"""Letters of an optimizer's name that go into that of its file."""
 
 
 class RunWriter:
@@ -62,6 +65,7 @@ class RunWriter:
         self._waiting: list[Table] = []
         self._held = 0
         self._number = 0
+        self._reports: dict[str, str] = {}
         self._bytes = 0
         self._last_flush = time.monotonic()
         if (rank == 0 and self.files.exists("run.json")) or self._own():
@@ -118,10 +122,29 @@ class RunWriter:
             with self._lock:
                 self.files.append("findings.jsonl", msgspec.json.encode(line))
 
-    def report(self, text: str) -> None:
-        """Replaces the newest diagnosis, as `Report.to_json` gives it."""
-        if self.rank == 0:
+    @property
+    def reported(self) -> frozenset[str]:
+        """Names of the optimizers that have a report of their own."""
+        return frozenset(self._reports)
+
+    def report(self, text: str, track: str | None = None) -> None:
+        """Replaces the newest diagnosis, as `Report.to_json` gives it.
+
+        Args:
+            text: the report.
+            track: of which optimizer it is, where there are several; ``None``: the report of the run, the worst of all.
+        """
+        if self.rank != 0:
+            return
+        if track is None:
             self.files.write("report.json", text.encode())
+            return
+        with self._lock:
+            short = _NO_NAME.sub("-", track)[:_LONGEST]
+            name = self._reports.get(track, f"{REPORTS}/{len(self._reports) + 1}-{short}.json")
+            self.files.make(REPORTS)
+            self.files.write(name, text.encode())
+            self._reports[track] = name
 
     def trial(self, name: str, result: Mapping[str, Any]) -> None:
         """Writes the result of one trial.

@@ -1,0 +1,75 @@
+"""What is recorded of several optimizers' trainings: the page, ``report.json`` and the terminal tell the same."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import headwater
+from headwater.cli.app import main
+from headwater.report import Report
+from headwater.store import open_run
+
+
+def sick() -> nn.Sequential:
+    return nn.Sequential(*[part for _ in range(12) for part in (nn.Linear(8, 8), nn.Sigmoid())], nn.Linear(8, 2))
+
+
+def healthy() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    inputs = torch.randn(32, 8)
+    optimizer.zero_grad()
+    F.cross_entropy(model(inputs), (inputs.sum(1) > 0).long()).backward()
+    optimizer.step()
+
+
+def train(folder: Path, models: dict[str, nn.Module], steps: int = 12, **options: Any) -> headwater.watch.Watch:  # type: ignore[name-defined]
+    """Trains one model after the other in each step, as a GAN does."""
+    torch.manual_seed(0)
+    optimizers = {name: torch.optim.SGD(model.parameters(), lr=0.1) for name, model in models.items()}
+    with headwater.watch(models, optimizers, run_dir=folder, budget=math.inf, **options) as watched:
+        for _ in range(steps):
+            for name, model in models.items():
+                step(model, optimizers[name])
+    return watched
+
+
+@pytest.mark.parametrize("names", [("sick", "healthy"), ("healthy", "sick")])
+def test_the_worst_optimizer_decides_whichever_steps_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
+) -> None:
+    made = {"sick": sick, "healthy": healthy}
+    folder = tmp_path / "gan"
+    watched = train(folder, {name: made[name]() for name in names})
+    terminal = watched.report()
+    assert terminal.findings[0].code == "HW101"
+    run = open_run(folder)
+    assert json.loads(run.report_text() or "") == json.loads(terminal.to_json())
+    texts = run.report_texts()
+    assert [Report.from_json(text).healthy for text in texts] == [name == "healthy" for name in sorted(names)]
+    assert sorted(path.name for path in (folder / "reports").iterdir()) == ["1-healthy.json", "2-sick.json"]
+    with pytest.raises(SystemExit) as end:
+        main(["report", str(folder), "--fail-on", "error", "--html", str(tmp_path / "page.html")])
+    said = capsys.readouterr().out
+    assert end.value.code == 1
+    assert said.index("vanishing gradient (HW101)") < said.index("Healthy")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<h1>") == 2 and page.index("HW101") < page.index("<h1>Healthy")
+    assert "2 optimizers were watched" in page
+
+
+def test_a_single_optimizer_has_a_single_report(tmp_path: Path) -> None:
+    train(tmp_path / "one", {"net": healthy()})
+    run = open_run(tmp_path / "one")
+    assert run.report_texts() == (run.report_text(),)
+    assert not (tmp_path / "one" / "reports").exists()
