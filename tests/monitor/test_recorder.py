@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 from torch.nn import functional as F
 
 import headwater
 from headwater.cli.app import main
+from headwater.monitor import Session, Settings
 from headwater.report import Report
+from headwater.report.terminal import render_each
 from headwater.store import open_run
+from headwater.watch import Watch, record
 
 
 def sick() -> nn.Sequential:
@@ -33,7 +38,7 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
 
 
-def train(folder: Path, models: dict[str, nn.Module], steps: int = 12, **options: Any) -> headwater.watch.Watch:  # type: ignore[name-defined]
+def train(folder: Path, models: dict[str, nn.Module], steps: int = 12, **options: Any) -> Watch:
     """Trains one model after the other in each step, as a GAN does."""
     torch.manual_seed(0)
     optimizers = {name: torch.optim.SGD(model.parameters(), lr=0.1) for name, model in models.items()}
@@ -73,3 +78,46 @@ def test_a_single_optimizer_has_a_single_report(tmp_path: Path) -> None:
     run = open_run(tmp_path / "one")
     assert run.report_texts() == (run.report_text(),)
     assert not (tmp_path / "one" / "reports").exists()
+
+
+def test_reports_of_several_name_the_optimizer_and_count_its_own_parameters(tmp_path: Path) -> None:
+    models = {"discriminator": sick(), "generator": healthy()}
+    watched = train(tmp_path / "gan", models)
+    for name, model in models.items():
+        report = watched.report(name)
+        size = sum(p.numel() for p in model.parameters())
+        assert (report.measurement.track, report.measurement.model) == (name, "Sequential")
+        assert report.measurement.parameters_total == size
+        page = report.to_html()
+        assert f"<title>Headwater: {name} (Sequential)</title>" in page and f"<dd>{size:,}</dd>" in page
+    text = io.StringIO()
+    render_each([watched.report(name) for name in models], Console(file=text, width=100))
+    said = text.getvalue()
+    assert "discriminator (Sequential): Kept from learning" in said and "Together" not in said
+    assert said.index("HW101") < said.index("generator (Sequential): Healthy")
+
+
+def test_a_session_names_optimizers_alike_from_the_first_to_the_last_step(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    session = Session(Settings(budget=math.inf), opened=lambda monitor: record(monitor, tmp_path / "run", 1.0))
+    model, later = sick(), healthy()
+    with caplog.at_level("INFO", "headwater"):
+        session.begin()
+        try:
+            first = torch.optim.SGD(model.parameters(), lr=0.1)
+            for _ in range(8):
+                step(model, first)
+            others = [torch.optim.SGD(each.parameters(), lr=0.1) for each in (later, model)]
+            for _ in range(8):
+                step(later, others[0])
+                step(model, others[1])
+        finally:
+            session.end()
+    run = open_run(tmp_path / "run")
+    names = {"Sequential", "Sequential2", "Sequential, optimizer 2"}
+    assert set(run.table(["track"])["track"].to_pylist()) == names
+    assert {json.loads(text)["measurement"]["track"] for text in run.report_texts()} == names
+    raised = [each.getMessage() for each in caplog.records if "HW101 raised" in each.getMessage()]
+    assert len(raised) == 2 and "[Sequential] at step" in raised[0] and "[Sequential, optimizer 2]" in raised[1]

@@ -15,6 +15,7 @@ from headwater.records import gravity
 from headwater.report import Report, github, sarif
 from headwater.report import html as page
 from headwater.report.paths import writable
+from headwater.report.terminal import render_each
 
 if TYPE_CHECKING:
     from headwater.store import StoredRun
@@ -51,8 +52,7 @@ def report(
     elif github_:
         sys.stdout.write(github.render(*found))
     else:
-        for each in found:
-            each.print()
+        render_each(found)
         ended = stored.info.status if stored.info.ended else "not closed"
         note(f"{stored.info.name}: {ended}, {stored.info.steps or stored.last_step() or 0} optimizer steps")
         _say_shards(stored)

@@ -17,6 +17,7 @@ from headwater.report import github as annotations
 from headwater.report.html import save
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
+from headwater.report.terminal import render_each
 from headwater.run import Outcome, run_script
 from headwater.script import Target
 
@@ -78,8 +79,7 @@ def _show(outcome: Outcome) -> None:
         note(_why_nothing(outcome))
         return
     sys.stdout.flush()
-    for report in outcome.reports:
-        report.print()
+    render_each(outcome.reports)
     note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
 
 

@@ -23,7 +23,7 @@ class Sink:
         """Figures of optimizer steps have arrived, some steps late, in their order.
 
         Args:
-            track: name of the optimizer; empty where there is one.
+            track: name of the optimizer; empty for the only one without a name.
             figures: one for each step whose figures were taken.
         """
 
@@ -31,7 +31,7 @@ class Sink:
         """A step was itemised and judged, together with the probes before it.
 
         Args:
-            track: name of the optimizer; empty where there is one.
+            track: name of the optimizer; empty for the only one without a name.
             step: its number, from 0.
             measurement: medians over the newest probes.
             findings: root cause first.

@@ -65,7 +65,7 @@ class Finding:
 
 
 def gravity(findings: Iterable[Finding]) -> int:
-    """Rank among several verdicts, the worst first: 0 with an error, 1 with a warning, 2 with notes only, 3 with none."""
+    """Rank among several verdicts, the worst first: 0 with an error, 1 a warning, 2 notes only, 3 with nothing."""
     return min((_RANKS[finding.severity] for finding in findings), default=len(_RANKS))
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from headwater.records import Layer, OptimizerRecord, RateRecord, SourceLine, Where
+from headwater.records import Layer, Measurement, OptimizerRecord, RateRecord, SourceLine, Where
 from headwater.records.numbers import number
+
+
+def subject(measurement: Measurement) -> str:
+    """What was diagnosed: the optimizer under watch and the class of its model, unless the name has it already."""
+    track, model = measurement.track, measurement.model
+    if not track or track.startswith(model):
+        return printable(track or model)
+    return printable(f"{track} ({model})")
 
 
 def factor(value: float | None) -> str:

@@ -42,7 +42,7 @@ def render(*reports: Report) -> str:
     page = {
         "style": style,
         "style_hash": _hash(style),
-        "title": safe(first.model) + (f" and {len(reports) - 1} more" if len(reports) > 1 else ""),
+        "title": safe(words.subject(first)) + (f" and {len(reports) - 1} more" if len(reports) > 1 else ""),
         "contents": _contents(reports) if len(reports) > 1 else "",
         "reports": "\n".join(_report(report, place) for place, report in enumerate(reports, 1)),
         "versions": safe(", ".join(f"{name} {v}" for name, v in (first.versions or {}).items())),
@@ -63,9 +63,10 @@ def save(reports: Sequence[Report], path: str | Path) -> Path:
 
 def _contents(reports: Sequence[Report]) -> str:
     """What is on the page, the optimizers that were watched, each with its verdict."""
+    names = [safe(words.subject(report.measurement)) for report in reports]
     lines = [
-        f'<li><a href="#report-{place}">{safe(report.measurement.model)}</a>: {safe(verdict(report).headline)}</li>'
-        for place, report in enumerate(reports, 1)
+        f'<li><a href="#report-{place}">{name}</a>: {safe(verdict(report).headline)}</li>'
+        for place, (name, report) in enumerate(zip(names, reports, strict=True), 1)
     ]
     said = f"{words.count(len(reports), 'optimizer')} were watched, the worst comes first:"
     return f"<nav><p>{said}</p><ol>{''.join(lines)}</ol></nav>\n"
@@ -76,7 +77,7 @@ def _report(report: Report, place: int) -> str:
     leading = report.leading
     page = {
         "place": str(place),
-        "model": safe(measurement.model),
+        "model": safe(words.subject(measurement)),
         "tone": said.tone,
         "sign": _SIGNS[said.tone],
         "headline": safe(said.headline),
