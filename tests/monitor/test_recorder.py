@@ -117,6 +117,11 @@ def test_a_session_names_optimizers_alike_from_the_first_to_the_last_step(
             session.end()
     run = open_run(tmp_path / "run")
     names = {"Sequential", "Sequential2", "Sequential, optimizer 2"}
+    assert run.info.optimizers == dict.fromkeys(names, "SGD")
+    sizes = {each.name: each.parameters for each in run.info.models}
+    assert sizes == {
+        name: sum(p.numel() for p in each.parameters()) for name, each in zip(sizes, (model, later), strict=True)
+    }
     assert set(run.table(["track"])["track"].to_pylist()) == names
     assert {json.loads(text)["measurement"]["track"] for text in run.report_texts()} == names
     raised = [each.getMessage() for each in caplog.records if "HW101 raised" in each.getMessage()]

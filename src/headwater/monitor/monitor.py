@@ -102,6 +102,7 @@ class Monitor:
         self.tracks.append(track)
         self._shield.at_end(track.close)
         self._hook(track)
+        self.sinks.joined(name, optimizer, models)
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""

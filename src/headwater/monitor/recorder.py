@@ -47,6 +47,16 @@ class Recorder(Sink):
         self._due: set[str] = set()
         self.status: Status = "finished"
 
+    def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
+        """Writes what is trained besides."""
+        known, found = self.writer.info, _trained(models, {track: optimizer})
+        names = {model.name for model in known.models}
+        self.writer.update(
+            models=(*known.models, *(model for model in found["models"] if model.name not in names)),
+            optimizers=known.optimizers | found["optimizers"],
+            sharded=known.sharded | found["sharded"],
+        )
+
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Writes one row for each parameter of a step, and one for the whole network."""
         columns: dict[str, list[Any]] = {name: [] for name in _FIGURES}
@@ -102,11 +112,7 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
     return RunInfo(
         name="",
         schema_version=0,
-        models=tuple(
-            ModelInfo(name, class_of(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
-            for name, model in models.items()
-        ),
-        optimizers={name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
+        **_trained(models, optimizers),
         versions={
             "headwater": headwater.__version__,
             "python": platform.python_version(),
@@ -118,8 +124,19 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
         process=os.getpid(),
         world_size=world_size(),
         budget=budget,
-        sharded=_sharded(models),
     )
+
+
+def _trained(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any]) -> dict[str, Any]:
+    """What `RunInfo` says of models and optimizers."""
+    return {
+        "models": tuple(
+            ModelInfo(name, class_of(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
+            for name, model in models.items()
+        ),
+        "optimizers": {name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
+        "sharded": _sharded(models),
+    }
 
 
 def rank() -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from torch import nn
 
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
@@ -18,6 +20,15 @@ class Sink:
 
     An exception in one of them is logged and ends this sink; the others, the monitor and the training go on.
     """
+
+    def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
+        """One more optimizer is watched from now on.
+
+        Args:
+            track: its name.
+            optimizer: as it is.
+            models: that it trains, by name.
+        """
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Figures of optimizer steps have arrived, some steps late, in their order.
@@ -64,6 +75,10 @@ class Sinks(Sink):
     def add(self, sink: Sink) -> None:
         """Passes everything on to one more."""
         self._sinks.append(sink)
+
+    def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
+        """Passes it on."""
+        self._each("joined", track, optimizer, models)
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Passes them on."""
