@@ -67,10 +67,11 @@ class Teller(Sink):
 
 
 class Sinks(Sink):
-    """Passes everything on to several sinks, and lets go of one that fails."""
+    """Passes everything on to several sinks, and lets go of one that fails; it is closed with the others."""
 
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = list(sinks)
+        self._failed: list[Sink] = []
 
     def add(self, sink: Sink) -> None:
         """Passes everything on to one more."""
@@ -94,8 +95,15 @@ class Sinks(Sink):
 
     def close(self) -> None:
         """Closes all."""
+        failed = list(self._failed)  # those before; what fails to close now was tried
         self._each("close")
         self._sinks.clear()
+        for sink in failed:
+            try:
+                sink.close()
+            except Exception as error:  # its first failure was told
+                log.debug("%s could not be closed", type(sink).__name__, exc_info=error)
+        self._failed.clear()
 
     def _each(self, method: str, *args: Any) -> None:
         for sink in list(self._sinks):
@@ -103,6 +111,7 @@ class Sinks(Sink):
                 getattr(sink, method)(*args)
             except Exception as error:  # as in the shield: a full disk must not end a training, nor the watching
                 self._sinks.remove(sink)
+                self._failed.append(sink)
                 log.warning(
                     "%s gets nothing more from Headwater, which watches on: %s: %s",
                     type(sink).__name__,

@@ -68,6 +68,7 @@ class RunWriter:
         self._reports: dict[str, str] = {}
         self._bytes = 0
         self._last_flush = time.monotonic()
+        self._failing = False
         if (rank == 0 and self.files.exists("run.json")) or self._own():
             raise StoreError(f"There is a run in {self.files.root} already. Give another folder, or delete that one.")
         self.files.make(FOLDER)
@@ -75,7 +76,11 @@ class RunWriter:
         self._write_info()
 
     def append(self, columns: Columns) -> None:
-        """Adds rows; they are on disk after the next flush. A failing disk is told, and the rows are kept for later."""
+        """Adds rows; they are on disk after the next flush. A failing disk is told, and the rows are kept for later.
+
+        Raises:
+            StoreError: as in `flush`. While the disk fails, it is tried at intervals of time only.
+        """
         with self._lock:
             rows = table(columns, self.rank)
             if not len(rows):
@@ -83,7 +88,7 @@ class RunWriter:
             self._waiting.append(rows)
             self._held += len(rows)
             late = time.monotonic() - self._last_flush >= self._flush_seconds
-            if late or self._held >= self._flush_rows:
+            if late or (self._held >= self._flush_rows and not self._failing):
                 self.flush()
 
     def flush(self) -> None:
@@ -101,8 +106,10 @@ class RunWriter:
             try:
                 self.files.write(segment.name, data)
             except StoreError:
+                self._failing = True
                 self._drop_oldest()
                 raise
+            self._failing = False
             self._number += 1
             self._bytes += len(data)
             self._waiting, self._held = [], 0
@@ -159,11 +166,17 @@ class RunWriter:
             self.files.write(f"trials/{name}.json", msgspec.json.encode(dict(result)))
 
     def close(self, status: Status = "finished", **account: Any) -> None:
-        """Writes what waits, joins small segments, and says how it ended, with what else is known by then."""
+        """Writes what waits, joins small segments, and says how it ended, with what else is known by then.
+
+        Raises:
+            StoreError: something could not be written; how it ended was tried to be said all the same. May be repeated.
+        """
         with self._lock:
-            self.flush()
-            self._compact()
-            self.update(status=status, ended=now(), **account)
+            try:
+                self.flush()
+                self._compact()
+            finally:
+                self.update(status=status, ended=now(), **account)
 
     def _write_info(self) -> None:
         if self.rank == 0:
