@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 from pathlib import Path
@@ -19,7 +20,7 @@ from headwater.cli.app import main
 from headwater.monitor import Session, Settings
 from headwater.report import Report
 from headwater.report.terminal import render_each
-from headwater.store import open_run
+from headwater.store import RunWriter, open_run
 from headwater.watch import Watch, record
 
 
@@ -78,6 +79,42 @@ def test_a_single_optimizer_has_a_single_report(tmp_path: Path) -> None:
     run = open_run(tmp_path / "one")
     assert run.report_texts() == (run.report_text(),)
     assert not (tmp_path / "one" / "reports").exists()
+
+
+def test_a_healthy_run_that_is_killed_has_a_diagnosis_and_its_rows(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = healthy()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with headwater.watch(model, optimizer, run_dir=tmp_path / "run", budget=math.inf):
+        for _ in range(8):
+            step(model, optimizer)
+        run = open_run(tmp_path / "run")  # what a process that is killed here leaves behind
+        report = Report.from_json(run.report_text() or "")
+        assert report.healthy and report.measurement.judged_steps[-1] == 7
+        assert run.last_step() == 7 and run.info.status == "running"
+
+
+def test_saving_is_rare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("headwater.monitor.recorder.time.monotonic", lambda: now[0])
+    saved: list[float] = []
+
+    def report(self: RunWriter, text: str, track: str | None = None) -> None:
+        saved.append(now[0])
+        now[0] += 0.1
+
+    monkeypatch.setattr(RunWriter, "report", report)
+    model = healthy()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with headwater.watch(model, optimizer, run_dir=tmp_path / "run", budget=math.inf):
+        for _ in range(40):
+            step(model, optimizer)
+            now[0] += 10.0
+    first, *others = [after - before for before, after in itertools.pairwise(saved)]
+    assert first == pytest.approx(10.1)  # probes 1, 2, 4, 8, 16, 32; after 0.1 s of writing 100 s without; the end
+    assert len(saved) == 8 and min(others) >= 20
+    gaps = [after - before for before, after in itertools.pairwise(saved[3:])]
+    assert max(gaps) <= 110.2
 
 
 def test_reports_of_several_name_the_optimizer_and_count_its_own_parameters(tmp_path: Path) -> None:

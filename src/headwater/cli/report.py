@@ -45,7 +45,9 @@ def report(
     stored = open_run(run)
     found = sorted(map(Report.from_json, stored.report_texts()), key=lambda each: gravity(each.findings))
     if not found:
-        raise NotMeasuredError(f"The run {run} holds no report: no step of it was probed before it ended.")
+        raise NotMeasuredError(
+            f"The run {run} holds no report: none was written. The first is as soon as a step was probed and judged."
+        )
     worst = found[0]
     if json:
         sys.stdout.write(worst.to_json() + "\n")

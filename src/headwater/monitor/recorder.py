@@ -19,6 +19,9 @@ from headwater.store import RunWriter
 
 log = logging.getLogger("headwater")
 
+SAVE_SECONDS, SAVE_SHARE = 30.0, 1e-3
+"""A diagnosis is written anew after so long, and after so long that writing takes at most this share of the time. Before
+that it is at the 1st, 2nd, 4th, 8th... probe of each optimizer: a process may be killed at any moment."""
 RETRY_SECONDS = 10.0
 """After a write that failed, the next one is tried so much later."""
 CLOSING = 2
@@ -47,6 +50,8 @@ class Recorder(Sink):
         self._newest: dict[str, tuple[Measurement, Sequence[Finding]]] = {}
         self._due: set[str] = set()
         self._events: list[Event] = []
+        self._probes: dict[str, int] = {}
+        self._next = 0.0
         self._retry: float | None = None
         self._told = False
         self.status: Status = "finished"
@@ -78,7 +83,7 @@ class Recorder(Sink):
         self._retry_late()
 
     def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
-        """Writes one row for each layer."""
+        """Writes one row for each layer, and now and then all that waits."""
         layers = measurement.layers
         columns: dict[str, list[Any]] = {name: [_of(layer, name) for layer in layers] for name in _LAYERS}
         columns |= {
@@ -90,6 +95,9 @@ class Recorder(Sink):
         self._try(self.writer.append, columns)
         self._newest[track] = measurement, findings
         self._due.add(track)
+        count = self._probes[track] = self._probes.get(track, 0) + 1
+        if count & (count - 1) == 0 or time.monotonic() >= self._next:
+            self._save()
 
     def event(self, event: Event) -> None:
         """Writes the event, and the diagnoses."""
@@ -99,7 +107,8 @@ class Recorder(Sink):
     def close(self) -> None:
         """Writes the newest diagnoses and what else waits, and closes the run."""
         for _ in range(CLOSING):
-            if self._save() and self._try(self.writer.close, self.status, **self._account()):
+            saved = self._save()
+            if self._try(self.writer.close, self.status, **self._account()) and saved:
                 return
 
     def _try(self, write: Callable[..., None], *args: Any, **options: Any) -> bool:
@@ -116,9 +125,12 @@ class Recorder(Sink):
         return True
 
     def _save(self) -> bool:
-        """Writes the findings and diagnoses that wait."""
-        self._retry = None
-        return all([self._try(self._write_events), self._try(self._write_reports)])
+        """Writes the rows, findings and diagnoses that wait; whether all of them could be."""
+        self._retry, begin = None, time.monotonic()
+        tried = [self._try(each) for each in (self._write_events, self._write_reports, self.writer.flush)]
+        now = time.monotonic()
+        self._next = now + max(SAVE_SECONDS, (now - begin) / SAVE_SHARE)
+        return all(tried)
 
     def _retry_late(self) -> None:
         if self._retry is not None and time.monotonic() >= self._retry:
