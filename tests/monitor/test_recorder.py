@@ -163,3 +163,22 @@ def test_a_session_names_optimizers_alike_from_the_first_to_the_last_step(
     assert {json.loads(text)["measurement"]["track"] for text in run.report_texts()} == names
     raised = [each.getMessage() for each in caplog.records if "HW101 raised" in each.getMessage()]
     assert len(raised) == 2 and "[Sequential] at step" in raised[0] and "[Sequential, optimizer 2]" in raised[1]
+
+
+def test_report_of_a_run_that_was_not_closed_counts_its_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    model = healthy()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with headwater.watch(model, optimizer, run_dir=tmp_path / "run", budget=math.inf):
+        with pytest.raises(SystemExit):
+            main(["report", str(tmp_path / "run")])
+        assert "holds no report: none was written" in capsys.readouterr().err.replace("\n", " ")
+        for _ in range(8):
+            step(model, optimizer)
+        with pytest.raises(SystemExit) as end:
+            main(["report", str(tmp_path / "run")])
+    said = capsys.readouterr()
+    assert end.value.code == 0 and "run: not closed, 8 optimizer steps" in said.err
+    assert "measured at 5 steps from 3 to 7" in said.out

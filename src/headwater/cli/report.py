@@ -56,7 +56,7 @@ def report(
     else:
         render_each(found)
         ended = stored.info.status if stored.info.ended else "not closed"
-        note(f"{stored.info.name}: {ended}, {stored.info.steps or stored.last_step() or 0} optimizer steps")
+        note(f"{stored.info.name}: {ended}, {stored.info.steps or _steps(stored)} optimizer steps")
         _say_shards(stored)
     for each in stored.notes:
         note(each)
@@ -72,6 +72,12 @@ def report(
         note(f"shown is the worst of {len(found)} optimizers; all are in {stored.files.root}/reports")
     if any(finding.severity in FAILING[fail_on] for each in found for finding in each.findings):
         raise typer.Exit(1)
+
+
+def _steps(stored: StoredRun) -> int:
+    """Optimizer steps whose figures are on disk, of a run that was not closed."""
+    last = stored.last_step()
+    return 0 if last is None else last + 1
 
 
 def _say_shards(stored: StoredRun) -> None:

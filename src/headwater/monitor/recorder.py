@@ -20,8 +20,8 @@ from headwater.store import RunWriter
 log = logging.getLogger("headwater")
 
 SAVE_SECONDS, SAVE_SHARE = 30.0, 1e-3
-"""A diagnosis is written anew after so long, and after so long that writing takes at most this share of the time. Before
-that it is at the 1st, 2nd, 4th, 8th... probe of each optimizer: a process may be killed at any moment."""
+"""A diagnosis is written anew after so long, and after so long that writing takes at most this share of the time.
+Before that it is at the 1st, 2nd, 4th, 8th... probe of each optimizer: a process may be killed at any moment."""
 RETRY_SECONDS = 10.0
 """After a write that failed, the next one is tried so much later."""
 CLOSING = 2

@@ -17,6 +17,14 @@ def subject(measurement: Measurement) -> str:
     return printable(f"{track} ({model})")
 
 
+def measured_at(measurement: Measurement) -> str:
+    """At which steps of a watched training it was measured; nothing for a probation."""
+    steps = measurement.judged_steps
+    if measurement.track is None or not steps:
+        return ""
+    return f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} steps from {steps[0]:,} to {steps[-1]:,}"
+
+
 def factor(value: float | None) -> str:
     """A gain or a part of one: near one, two decimals tell more than two digits."""
     return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)

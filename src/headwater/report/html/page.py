@@ -146,6 +146,8 @@ def _facts(measurement: Measurement) -> str:
         "loss": f"{_loss(losses[0])} to {_loss(losses[-1])} in {words.count(len(losses), 'step')}" if losses else "-",
         "device": measurement.device,
     }
+    if at := words.measured_at(measurement):
+        facts["measured at"] = at
     rate = measurement.rate
     if rate is not None and rate.place is not None:
         facts["learning rate"] = f"{words.factor(rate.place)} of the stability limit"

@@ -69,7 +69,9 @@ def _verdict(said: Verdict, name: str, measurement: Measurement, width: int, sig
     sign = {"good": signs.good, "risk": signs.risk, "bad": signs.bad}[said.tone]
     headline = f"{name}: {said.headline}" if name else said.headline
     lines = paragraph(text(f"{sign} {headline}", _TONE[said.tone], signs), width)
-    told = ((said.gradient, ""), (_facts(measurement, signs), "dim"), (words.learning_rate(measurement.rate), "dim"))
+    steps = words.measured_at(measurement)
+    facts = [_facts(measurement, signs), words.learning_rate(measurement.rate), f"measured at {steps}" if steps else ""]
+    told = ((said.gradient, ""), *((fact, "dim") for fact in facts))
     for line, style in told:
         lines += paragraph(text(line, style, signs), width, indent="  ") if line else []
     return lines
