@@ -11,7 +11,7 @@ from typing import Any
 from headwater.errors import NotMeasuredError
 from headwater.monitor import Event, Monitor, Recorder, Settings, Sink, Teller, rank, run_info, world_size
 from headwater.monitor.settings import BUDGET
-from headwater.records import Finding, Measurement, Status
+from headwater.records import Finding, Measurement, Status, gravity
 from headwater.report import Report
 from headwater.store import RunWriter, free_name
 
@@ -167,7 +167,7 @@ def reports(*monitors: Monitor, optimizer: str | None = None) -> list[Report]:
         for track in monitor.tracks
         if track.measured is not None and optimizer in (None, track.name)
     ]
-    return sorted(found, key=_worst)
+    return sorted(found, key=lambda report: gravity(report.findings))
 
 
 def steps(monitor: Monitor) -> int:
@@ -187,10 +187,3 @@ def _ended(by: type[BaseException] | None) -> Status:
     if by is None or issubclass(by, SystemExit):
         return "finished"
     return "interrupted" if issubclass(by, KeyboardInterrupt) else "crashed"
-
-
-_RANKS = {"error": 0, "warning": 1, "info": 2}
-
-
-def _worst(report: Report) -> int:
-    return min((_RANKS[finding.severity] for finding in report.findings), default=len(_RANKS))

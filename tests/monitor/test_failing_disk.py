@@ -20,7 +20,9 @@ import torch
 from torch.nn import functional as F
 
 import headwater
+from headwater.errors import StoreError
 from headwater.store import RunWriter, open_run
+from headwater.store.files import Files
 from tests.monitor.training import assert_as_found, assert_equal, batch, mlp, seeded, state
 
 STEPS, BROKEN = 60, 40
@@ -86,13 +88,66 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(
     assert_equal(plain, left)
     assert_as_found()
     (warning,) = warnings_of(caplog.records)
-    assert "Recorder gets nothing more from Headwater, which watches on" in warning and os.strerror(code) in warning
+    assert "waits in memory" in warning and os.strerror(code) in warning
     assert watched.monitor.fault is None and watched.monitor.tracks[0].steps == STEPS
     assert watched.report().measurement.judged_steps[-1] == STEPS - 1  # it watched on
     run = open_run(tmp_path / "run")
     assert run.table().to_pylist() == flushed and run.last_step() == BROKEN - 1
     assert run.report_text() is None or json.loads(run.report_text() or "")
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_disk_that_fails_for_a_while_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path / "whole")
+    monkeypatch.setattr("headwater.monitor.recorder.RETRY_SECONDS", 0.0)
+    monkeypatch.setitem(RunWriter.__init__.__kwdefaults__, "flush_seconds", 0.0)  # type: ignore[arg-type]
+    failed: list[int] = []
+    with monkeypatch.context() as broken:
+
+        def before_step(step: int) -> None:
+            if step == 10:
+                fail_below(tmp_path / "run", broken, errno.ENOSPC)
+            if step == BROKEN:
+                failed.append(open_run(tmp_path / "run").last_step() or 0)
+                broken.undo()
+            if step == BROKEN + 5:
+                failed.append(open_run(tmp_path / "run").last_step() or 0)
+
+        train(tmp_path / "run", before_step)
+    whole, run = open_run(tmp_path / "whole"), open_run(tmp_path / "run")
+    assert failed[0] < 10 and failed[1] > BROKEN  # it is written again while the training goes on
+    assert len(warnings_of(caplog.records)) == 1
+    assert run.table().to_pylist() == whole.table().to_pylist()
+    assert (run.info.status, run.info.steps) == ("finished", STEPS)
+    found = [[(each.event, each.step, each.finding.code) for each in each_run.events()] for each_run in (whole, run)]
+    assert found[0] == found[1] and run.report_text() == whole.report_text()
+
+
+@pytest.mark.parametrize("fails", [1, 100], ids=["once", "always"])
+def test_a_run_is_closed_also_when_its_rows_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    left = [0]
+    really = Files.write
+
+    def write(self: Files, name: str, data: bytes) -> None:
+        if name.startswith("segments") and left[0]:
+            left[0] -= 1
+            raise StoreError("The disk is full for a moment.")
+        really(self, name, data)
+
+    monkeypatch.setattr(Files, "write", write)
+
+    def before_step(step: int) -> None:
+        if step == STEPS - 1:
+            left[0] = fails
+
+    train(tmp_path / "run", before_step)
+    run = open_run(tmp_path / "run")
+    assert left[0] < fails and run.info.status == "finished" and run.info.steps == STEPS
+    assert (run.last_step() == STEPS - 1) is (fails == 1)
 
 
 CHILD = """
@@ -138,7 +193,7 @@ def test_a_real_disk_that_fails(tmp_path: Path, what: str, said: int) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     (warning,) = told["warnings"]
-    assert "Recorder gets nothing more" in warning and os.strerror(said) in warning
+    assert "waits in memory" in warning and os.strerror(said) in warning
     assert told["seen"] == STEPS and told["notes"] == []
     last = told["steps"][-1]
     assert told["steps"] == list(range(last + 1))  # all that came before, and no more

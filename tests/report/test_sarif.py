@@ -21,7 +21,7 @@ def report(*findings: Finding) -> Report:
 
 
 def test_a_result_names_rule_level_and_line(tmp_path: Path) -> None:
-    document = json.loads(sarif.render(report(FOUND), tmp_path))
+    document = json.loads(sarif.render(report(FOUND), root=tmp_path))
     assert document["version"] == "2.1.0"
     (run,) = document["runs"]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["HW101"]
@@ -42,12 +42,12 @@ def test_every_rule_can_be_shown_with_its_page() -> None:
 def test_paths_outside_of_the_root_stay_whole_and_no_place_is_no_location(tmp_path: Path) -> None:
     elsewhere = replace(FOUND, where=Where("net", built=SourceLine("/opt/lib/model.py", 3)))
     nowhere = replace(FOUND, where=Where())
-    first, second = json.loads(sarif.render(report(elsewhere, nowhere), tmp_path))["runs"][0]["results"]
+    first, second = json.loads(sarif.render(report(elsewhere, nowhere), root=tmp_path))["runs"][0]["results"]
     assert first["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "/opt/lib/model.py"}
     assert "locations" not in second
 
 
 def test_annotations_are_escaped_as_github_reads_them(tmp_path: Path) -> None:
-    line = github.render(report(FOUND, replace(FOUND, severity="info", where=Where())), tmp_path).splitlines()
+    line = github.render(report(FOUND, replace(FOUND, severity="info", where=Where())), root=tmp_path).splitlines()
     assert line[0] == "::error file=src/train.py,line=7,title=HW101 vanishing-gradient::50 %25: gone,%0Aall"
     assert line[1].startswith("::notice title=HW101")

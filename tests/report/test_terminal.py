@@ -138,3 +138,15 @@ LIBRARY = SourceLine("/venv/lib/python3.11/site-packages/timm/layers/mlp.py", 40
 )
 def test_places_in_the_source(where: Where, said: str) -> None:
     assert said in printed(Report(vanishing(), (finding(where=where),)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [((1343,), "step 1,343"), ((3, 4, 1350), "3 steps from 3 to 1,350"), ((), None)],
+)
+def test_a_watched_training_says_at_which_steps_it_was_measured(steps: tuple[int, ...], said: str | None) -> None:
+    watched = Report(replace(vanishing(), judged_steps=steps, track=""), findings())
+    for text in (printed(watched), watched.to_html()):
+        assert (said in text) if said else "measured at" not in text
+    probation = Report(replace(watched.measurement, track=None), findings())
+    assert "measured at" not in printed(probation) + probation.to_html()

@@ -11,8 +11,11 @@ import typer
 from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
 from headwater.errors import NotMeasuredError
+from headwater.records import gravity
 from headwater.report import Report, github, sarif
+from headwater.report import html as page
 from headwater.report.paths import writable
+from headwater.report.terminal import render_each
 
 if TYPE_CHECKING:
     from headwater.store import StoredRun
@@ -40,31 +43,41 @@ def report(
     from headwater.store import open_run
 
     stored = open_run(run)
-    text = stored.report_text()
-    if text is None:
-        raise NotMeasuredError(f"The run {run} holds no report: no step of it was probed before it ended.")
-    found = Report.from_json(text)
+    found = sorted(map(Report.from_json, stored.report_texts()), key=lambda each: gravity(each.findings))
+    if not found:
+        raise NotMeasuredError(
+            f"The run {run} holds no report: none was written. The first is as soon as a step was probed and judged."
+        )
+    worst = found[0]
     if json:
-        sys.stdout.write(found.to_json() + "\n")
+        sys.stdout.write(worst.to_json() + "\n")
     elif github_:
-        sys.stdout.write(github.render(found))
+        sys.stdout.write(github.render(*found))
     else:
-        found.print()
+        render_each(found)
         ended = stored.info.status if stored.info.ended else "not closed"
-        note(f"{stored.info.name}: {ended}, {stored.info.steps or stored.last_step() or 0} optimizer steps")
+        note(f"{stored.info.name}: {ended}, {stored.info.steps or _steps(stored)} optimizer steps")
         _say_shards(stored)
     for each in stored.notes:
         note(each)
     if html is not None:
-        note(f"written: {found.save_html(html)}")
+        note(f"written: {page.save(found, html)}")
     if plot is not None:
-        found.plot(plot)
+        worst.plot(plot)
         note(f"written: {plot}")
     if sarif_path is not None:
-        sarif_path.write_text(sarif.render(found) + "\n", encoding="utf-8")
+        sarif_path.write_text(sarif.render(*found) + "\n", encoding="utf-8")
         note(f"written: {sarif_path}")
-    if any(finding.severity in FAILING[fail_on] for finding in found.findings):
+    if len(found) > 1 and (json or plot is not None):
+        note(f"shown is the worst of {len(found)} optimizers; all are in {stored.files.root}/reports")
+    if any(finding.severity in FAILING[fail_on] for each in found for finding in each.findings):
         raise typer.Exit(1)
+
+
+def _steps(stored: StoredRun) -> int:
+    """Optimizer steps whose figures are on disk, of a run that was not closed."""
+    last = stored.last_step()
+    return 0 if last is None else last + 1
 
 
 def _say_shards(stored: StoredRun) -> None:

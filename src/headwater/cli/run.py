@@ -16,8 +16,10 @@ from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
 from headwater.errors import InputError
 from headwater.report import github as annotations
+from headwater.report.html import save
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
+from headwater.report.terminal import render_each
 from headwater.report.words import source
 from headwater.run import Outcome, run_script
 from headwater.script import Target, dying
@@ -73,7 +75,7 @@ def run(
         if outcome.reports:
             written = _write(outcome, here, html, json, sarif)
             if github:
-                sys.stdout.write(annotations.render(outcome.reports[0], here))
+                sys.stdout.write(annotations.render(*outcome.reports, root=here))
     if outcome.ended.signal is not None:
         die(outcome.ended.signal)
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
@@ -96,8 +98,7 @@ def _folder(given: str, here: Path) -> str:
 def _show(outcome: Outcome) -> None:
     if outcome.reports:
         sys.stdout.flush()
-        for report in outcome.reports:
-            report.print()
+        render_each(outcome.reports)
         note(f"{outcome.steps} optimizer steps seen; watching took {outcome.spent:.1f} s")
     else:
         note(_why_nothing(outcome))
@@ -121,7 +122,7 @@ def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, s
     worst = outcome.reports[0]
 
     def page(path: Path) -> None:
-        worst.save_html(path)
+        save(outcome.reports, path)
 
     def text(path: Path, content: str) -> None:
         path.write_text(content + "\n", encoding="utf-8")
@@ -131,7 +132,7 @@ def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, s
     asked = [
         html is None or _wrote(html, page),
         json is None or _wrote(json, lambda path: text(path, worst.to_json())),
-        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(worst, here))),
+        sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(*outcome.reports, root=here))),
     ]
     return all(asked)
 

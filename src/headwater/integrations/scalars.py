@@ -11,7 +11,7 @@ def scalars(track: str, measurement: Measurement, findings: Sequence[Finding]) -
     """Returns numbers by name: attenuation, gain per layer, the layers' gains and relative updates, and findings.
 
     Args:
-        track: name of the optimizer; empty where there is one.
+        track: name of the optimizer; empty for the only one without a name.
         measurement: of the newest probes.
         findings: of the same.
     """

@@ -1,9 +1,10 @@
 """Watches a live training: hooks at the optimizer's step, itemised passes, and a governor that bounds their cost."""
 
+from headwater.monitor.about import rank, run_info, world_size
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
 from headwater.monitor.monitor import Monitor
-from headwater.monitor.recorder import Recorder, rank, run_info, world_size
+from headwater.monitor.recorder import Recorder
 from headwater.monitor.session import Session
 from headwater.monitor.settings import Settings
 from headwater.monitor.sink import Sink, Teller

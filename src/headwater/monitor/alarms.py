@@ -24,7 +24,7 @@ class Event:
         step: number of the optimizer step, from 0.
         time: UTC, ISO 8601.
         finding: as it was seen last.
-        track: name of the optimizer where several are watched, else empty.
+        track: name of the optimizer; empty for the only one without a name.
     """
 
     event: Literal["raised", "healed"]

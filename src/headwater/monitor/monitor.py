@@ -92,8 +92,6 @@ class Monitor:
 
     def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], settings: Settings) -> None:
         """Watches one more optimizer, and the models that it trains, from now on."""
-        if len(self.tracks) == 1 and not self.tracks[0].name:
-            self.tracks[0].name = " + ".join(self.models)
         if not models.keys() <= self.models.keys():
             self.models |= models
             for track in self.tracks:
@@ -104,6 +102,7 @@ class Monitor:
         self.tracks.append(track)
         self._shield.at_end(track.close)
         self._hook(track)
+        self.sinks.joined(name, optimizer, models)
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, cast
 
 from torch import nn
 from torch.optim import Optimizer
 
 from headwater.errors import ModelError, OptimizerError
+from headwater.graph import class_of
 
 
 def module_of(model: Any) -> nn.Module:
@@ -57,7 +58,7 @@ def named_models(model: Any) -> dict[str, nn.Module]:
 
 
 def named_optimizers(optimizer: Any) -> dict[str, Any]:
-    """Returns the optimizers to watch by name: one without a name, several with theirs.
+    """Returns the optimizers to watch by name: those of a dict with theirs, several with their numbers, one without.
 
     Raises:
         OptimizerError: something that was given has no step or no parameter groups.
@@ -76,7 +77,7 @@ def named_optimizers(optimizer: Any) -> dict[str, Any]:
             )
     if not found:
         raise OptimizerError("Expected at least one optimizer, got none.")
-    return found if len(found) > 1 else {"": next(iter(found.values()))}
+    return found if len(found) > 1 or isinstance(optimizer, Mapping) else {"": next(iter(found.values()))}
 
 
 class Together(nn.ModuleDict):
@@ -87,6 +88,19 @@ def together(models: Mapping[str, nn.Module]) -> nn.Module:
     """Returns the model, or one that holds several under their names. Nothing is moved or copied."""
     inside = {name: module_of(each) for name, each in models.items()}
     return next(iter(inside.values())) if len(inside) == 1 else Together(inside)
+
+
+def trained(model: nn.Module, held: Container[int]) -> tuple[str, int]:
+    """What one optimizer trains: class names and parameters, without those of models beside it.
+
+    Args:
+        model: that is watched, or several together.
+        held: identities of the parameters that the optimizer holds.
+    """
+    parts = list(model.children()) if isinstance(model, Together) else [model]
+    own = [part for part in parts if any(id(p) in held for p in part.parameters())] or parts
+    parameters = {id(p): p.numel() for part in own for p in part.parameters()}
+    return " + ".join(class_of(part).__name__ for part in own), sum(parameters.values())
 
 
 def _type(value: object) -> str:

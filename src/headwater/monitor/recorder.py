@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import socket
-import subprocess
-import sys
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-from torch import distributed, nn
+from torch import nn
 
-import headwater
-from headwater.graph import class_of
+from headwater.errors import StoreError
+from headwater.monitor.about import trained
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
-from headwater.monitor.names import module_of
 from headwater.monitor.sink import Sink
-from headwater.records import Finding, Layer, Measurement, ModelInfo, RunInfo, Status
+from headwater.records import Finding, Layer, Measurement, Status, gravity
 from headwater.store import RunWriter
+
+log = logging.getLogger("headwater")
+
+SAVE_SECONDS, SAVE_SHARE = 30.0, 1e-3
+"""A diagnosis is written anew after so long, and after so long that writing takes at most this share of the time.
+Before that it is at the 1st, 2nd, 4th, 8th... probe of each optimizer: a process may be killed at any moment."""
+RETRY_SECONDS = 10.0
+"""After a write that failed, the next one is tried so much later."""
+CLOSING = 2
+"""Times that a run is tried to be closed: what fails for a moment must not leave it open."""
 
 
 class Recorder(Sink):
-    """Writes one process's part of a run.
+    """Writes one process's part of a run. What the disk does not take is told once, kept, and tried again later.
 
     Args:
         writer: of the run.
@@ -43,8 +47,25 @@ class Recorder(Sink):
         account: Callable[[], Mapping[str, Any]],
     ) -> None:
         self.writer, self._rendered, self._account = writer, rendered, account
-        self._newest: tuple[Measurement, Sequence[Finding]] | None = None
+        self._newest: dict[str, tuple[Measurement, Sequence[Finding]]] = {}
+        self._due: set[str] = set()
+        self._events: list[Event] = []
+        self._probes: dict[str, int] = {}
+        self._next = 0.0
+        self._retry: float | None = None
+        self._told = False
         self.status: Status = "finished"
+
+    def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
+        """Writes what is trained besides."""
+        known, found = self.writer.info, trained(models, {track: optimizer})
+        names = {model.name for model in known.models}
+        self._try(
+            self.writer.update,
+            models=(*known.models, *(model for model in found["models"] if model.name not in names)),
+            optimizers=known.optimizers | found["optimizers"],
+            sharded=known.sharded | found["sharded"],
+        )
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Writes one row for each parameter of a step, and one for the whole network."""
@@ -58,10 +79,11 @@ class Recorder(Sink):
                 layer, _, parameter = name.rpartition(".")
                 weight = each.weights.get(name)
                 _add(columns, (each.step, track, layer, parameter, norm, weight, None, None, None, None))
-        self.writer.append(columns)
+        self._try(self.writer.append, columns)
+        self._retry_late()
 
     def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
-        """Writes one row for each layer."""
+        """Writes one row for each layer, and now and then all that waits."""
         layers = measurement.layers
         columns: dict[str, list[Any]] = {name: [_of(layer, name) for layer in layers] for name in _LAYERS}
         columns |= {
@@ -70,85 +92,66 @@ class Recorder(Sink):
             "layer": [layer.name for layer in layers],
             "probe": [True] * len(layers),
         }
-        self.writer.append(columns)
-        self._newest = measurement, findings
+        self._try(self.writer.append, columns)
+        self._newest[track] = measurement, findings
+        self._due.add(track)
+        count = self._probes[track] = self._probes.get(track, 0) + 1
+        if count & (count - 1) == 0 or time.monotonic() >= self._next:
+            self._save()
 
     def event(self, event: Event) -> None:
-        """Writes the event, and the diagnosis that it comes from."""
-        self.writer.finding(event.event, event.step, event.time, event.finding, event.track)
-        self._write_report()
+        """Writes the event, and the diagnoses."""
+        self._events.append(event)
+        self._save()
 
     def close(self) -> None:
-        """Writes the newest diagnosis and closes the run."""
-        self._write_report()
-        self.writer.close(self.status, **self._account())
+        """Writes the newest diagnoses and what else waits, and closes the run."""
+        for _ in range(CLOSING):
+            saved = self._save()
+            if self._try(self.writer.close, self.status, **self._account()) and saved:
+                return
 
-    def _write_report(self) -> None:
-        if self._newest is not None:
-            self.writer.report(self._rendered(*self._newest))
+    def _try(self, write: Callable[..., None], *args: Any, **options: Any) -> bool:
+        """Whether something could be written."""
+        try:
+            write(*args, **options)
+        except StoreError as error:
+            self._retry = time.monotonic() + RETRY_SECONDS
+            if not self._told:
+                self._told = True
+                log.warning("%s What is recorded waits in memory, and is written as soon as it can be.", error)
+            log.debug("The failure in full", exc_info=error)
+            return False
+        return True
 
+    def _save(self) -> bool:
+        """Writes the rows, findings and diagnoses that wait; whether all of them could be."""
+        self._retry, begin = None, time.monotonic()
+        tried = [self._try(each) for each in (self._write_events, self._write_reports, self.writer.flush)]
+        now = time.monotonic()
+        self._next = now + max(SAVE_SECONDS, (now - begin) / SAVE_SHARE)
+        return all(tried)
 
-def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], budget: float) -> RunInfo:
-    """Describes the training of this process."""
-    return RunInfo(
-        name="",
-        schema_version=0,
-        models=tuple(
-            ModelInfo(name, class_of(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
-            for name, model in models.items()
-        ),
-        optimizers={name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
-        versions={
-            "headwater": headwater.__version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-        },
-        command=tuple(sys.argv),
-        git_commit=_git_commit(),
-        host=socket.gethostname(),
-        process=os.getpid(),
-        world_size=world_size(),
-        budget=budget,
-        sharded=_sharded(models),
-    )
+    def _retry_late(self) -> None:
+        if self._retry is not None and time.monotonic() >= self._retry:
+            self._save()
 
+    def _write_events(self) -> None:
+        while self._events:
+            event = self._events[0]
+            self.writer.finding(event.event, event.step, event.time, event.finding, event.track)
+            del self._events[0]
 
-def rank() -> int:
-    """Number of this process among those that train together."""
-    return distributed.get_rank() if _together() else int(os.environ.get("RANK", "0"))
-
-
-def world_size() -> int:
-    """Number of processes that train together."""
-    return distributed.get_world_size() if _together() else int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def _together() -> bool:
-    """Whether the processes know each other; before that only torchrun's variables tell."""
-    return distributed.is_available() and distributed.is_initialized()
-
-
-def _sharded(models: Mapping[str, nn.Module]) -> dict[str, int]:
-    """Parameters that are distributed, with the number of equal copies of each part."""
-    found: dict[str, int] = {}
-    for prefix, model in models.items():
-        for name, parameter in module_of(model).named_parameters():
-            mesh: Any = getattr(parameter, "device_mesh", None)
-            if mesh is not None:
-                copies = 1
-                for size, placement in zip(mesh.shape, parameter.placements, strict=True):  # type: ignore[attr-defined]
-                    copies *= 1 if placement.is_shard() else int(size)
-                found[f"{prefix}.{name}" if len(models) > 1 else name] = copies
-    return found
-
-
-def _git_commit() -> str | None:
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, cwd=Path.cwd(), check=False)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip() or None
+    def _write_reports(self) -> None:
+        """Writes what is new: each optimizer's where there are several, then the worst."""
+        if not self._due or self.writer.rank:
+            return
+        if len(self._newest) > 1:
+            for track in sorted(self._due | (self._newest.keys() - self.writer.reported)):
+                self.writer.report(self._rendered(*self._newest[track]), track)
+        worst = min(self._newest.values(), key=lambda newest: gravity(newest[1]))
+        self.writer.report(self._rendered(*worst))
+        self._due.clear()
 
 
 _FIGURES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 from weakref import WeakSet
@@ -104,11 +104,21 @@ class Session:
         if not models:
             return
         if monitor is None:
-            monitor = self.monitors[thread] = Monitor(models, optimizer, self._settings, thread=thread)
+            named = {_name(models, ()): optimizer}  # from the start: others may join, and rows stand on disk by then
+            monitor = self.monitors[thread] = Monitor(models, named, self._settings, thread=thread)
             self._opened(monitor)
             monitor.attach()
         else:
-            monitor.add(" + ".join(models), optimizer, models, self._settings)
+            monitor.add(_name(models, monitor.tracks), optimizer, models, self._settings)
+
+
+def _name(models: Iterable[str], tracks: Iterable[Track]) -> str:
+    """Names an optimizer by its models; a second one of the same models has a number."""
+    taken, stem = {track.name for track in tracks}, " + ".join(models)
+    number, name = 2, stem
+    while name in taken:
+        name, number = f"{stem}, optimizer {number}", number + 1
+    return name
 
 
 def _named(models: list[nn.Module], monitor: Monitor | None) -> dict[str, nn.Module]:

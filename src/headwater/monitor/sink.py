@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from torch import nn
 
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
@@ -19,11 +21,20 @@ class Sink:
     An exception in one of them is logged and ends this sink; the others, the monitor and the training go on.
     """
 
+    def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
+        """One more optimizer is watched from now on.
+
+        Args:
+            track: its name.
+            optimizer: as it is.
+            models: that it trains, by name.
+        """
+
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Figures of optimizer steps have arrived, some steps late, in their order.
 
         Args:
-            track: name of the optimizer; empty where there is one.
+            track: name of the optimizer; empty for the only one without a name.
             figures: one for each step whose figures were taken.
         """
 
@@ -31,7 +42,7 @@ class Sink:
         """A step was itemised and judged, together with the probes before it.
 
         Args:
-            track: name of the optimizer; empty where there is one.
+            track: name of the optimizer; empty for the only one without a name.
             step: its number, from 0.
             measurement: medians over the newest probes.
             findings: root cause first.
@@ -56,14 +67,19 @@ class Teller(Sink):
 
 
 class Sinks(Sink):
-    """Passes everything on to several sinks, and lets go of one that fails."""
+    """Passes everything on to several sinks, and lets go of one that fails; it is closed with the others."""
 
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = list(sinks)
+        self._failed: list[Sink] = []
 
     def add(self, sink: Sink) -> None:
         """Passes everything on to one more."""
         self._sinks.append(sink)
+
+    def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
+        """Passes it on."""
+        self._each("joined", track, optimizer, models)
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         """Passes them on."""
@@ -79,8 +95,15 @@ class Sinks(Sink):
 
     def close(self) -> None:
         """Closes all."""
+        failed = list(self._failed)  # those before; what fails to close now was tried
         self._each("close")
         self._sinks.clear()
+        for sink in failed:
+            try:
+                sink.close()
+            except Exception as error:  # its first failure was told
+                log.debug("%s could not be closed", type(sink).__name__, exc_info=error)
+        self._failed.clear()
 
     def _each(self, method: str, *args: Any) -> None:
         for sink in list(self._sinks):
@@ -88,6 +111,7 @@ class Sinks(Sink):
                 getattr(sink, method)(*args)
             except Exception as error:  # as in the shield: a full disk must not end a training, nor the watching
                 self._sinks.remove(sink)
+                self._failed.append(sink)
                 log.warning(
                     "%s gets nothing more from Headwater, which watches on: %s: %s",
                     type(sink).__name__,

@@ -20,6 +20,7 @@ from headwater.measure.probe import SETTLED
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
+from headwater.monitor.names import trained
 from headwater.monitor.probing import PASSES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
@@ -49,7 +50,7 @@ class Track:
     """Follows one optimizer. Its methods are called by the monitor's hooks.
 
     Attributes:
-        name: of the optimizer, where there are several.
+        name: of the optimizer; empty for the only one without a name.
         steps: optimizer steps that were seen.
         findings: of the last verdict, root cause first.
         measured: what that verdict rests on; ``None`` before the first probe.
@@ -310,9 +311,13 @@ class Track:
             steps=settled or None,
         )
         found = with_origins(found, self._model)
+        kind, size = trained(self._model, self._ids)
         precision = PrecisionRecord(clips=tuple(c for c in self._clips if c.step in found.judged_steps))
         return replace(
             found,
+            track=self.name,
+            model=kind,
+            parameters_total=size,
             precision=precision,
             judged_steps=tuple(self._numbers[i] for i in found.judged_steps),
             steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),

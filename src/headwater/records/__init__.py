@@ -2,7 +2,7 @@
 
 from headwater.records.attention import AttentionRecord
 from headwater.records.explanation import CostlyLine, Explanation, PartExplained
-from headwater.records.finding import Finding, Severity, Where
+from headwater.records.finding import Finding, Severity, Where, gravity
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
 from headwater.records.learning_rate import RateArm, RateRecord, clearly_falls
 from headwater.records.measurement import (
@@ -73,4 +73,5 @@ __all__ = [
     "UnitsRecord",
     "Where",
     "clearly_falls",
+    "gravity",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -61,3 +62,11 @@ class Finding:
     remedies: tuple[str, ...] = ()
     under: str | None = None
     explanation: Explanation | None = None
+
+
+def gravity(findings: Iterable[Finding]) -> int:
+    """Rank among several verdicts, the worst first: 0 with an error, 1 a warning, 2 notes only, 3 with nothing."""
+    return min((_RANKS[finding.severity] for finding in findings), default=len(_RANKS))
+
+
+_RANKS: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}

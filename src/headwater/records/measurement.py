@@ -188,7 +188,13 @@ class OptimizerRecord:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One diagnosis as data. See each part."""
+    """One diagnosis as data. See each part.
+
+    Attributes:
+        model, parameters_total: class name and size of the model; of several under watch, of what the optimizer trains.
+        track: name of the optimizer under watch, empty for the only one without a name; ``None``: nothing was watched,
+            the steps are those of a probation.
+    """
 
     model: str
     parameters_total: int
@@ -210,3 +216,4 @@ class Measurement:
     precision: PrecisionRecord = field(default_factory=PrecisionRecord)
     rate: RateRecord | None = None
     through_time: tuple[TimeProfile, ...] = ()
+    track: str | None = None

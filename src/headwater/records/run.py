@@ -8,9 +8,9 @@ from typing import Literal
 Status = Literal["running", "finished", "interrupted", "crashed"]
 
 KEYS = ("step", "rank", "track", "layer", "parameter")
-"""Columns that say what a row is about. `step` counts the optimizer's steps from 0; `track` names the optimizer where
-there are several; `layer` is a module path, and empty for the whole network; `parameter` is the parameter's own name,
-and ``None`` in the row of its layer."""
+"""Columns that say what a row is about. `step` counts the optimizer's steps from 0; `track` names the optimizer, and is
+empty for the only one without a name; `layer` is a module path, and empty for the whole network; `parameter` is the
+parameter's own name, and ``None`` in the row of its layer."""
 
 STATISTICS: dict[str, str] = {
     "grad_norm": "Frobenius norm of the gradient that the optimizer consumed; of the local part, where it is sharded",

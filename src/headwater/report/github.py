@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def render(report: Report, root: Path | None = None) -> str:
+def render(*reports: Report, root: Path | None = None) -> str:
     """Returns one line for each finding.
 
     Args:
-        report: its findings.
+        reports: their findings.
         root: folder that paths are given relative to; ``None``: the current one.
     """
     root = (root or Path.cwd()).resolve()
-    return "".join(_line(finding, root) + "\n" for finding in report.findings)
+    return "".join(_line(finding, root) + "\n" for report in reports for finding in report.findings)
 
 
 def _line(finding: Finding, root: Path) -> str:

@@ -14,7 +14,7 @@ from headwater.report.bars import bars, extremes
 from headwater.report.paths import PICTURES, writable
 from headwater.report.verdict import verdict
 from headwater.report.view import PARTS, Place, place_name, places
-from headwater.report.words import printable, shortened
+from headwater.report.words import printable, shortened, subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def _figure(report: Report) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _profile(above, report.measurement)
     _gains(below, report.measurement)
-    title = f"{printable(report.measurement.model)}: {verdict(report).headline}"
+    title = f"{subject(report.measurement)}: {verdict(report).headline}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=_INK, parse_math=False)
     return figure
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from headwater.records import Finding, Layer, Measurement, Profile, TimeProfile
 from headwater.report import html, json, picture, terminal
-from headwater.report.paths import writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,9 +83,7 @@ class Report:
         Raises:
             InputError: the folder does not exist, or nothing can be written there.
         """
-        path = writable(Path(path))
-        path.write_text(self.to_html(), encoding="utf-8")
-        return path
+        return html.save([self], path)
 
     def plot(self, path: str | Path | None = None) -> Path | Figure:
         """Draws profile and gains; writes a ``.png``, ``.svg`` or ``.pdf``, or returns matplotlib's figure.

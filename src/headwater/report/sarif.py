@@ -21,21 +21,22 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 
-def render(report: Report, root: Path | None = None) -> str:
+def render(*reports: Report, root: Path | None = None) -> str:
     """Returns the findings as SARIF.
 
     Args:
-        report: its findings.
+        reports: their findings.
         root: folder that paths are given relative to; ``None``: the current one.
     """
     root = (root or Path.cwd()).resolve()
-    codes = sorted({finding.code for finding in report.findings})
+    findings = [finding for report in reports for finding in report.findings]
+    codes = sorted({finding.code for finding in findings})
     driver = {
         "name": "headwater",
         "version": headwater.__version__,
         "rules": [_rule(code) for code in codes],
     }
-    results = [_result(finding, codes.index(finding.code), root) for finding in report.findings]
+    results = [_result(finding, codes.index(finding.code), root) for finding in findings]
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
     return json.dumps(document, indent=2, ensure_ascii=False)
 

@@ -5,8 +5,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from headwater.records import Layer, OptimizerRecord, RateRecord, SourceLine, Where
+from headwater.records import Layer, Measurement, OptimizerRecord, RateRecord, SourceLine, Where
 from headwater.records.numbers import number
+
+
+def subject(measurement: Measurement) -> str:
+    """What was diagnosed: the optimizer under watch and the class of its model, unless the name has it already."""
+    track, model = measurement.track, measurement.model
+    if not track or track.startswith(model):
+        return printable(track or model)
+    return printable(f"{track} ({model})")
+
+
+def measured_at(measurement: Measurement) -> str:
+    """At which steps of a watched training it was measured; nothing for a probation."""
+    steps = measurement.judged_steps
+    if measurement.track is None or not steps:
+        return ""
+    return f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} steps from {steps[0]:,} to {steps[-1]:,}"
 
 
 def factor(value: float | None) -> str:

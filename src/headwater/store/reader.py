@@ -17,7 +17,7 @@ from headwater.store.arrow import Table, pa, pc
 from headwater.store.files import Files
 from headwater.store.joined import joined as joined_over_ranks
 from headwater.store.migrations import migrated
-from headwater.store.segments import FOLDER, SCHEMA, decoded, valid
+from headwater.store.segments import FOLDER, REPORTS, SCHEMA, decoded, valid
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,19 @@ class StoredRun:
         return tuple(found)
 
     def report_text(self) -> str | None:
-        """The newest diagnosis as JSON; ``None`` when there is none yet."""
+        """The newest diagnosis as JSON, the worst of all optimizers'; ``None`` when there is none yet."""
         if not self.files.exists("report.json"):
             return None
         return self.files.read("report.json").decode(errors="replace")
+
+    def report_texts(self) -> tuple[str, ...]:
+        """The newest diagnosis of each optimizer as JSON, in the order in which they joined; empty: none yet."""
+        names = [name for name in self.files.names(REPORTS) if name.endswith(".json") and not name.startswith(".")]
+        names.sort(key=lambda name: (len(name.partition("-")[0]), name))
+        if names:
+            return tuple(self.files.read(f"{REPORTS}/{name}").decode(errors="replace") for name in names)
+        text = self.report_text()
+        return () if text is None else (text,)
 
     def trials(self) -> dict[str, dict[str, Any]]:
         """Results of trials, by name."""

@@ -11,7 +11,8 @@ from typing import Any
 from headwater.records import FLAGS, KEYS, STATISTICS
 from headwater.store.arrow import Table, pa, pc, pq
 
-FOLDER = "segments"
+FOLDER, REPORTS = "segments", "reports"
+"""Folders of a run: rows, and the report of each optimizer where there are several."""
 Columns = Mapping[str, Sequence[Any]]
 """Values by column, all of one length; columns that are left out are empty."""
 

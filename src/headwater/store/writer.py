@@ -18,7 +18,7 @@ from headwater.records import Finding, RunInfo, Status
 from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
 from headwater.store.migrations import VERSION
-from headwater.store.segments import FOLDER, Columns, Segment, covered, decoded, encoded, table, thinned, valid
+from headwater.store.segments import FOLDER, REPORTS, Columns, Segment, covered, decoded, encoded, table, thinned, valid
 
 FLUSH_ROWS, FLUSH_SECONDS = 100_000, 10.0
 MAX_BYTES = 1 << 30
@@ -30,6 +30,9 @@ RELIEF = 0.75
 HELD_ROWS = 1_000_000
 """Rows that are held in memory at most while the disk takes none; the oldest go first."""
 _ID = re.compile(r"[A-Za-z0-9._-]+")
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST = 60
+"""Letters of an optimizer's name that go into that of its file."""
 
 
 class RunWriter:
@@ -62,8 +65,10 @@ class RunWriter:
         self._waiting: list[Table] = []
         self._held = 0
         self._number = 0
+        self._reports: dict[str, str] = {}
         self._bytes = 0
         self._last_flush = time.monotonic()
+        self._failing = False
         if (rank == 0 and self.files.exists("run.json")) or self._own():
             raise StoreError(f"There is a run in {self.files.root} already. Give another folder, or delete that one.")
         self.files.make(FOLDER)
@@ -71,7 +76,11 @@ class RunWriter:
         self._write_info()
 
     def append(self, columns: Columns) -> None:
-        """Adds rows; they are on disk after the next flush. A failing disk is told, and the rows are kept for later."""
+        """Adds rows; they are on disk after the next flush. A failing disk is told, and the rows are kept for later.
+
+        Raises:
+            StoreError: as in `flush`. While the disk fails, it is tried at intervals of time only.
+        """
         with self._lock:
             rows = table(columns, self.rank)
             if not len(rows):
@@ -79,7 +88,7 @@ class RunWriter:
             self._waiting.append(rows)
             self._held += len(rows)
             late = time.monotonic() - self._last_flush >= self._flush_seconds
-            if late or self._held >= self._flush_rows:
+            if late or (self._held >= self._flush_rows and not self._failing):
                 self.flush()
 
     def flush(self) -> None:
@@ -97,8 +106,10 @@ class RunWriter:
             try:
                 self.files.write(segment.name, data)
             except StoreError:
+                self._failing = True
                 self._drop_oldest()
                 raise
+            self._failing = False
             self._number += 1
             self._bytes += len(data)
             self._waiting, self._held = [], 0
@@ -118,10 +129,29 @@ class RunWriter:
             with self._lock:
                 self.files.append("findings.jsonl", msgspec.json.encode(line))
 
-    def report(self, text: str) -> None:
-        """Replaces the newest diagnosis, as `Report.to_json` gives it."""
-        if self.rank == 0:
+    @property
+    def reported(self) -> frozenset[str]:
+        """Names of the optimizers that have a report of their own."""
+        return frozenset(self._reports)
+
+    def report(self, text: str, track: str | None = None) -> None:
+        """Replaces the newest diagnosis, as `Report.to_json` gives it.
+
+        Args:
+            text: the report.
+            track: of which optimizer it is, where there are several; ``None``: the report of the run, the worst of all.
+        """
+        if self.rank != 0:
+            return
+        if track is None:
             self.files.write("report.json", text.encode())
+            return
+        with self._lock:
+            short = _NO_NAME.sub("-", track)[:_LONGEST]
+            name = self._reports.get(track, f"{REPORTS}/{len(self._reports) + 1}-{short}.json")
+            self.files.make(REPORTS)
+            self.files.write(name, text.encode())
+            self._reports[track] = name
 
     def trial(self, name: str, result: Mapping[str, Any]) -> None:
         """Writes the result of one trial.
@@ -136,11 +166,17 @@ class RunWriter:
             self.files.write(f"trials/{name}.json", msgspec.json.encode(dict(result)))
 
     def close(self, status: Status = "finished", **account: Any) -> None:
-        """Writes what waits, joins small segments, and says how it ended, with what else is known by then."""
+        """Writes what waits, joins small segments, and says how it ended, with what else is known by then.
+
+        Raises:
+            StoreError: something could not be written; how it ended was tried to be said all the same. May be repeated.
+        """
         with self._lock:
-            self.flush()
-            self._compact()
-            self.update(status=status, ended=now(), **account)
+            try:
+                self.flush()
+                self._compact()
+            finally:
+                self.update(status=status, ended=now(), **account)
 
     def _write_info(self) -> None:
         if self.rank == 0:

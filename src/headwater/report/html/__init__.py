@@ -1,5 +1,5 @@
 """The report as one page that needs nothing else."""
 
-from headwater.report.html.page import render
+from headwater.report.html.page import render, save
 
-__all__ = ["render"]
+__all__ = ["render", "save"]

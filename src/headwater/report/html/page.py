@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from headwater.report.html.profile import draw_profile, has_level
 from headwater.report.html.svg import NARROW, WIDE, prose, safe
 from headwater.report.html.table import table_section
 from headwater.report.html.through_time import through_time_figures
+from headwater.report.paths import writable
 from headwater.report.verdict import verdict
 from headwater.report.view import PARTS, factors, places
 
@@ -32,15 +35,49 @@ if TYPE_CHECKING:
 _SIGNS = {"good": "✓", "risk": "!", "bad": "✗"}
 
 
-def render(report: Report) -> str:
-    """Returns the page."""
-    said, measurement = verdict(report), report.measurement
+def render(*reports: Report) -> str:
+    """Returns the page, with one report after the other."""
     style = _resource("style.css")
-    leading = report.leading
+    first = reports[0].measurement
     page = {
         "style": style,
         "style_hash": _hash(style),
-        "model": safe(measurement.model),
+        "title": safe(words.subject(first)) + (f" and {len(reports) - 1} more" if len(reports) > 1 else ""),
+        "contents": _contents(reports) if len(reports) > 1 else "",
+        "reports": "\n".join(_report(report, place) for place, report in enumerate(reports, 1)),
+        "versions": safe(", ".join(f"{name} {v}" for name, v in (first.versions or {}).items())),
+    }
+    return Template(_resource("template.html")).substitute(page)
+
+
+def save(reports: Sequence[Report], path: str | Path) -> Path:
+    """Writes the page and returns its path.
+
+    Raises:
+        InputError: the folder does not exist, or nothing can be written there.
+    """
+    path = writable(Path(path))
+    path.write_text(render(*reports), encoding="utf-8")
+    return path
+
+
+def _contents(reports: Sequence[Report]) -> str:
+    """What is on the page, the optimizers that were watched, each with its verdict."""
+    names = [safe(words.subject(report.measurement)) for report in reports]
+    lines = [
+        f'<li><a href="#report-{place}">{name}</a>: {safe(verdict(report).headline)}</li>'
+        for place, (name, report) in enumerate(zip(names, reports, strict=True), 1)
+    ]
+    said = f"{words.count(len(reports), 'optimizer')} were watched, the worst comes first:"
+    return f"<nav><p>{said}</p><ol>{''.join(lines)}</ol></nav>\n"
+
+
+def _report(report: Report, place: int) -> str:
+    said, measurement = verdict(report), report.measurement
+    leading = report.leading
+    page = {
+        "place": str(place),
+        "model": safe(words.subject(measurement)),
         "tone": said.tone,
         "sign": _SIGNS[said.tone],
         "headline": safe(said.headline),
@@ -49,9 +86,8 @@ def render(report: Report) -> str:
         "pictures": _pictures(report),
         "findings": findings_section(report.findings),
         "table": table_section(measurement),
-        "versions": safe(", ".join(f"{name} {v}" for name, v in (measurement.versions or {}).items())),
     }
-    return Template(_resource("template.html")).substitute(page)
+    return Template(_resource("report.html")).substitute(page).rstrip("\n")
 
 
 def _pictures(report: Report) -> str:
@@ -110,6 +146,8 @@ def _facts(measurement: Measurement) -> str:
         "loss": f"{_loss(losses[0])} to {_loss(losses[-1])} in {words.count(len(losses), 'step')}" if losses else "-",
         "device": measurement.device,
     }
+    if at := words.measured_at(measurement):
+        facts["measured at"] = at
     rate = measurement.rate
     if rate is not None and rate.place is not None:
         facts["learning rate"] = f"{words.factor(rate.place)} of the stability limit"

@@ -1,5 +1,5 @@
 """The report as text on a terminal."""
 
-from headwater.report.terminal.screen import render
+from headwater.report.terminal.screen import render, render_each
 
-__all__ = ["render"]
+__all__ = ["render", "render_each"]

@@ -5,6 +5,7 @@ Everything is also said in words and numbers: without colour, on 80 columns, or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -33,16 +34,24 @@ _TONE = {"good": "bold green", "risk": "bold yellow", "bad": "bold red"}
 
 def render(report: Report, console: Console | None = None) -> None:
     """Prints the report."""
+    render_each([report], console)
+
+
+def render_each(reports: Sequence[Report], console: Console | None = None) -> None:
+    """Prints one report after the other; each of several names its optimizer in its first line."""
     console = console or Console()
-    lines = _lines(report, min(console.width, _WIDEST), glyphs(console))
+    lines: list[Text] = []
+    for report in reports:
+        name = words.subject(report.measurement) if len(reports) > 1 else ""
+        lines += [*([Text()] if lines else []), *_lines(report, name, min(console.width, _WIDEST), glyphs(console))]
     # Lines are broken already, but for places in the source: these must stay whole to be copied and clicked.
     console.print(Text("\n").join(lines), soft_wrap=True, highlight=False)
 
 
-def _lines(report: Report, width: int, signs: Glyphs) -> list[Text]:
+def _lines(report: Report, name: str, width: int, signs: Glyphs) -> list[Text]:
     most = _MOST_ROWS_HEALTHY if report.healthy else _MOST_ROWS
     blocks = [
-        _verdict(verdict(report), report.measurement, width, signs),
+        _verdict(verdict(report), name, report.measurement, width, signs),
         profile_lines(report.measurement, most, width, signs),
         through_time_lines(report.measurement, pointed_at(report.findings), width, signs),
         *(finding_lines(head, under, width, signs) for head, under in roots(report.findings)),
@@ -56,10 +65,13 @@ def _lines(report: Report, width: int, signs: Glyphs) -> list[Text]:
     return lines
 
 
-def _verdict(said: Verdict, measurement: Measurement, width: int, signs: Glyphs) -> list[Text]:
+def _verdict(said: Verdict, name: str, measurement: Measurement, width: int, signs: Glyphs) -> list[Text]:
     sign = {"good": signs.good, "risk": signs.risk, "bad": signs.bad}[said.tone]
-    lines = paragraph(text(f"{sign} {said.headline}", _TONE[said.tone], signs), width)
-    told = ((said.gradient, ""), (_facts(measurement, signs), "dim"), (words.learning_rate(measurement.rate), "dim"))
+    headline = f"{name}: {said.headline}" if name else said.headline
+    lines = paragraph(text(f"{sign} {headline}", _TONE[said.tone], signs), width)
+    steps = words.measured_at(measurement)
+    facts = [_facts(measurement, signs), words.learning_rate(measurement.rate), f"measured at {steps}" if steps else ""]
+    told = ((said.gradient, ""), *((fact, "dim") for fact in facts))
     for line, style in told:
         lines += paragraph(text(line, style, signs), width, indent="  ") if line else []
     return lines
@@ -67,7 +79,7 @@ def _verdict(said: Verdict, measurement: Measurement, width: int, signs: Glyphs)
 
 def _facts(measurement: Measurement, signs: Glyphs) -> str:
     facts = [
-        f"{measurement.model}: {words.count(len(measurement.layers), 'layer')}",
+        f"{words.subject(measurement)}: {words.count(len(measurement.layers), 'layer')}",
         words.count(measurement.parameters_total, "parameter"),
         f"batch of {measurement.batch_size:,}",
         words.optimizer(measurement.optimizer),
