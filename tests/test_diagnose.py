@@ -160,6 +160,11 @@ def test_an_optimizer_that_cannot_take_the_gradients() -> None:
         headwater.diagnose(model, batch, F.cross_entropy, optimizer=torch.optim.Adam)
 
 
+def _elsewhere() -> torch.optim.Optimizer:
+    """An optimizer of another model."""
+    return torch.optim.SGD(nn.Linear(4, 3).parameters(), 0.1)
+
+
 def _nan_model() -> nn.Module:
     model = nn.Linear(4, 3)
     nn.init.constant_(model.weight, math.nan)
@@ -198,6 +203,20 @@ CE = F.cross_entropy
         (nn.Linear(4, 3), (X, Y), {"loss_fn": 3}, errors.InputError, "loss_fn"),
         (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "optimizer": 3}, errors.OptimizerError, "got int"),
         (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "optimizer": lambda p: None}, errors.OptimizerError, "NoneType"),
+        (
+            nn.Linear(4, 3),
+            (X, Y),
+            {"loss_fn": CE, "optimizer": _elsewhere()},
+            errors.OptimizerError,
+            "got SGD over none",
+        ),
+        (
+            nn.Linear(4, 3),
+            (X, Y),
+            {"loss_fn": CE, "optimizer": lambda p: _elsewhere()},
+            errors.OptimizerError,
+            "Use the argument",
+        ),
         (*(s := _stray())[:1], (X, Y), {"step": s[1]}, errors.ModelError, "original model"),
     ],
 )
