@@ -4,7 +4,7 @@ from headwater.records.attention import AttentionRecord
 from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
-from headwater.records.learning_rate import RateArm, RateRecord, clearly_falls
+from headwater.records.learning_rate import CURVED, KNOWS, TINY_UPDATE, RateArm, RateRecord, clearly_falls
 from headwater.records.measurement import (
     LOSS_RISES,
     HeadOp,
@@ -27,11 +27,14 @@ from headwater.records.through_time import Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
+    "CURVED",
     "FLAGS",
     "KEYS",
+    "KNOWS",
     "LOSS_RISES",
     "REMEDIES",
     "STATISTICS",
+    "TINY_UPDATE",
     "AttentionRecord",
     "ClipRecord",
     "CostlyLine",

@@ -68,7 +68,7 @@ CODE, NAME = "HW301", "dead-units"
 ZERO_SLOPE = frozenset(["relu", "relu6", "hardtanh", "clamp", "clampmin", "threshold"])
 """Activations whose slope is exactly zero over a half-line. A sigmoid's reaches zero by rounding only: HW302."""
 
-MOST, NEARLY_ALL = 0.5, 0.9
+MOST_UNITS, NEARLY_ALL_UNITS = 0.5, 0.9
 """Shares of a layer's units. Healthy networks have up to 0.3 (measured, 30 layers of ReLU with He initialisation)."""
 FIRM, FEW = 2048, 64
 """Samples: by the rule of three, activity below 3/2048 = 0.15 % at 95 %; below 64 samples (5 %) nothing is said."""
@@ -121,9 +121,9 @@ def dead_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
 
 
 def _severity(units: UnitsRecord) -> Severity | None:
-    if _share(units) > NEARLY_ALL:
+    if _share(units) > NEARLY_ALL_UNITS:
         return "error"
-    if _share(units) <= MOST:
+    if _share(units) <= MOST_UNITS:
         return None
     return "warning" if units.samples >= FIRM else "info"
 

@@ -72,18 +72,10 @@ from headwater.rules.common import at_layer, blows_up, median, steps_in_words
 from headwater.rules.effects import thirds, trained, update, update_contrast
 from headwater.rules.explanation import explanation
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import CHANCE, GROWTH, LEAST_POINTS, WHOLE_WEIGHT
 
 CODE, NAME = "HW102", "exploding-gradient"
 
-GROWTH = 1e3
-"""Growth of the norm from the last layer to the first; healthy networks as shipped reach 449 (benchmarks.zoo)."""
-CHANCE = 2.0
-"""Standard deviations of ``ln A`` at random initialisation that the growth must exceed (Hanin and Nica 2018)."""
-LEAST_POINTS = 3
-"""Places that a slope needs."""
-
-WHOLE_WEIGHT = 1.0
-"""A relative update of one replaces the weight."""
 OUTPUT_SCALE = 100.0
 """Outputs this many times their scale: two orders of magnitude, where a softmax has no slope left."""
 NORMALISED_CONTRAST, NORMALISED_UPDATE = 1e2, 0.1

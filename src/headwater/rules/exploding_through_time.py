@@ -58,13 +58,9 @@ from headwater.records.numbers import number
 from headwater.rules.common import blows_up, steps_in_words
 from headwater.rules.effects import trained, update
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import GROWTH, WHOLE_WEIGHT
 
 CODE, NAME = "HW202", "exploding-through-time"
-
-GROWTH = 1e3
-"""Growth of the norm from the last state to the first, as HW102."""
-WHOLE_WEIGHT = 1.0
-"""A relative update of one replaces the weight."""
 
 
 def check(measurement: Measurement) -> Finding | None:

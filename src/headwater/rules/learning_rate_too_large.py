@@ -67,20 +67,15 @@ structural fault: it will learn nothing more slowly.
 
 from __future__ import annotations
 
-from headwater.records import Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
+from headwater.records import CURVED, KNOWS, Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
 from headwater.records.numbers import number
 from headwater.rules.common import blows_up, percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW402", "learning-rate-too-large"
 
-KNOWS = 0.1
-"""Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.04), or by which a
-smaller rate must be ahead."""
-CURVED = 0.7
-"""rho below which a step goes far into the curvature (gradient descent on digits diverges at 0.68)."""
-LONGER = 2
-"""Times as long as the smaller rate that the user's must have had."""
+TIMES_THE_STEPS = 2
+"""How many times the steps of the smaller rate the user's must have had."""
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -90,7 +85,7 @@ def check(measurement: Measurement) -> Finding | None:
     if record is None or own is None:
         return None
     better = [arm for arm in record.arms if 0 < arm.factor < 1 and record.teaches(arm, own)]
-    if not better or (own.learned is not None and own.steps < LONGER * better[0].steps):
+    if not better or (own.learned is not None and own.steps < TIMES_THE_STEPS * better[0].steps):
         return None
     smaller, causes = better[0], _causes(measurement, record)
     lost = _knows_nothing(record, own)

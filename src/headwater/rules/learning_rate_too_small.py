@@ -57,15 +57,13 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
-from headwater.records import Finding, Measurement, RateArm, RateRecord, Severity, Where
+from headwater.records import TINY_UPDATE, Finding, Measurement, RateArm, RateRecord, Severity, Where
 from headwater.records.numbers import number
 from headwater.rules.common import blows_up, percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW401", "learning-rate-too-small"
 
-TINY = 1e-4
-"""Median relative update: a tenth of the usual 1e-3 (Karpathy, CS231n)."""
 STRAIGHT = (0.99, 1.01)
 """rho where the loss does not curve along the step."""
 SLOW, HALTED = 0.02, 0.002
@@ -83,7 +81,7 @@ def check(measurement: Measurement) -> Finding | None:
         return None
     if record.rate == 0:
         return _standing()
-    if record.update is None or record.update >= TINY:
+    if record.update is None or record.update >= TINY_UPDATE:
         return None
     if record.rho is not None and not STRAIGHT[0] <= record.rho <= STRAIGHT[1]:
         return None

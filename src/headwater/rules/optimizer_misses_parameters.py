@@ -51,13 +51,12 @@ import re
 from headwater.records import Finding, Measurement
 from headwater.rules.common import amount, at_layer, count, listed, modules_of, percent, trainable
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import MOST_NUMBERS
 
 CODE, NAME = "HW606", "optimizer-misses-parameters"
 
-MOST = 0.5
-"""Share of the trainable numbers above which most of the network cannot learn."""
-
-
+MOST_LAYERS = 0.5
+"""Share of the layers, where it is not known how many numbers the unregistered ones hold."""
 _UNREGISTERED = re.compile(r" \[[\d, ]*\]$")
 """A layer whose weight has no name in the model is named for its operation and the shape: ``Addmm 3 [64, 64]``."""
 
@@ -74,7 +73,7 @@ def check(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if share > MOST else "warning",
+        severity="error" if share > MOST_NUMBERS else "warning",
         where=at_layer(measurement, modules[0], modules, tuple(p.name for p in missed)),
         message=f"The optimizer ({measurement.optimizer.kind}) does not hold "
         f"{amount(len(missed), 'trainable parameter')} of {listed(modules)}: {percent(share)} of all "
@@ -108,7 +107,7 @@ def _unregistered(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if share > MOST else "warning",
+        severity="error" if share > MOST_LAYERS else "warning",
         where=at_layer(measurement, layers[0], tuple(layers)),
         message=f"{len(layers)} of {len(measurement.layers)} layers have weights that the model does not list: no "
         f"optimizer made from model.parameters() moves them: {listed(layers)}.",

@@ -73,7 +73,7 @@ TWO_SIDED = frozenset(["sigmoid", "tanh", "hardsigmoid"])
 """Activations with limits on both sides that they approach."""
 ONE_SIDED = frozenset(["elu", "celu", "softplus", "silu", "gelu", "mish", "hardswish"])
 """Smooth activations that are flat below zero."""
-MOST = 0.5
+MOST_UNITS = 0.5
 """Share of a layer's units beyond which most of its gradient is lost."""
 LEFT_BEHIND = 1e-2
 """Update of the layers below over that of those above: the contrast of HW101."""
@@ -123,7 +123,7 @@ def saturated_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
         for units in measurement.units
         if units.role == "hidden"
         and units.samples >= _samples_needed(units.kind)
-        and units.saturated > MOST * units.units
+        and units.saturated > MOST_UNITS * units.units
     )
 
 

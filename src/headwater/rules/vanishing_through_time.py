@@ -84,7 +84,7 @@ RELEVANT = 0.05
 """Share of the targets' variance that they must explain."""
 NEARLY_ALL = 0.95
 """Share of what is explained that lies out of reach: beyond it, short lags teach nothing that leads to long ones."""
-MOST = 0.6
+MOST_EXPLAINED = 0.6
 """The same, for a plain layer that learns in part: it cannot hold a state once it has found one."""
 
 
@@ -97,7 +97,8 @@ def check(measurement: Measurement) -> Finding | None:
     if found is not None and not _depends(found):
         return None
     lost = _out_of_reach(found) if found is not None else 0.0
-    severity: Severity = "error" if lost >= NEARLY_ALL else "warning" if lost >= MOST and not profile.gated else "info"
+    held_back = lost >= MOST_EXPLAINED and not profile.gated
+    severity: Severity = "error" if lost >= NEARLY_ALL else "warning" if held_back else "info"
     return Finding(
         code=CODE,
         name=NAME,

@@ -1,0 +1,14 @@
+"""Thresholds that several rules share, each in one place."""
+
+from __future__ import annotations
+
+CHANCE = 2.0
+"""Standard deviations of ``ln A`` at random initialisation that an attenuation must exceed (Hanin and Nica 2018)."""
+LEAST_POINTS = 3
+"""Places along a chain that a slope needs; two would be a single ratio."""
+GROWTH = 1e3
+"""Growth of the norm from the end of a chain to its start; healthy networks as shipped reach 449 (benchmarks.zoo)."""
+WHOLE_WEIGHT = 1.0
+"""A relative update of one replaces the weight."""
+MOST_NUMBERS = 0.5
+"""Share of the trainable numbers above which most of the network cannot learn."""
