@@ -23,12 +23,13 @@ from headwater.records.range_test import RangeTest, RateTrial
 from headwater.records.remedy import REMEDIES
 from headwater.records.run import FLAGS, KEYS, STATISTICS, ModelInfo, RunInfo, Status
 from headwater.records.source import SourceLine
-from headwater.records.through_time import Dependence, TimeProfile
+from headwater.records.through_time import HORIZONS, Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
     "CURVED",
     "FLAGS",
+    "HORIZONS",
     "KEYS",
     "KNOWS",
     "LOSS_RISES",

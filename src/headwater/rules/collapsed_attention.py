@@ -60,6 +60,7 @@ from headwater.records import KNOWS, AttentionRecord, Finding, Measurement, Wher
 from headwater.records.numbers import number
 from headwater.rules.common import amount, listed, named, percent
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import LEARNT, NOTHING_LEARNT
 
 CODE, NAME = "HW303", "collapsed-attention"
 
@@ -70,8 +71,6 @@ BY_SIZE = 0.2
 heads that have learnt 0.46 at least."""
 LEAST_KEYS = 4
 """Below, a row is one-hot by chance too often."""
-LEARNT, NOTHING_LEARNT = 0.5, 0.9
-"""Loss over the loss with exchanged targets: well below one the outputs follow the targets."""
 MOST_ATTENTIONS = 0.5
 """Share of the attentions beyond which the network mixes positions at random."""
 

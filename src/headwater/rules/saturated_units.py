@@ -66,6 +66,7 @@ from headwater.records.numbers import number
 from headwater.rules.common import layer_named, listed, named
 from headwater.rules.effects import trained, update_contrast
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import FEW, FIRM
 
 CODE, NAME = "HW302", "saturated-units"
 
@@ -77,8 +78,6 @@ MOST_UNITS = 0.5
 """Share of a layer's units beyond which most of its gradient is lost."""
 LEFT_BEHIND = 1e-2
 """Update of the layers below over that of those above: the contrast of HW101."""
-FEW, FIRM = 64, 2048
-"""Samples below which a mean slope says little, and below which "never" does (rule of three, as HW301)."""
 
 
 def check(measurement: Measurement) -> Finding | None:

@@ -69,15 +69,13 @@ from __future__ import annotations
 
 import math
 
-from headwater.records import Dependence, Finding, Measurement, Severity, TimeProfile, Where
+from headwater.records import HORIZONS, Dependence, Finding, Measurement, Severity, TimeProfile, Where
 from headwater.records.numbers import number
 from headwater.rules.common import percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW201", "vanishing-through-time"
 
-HORIZONS = 14.0
-"""Memory horizons after which the gradient is gone: plain RNNs learned lags of 13, none of 17 (measured)."""
 CERTAIN = 4.0
 """Standard errors that the steps out of reach must lower the error by; independent data gave at most 1.9 (measured)."""
 RELEVANT = 0.05

@@ -24,7 +24,7 @@ THRICE = 3
 """Length of the arms of a network that has learned: less is left to gain, and the batches' noise must be averaged."""
 ARMS_OF_PROOF = 4
 """Length, in arms, of the training that must bear out that nothing is learned."""
-FEW = 3.0
+FEW_BATCHES = 3.0
 """Standard errors by which the few batches of a probation must fall: Student's t at 99 % for two times four."""
 HUGE = 0.05
 """Median relative update above which it is looked at for being too large: the weights are replaced in 20 steps."""
@@ -119,7 +119,7 @@ def _stands_still(record: RateRecord, found: Measurement) -> bool:
     losses = [step.loss for step in found.steps]
     if len(losses) < 4 or found.batches < len(losses) or record.scheduled:
         return False
-    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :], FEW)
+    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :], FEW_BATCHES)
 
 
 def _curved(record: RateRecord) -> bool:
