@@ -6,12 +6,7 @@ import re
 from pathlib import Path
 
 from headwater.records import Layer, OptimizerRecord, RateRecord, SourceLine, Where
-from headwater.records.numbers import number
-
-
-def factor(value: float | None) -> str:
-    """A gain or a part of one: near one, two decimals tell more than two digits."""
-    return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)
+from headwater.records.numbers import factor, number
 
 
 def evidence(value: float | int | str) -> str:

@@ -68,7 +68,7 @@ import math
 from headwater.records import Finding, Measurement, Profile
 from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
-from headwater.rules.common import at_layer, blows_up, median, steps_in_words
+from headwater.rules.common import at_layer, blows_up, loss_at, median
 from headwater.rules.effects import thirds, trained, update, update_contrast
 from headwater.rules.explanation import explanation
 from headwater.rules.rule import Rule
@@ -130,7 +130,7 @@ def _effects(measurement: Measurement) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     step = blows_up(measurement.steps)
     if step is not None:
-        found["loss at a step"] = (f"the loss is {number(step.loss)} {steps_in_words(step.step)}", step.loss)
+        found["loss at a step"] = (loss_at(step), step.loss)
     furthest = max(trained(measurement), key=update, default=None)
     if furthest is not None and update(furthest) > WHOLE_WEIGHT:
         says = f"{furthest.name} moves {number(update(furthest))} times its own weights in a step"

@@ -67,9 +67,12 @@ structural fault: it will learn nothing more slowly.
 
 from __future__ import annotations
 
-from headwater.records import CURVED, KNOWS, Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
-from headwater.records.numbers import number
-from headwater.rules.common import blows_up, percent
+import math
+from collections.abc import Sequence
+
+from headwater.records import CURVED, KNOWS, Finding, Measurement, RateArm, RateRecord, StepRecord, Where, clearly_falls
+from headwater.records.numbers import factor, number
+from headwater.rules.common import blows_up, is_finite, loss_at, percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW402", "learning-rate-too-large"
@@ -92,14 +95,13 @@ def check(measurement: Measurement) -> Finding | None:
     behind = record.below_chance(smaller) - record.below_chance(own)
     if not lost and not (causes and behind > KNOWS):
         return None
-    seen = f"no better than knowing nothing ({number(record.chance)})" if lost else "and it falls slowly"
     return Finding(
         code=CODE,
         name=NAME,
         severity="error" if lost and causes else "warning",
         where=Where(),
-        message=f"At the rate {number(record.rate)} the loss is {number(own.level)} after {own.steps} steps, {seen}; "
-        f"at {number(smaller.factor * record.rate)} it is {number(smaller.level)} after {smaller.steps}.",
+        message=f"At the rate {number(record.rate)} the loss is {_seen(record, own, lost)}; at "
+        f"{number(smaller.factor * record.rate)} it is {number(smaller.level)} after {smaller.steps}.",
         cause=f"The step is longer than the loss bears: {'; '.join(causes)}."
         if causes
         else "Nothing but the rate differs between the two, although the loss is hardly curved where they start.",
@@ -117,16 +119,30 @@ def _knows_nothing(record: RateRecord, arm: RateArm) -> bool:
     return arm.learned < KNOWS or not clearly_falls(arm.early, arm.losses)
 
 
+def _seen(record: RateRecord, own: RateArm, lost: bool) -> str:
+    if not math.isfinite(own.level):
+        return f"no longer finite after {own.steps} steps"
+    seen = f"no better than knowing nothing ({number(record.chance)})" if lost else "and it falls slowly"
+    return f"{number(own.level)} after {own.steps} steps, {seen}"
+
+
 def _causes(measurement: Measurement, record: RateRecord) -> tuple[str, ...]:
     found: list[str] = []
     if record.place is not None and record.place > 1:
-        found.append(f"its sharpness is {number(record.place)} times what the optimizer bears at this rate")
+        found.append(f"its sharpness is {factor(record.place)} times what the optimizer bears at this rate")
     blown = blows_up(measurement.steps)
     if blown is not None:
-        found.append(f"the loss goes from {number(measurement.steps[0].loss)} to {number(blown.loss)}")
+        found.append(_peak(measurement.steps) if is_finite(blown) else loss_at(blown))
     if record.rho is not None and record.rho < CURVED:
-        found.append(f"a step lowers the loss by {percent(record.rho)} of what its gradient promises")
+        promised = f"lowers the loss by {percent(record.rho)} of what its gradient promises"
+        found.append("a step " + ("raises the loss" if record.rho < 0 else promised))
     return tuple(found)
+
+
+def _peak(steps: Sequence[StepRecord]) -> str:
+    """A loss that jumped may have come back since: its height is said to be a peak."""
+    highest = max(step.loss for step in steps if is_finite(step))
+    return f"within the first {len(steps)} steps the loss peaks at {number(highest)}, from {number(steps[0].loss)}"
 
 
 def _evidence(record: RateRecord, own: RateArm, smaller: RateArm) -> dict[str, float | int | str]:

@@ -10,6 +10,8 @@ GROWTH = 1e3
 """Growth of the norm from the end of a chain to its start; healthy networks as shipped reach 449 (benchmarks.zoo)."""
 WHOLE_WEIGHT = 1.0
 """A relative update of one replaces the weight."""
+ROUNDED = 6e-8
+"""Half of float32's spacing: a relative update below it changes nothing."""
 MOST_NUMBERS = 0.5
 """Share of the trainable numbers above which most of the network cannot learn."""
 FEW, FIRM = 64, 2048

@@ -105,7 +105,7 @@ from headwater.rules.effects import epsilon_share, loss_share, spread_left, thir
 from headwater.rules.explanation import explanation
 from headwater.rules.loss_in_time import lost_in_time
 from headwater.rules.rule import Rule
-from headwater.rules.thresholds import CHANCE, LEAST_POINTS
+from headwater.rules.thresholds import CHANCE, LEAST_POINTS, ROUNDED
 
 CODE, NAME = "HW101", "vanishing-gradient"
 
@@ -119,8 +119,6 @@ the whole chain, more than either of two like layers would have."""
 
 UPDATES = 1e-2
 """Lower third's relative update over the upper third's: at a hundredth, layers are left behind (84 trainings)."""
-ROUNDED = 6e-8
-"""Half of float32's spacing: a relative update below it changes nothing."""
 SLOWED = 0.5
 """Update contrast above which epsilon holds nothing back: at ``sqrt(v) = 10 eps`` a step still keeps 91 %."""
 EPSILON = 0.5
