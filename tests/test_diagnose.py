@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import random
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,6 +162,11 @@ def test_an_optimizer_that_cannot_take_the_gradients() -> None:
         headwater.diagnose(model, batch, F.cross_entropy, optimizer=torch.optim.Adam)
 
 
+def _elsewhere() -> torch.optim.Optimizer:
+    """An optimizer of another model."""
+    return torch.optim.SGD(nn.Linear(4, 3).parameters(), 0.1)
+
+
 def _nan_model() -> nn.Module:
     model = nn.Linear(4, 3)
     nn.init.constant_(model.weight, math.nan)
@@ -198,6 +205,20 @@ CE = F.cross_entropy
         (nn.Linear(4, 3), (X, Y), {"loss_fn": 3}, errors.InputError, "loss_fn"),
         (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "optimizer": 3}, errors.OptimizerError, "got int"),
         (nn.Linear(4, 3), (X, Y), {"loss_fn": CE, "optimizer": lambda p: None}, errors.OptimizerError, "NoneType"),
+        (
+            nn.Linear(4, 3),
+            (X, Y),
+            {"loss_fn": CE, "optimizer": _elsewhere()},
+            errors.OptimizerError,
+            "got SGD over none",
+        ),
+        (
+            nn.Linear(4, 3),
+            (X, Y),
+            {"loss_fn": CE, "optimizer": lambda p: _elsewhere()},
+            errors.OptimizerError,
+            "Use the argument",
+        ),
         (*(s := _stray())[:1], (X, Y), {"step": s[1]}, errors.ModelError, "original model"),
     ],
 )
@@ -209,6 +230,33 @@ def test_bad_input(model: Any, batches: Any, options: dict[str, Any], error: typ
         headwater.diagnose(model, batches, **options)
     if before and not any(p.is_meta or p.isnan().any() for p in model.parameters()):
         assert _same(before, _state(model))
+
+
+def test_a_list_of_bare_tensors_is_one_batch_and_the_error_says_so() -> None:
+    noise = [torch.randn(8, 4) for _ in range(12)]
+
+    def step(model: nn.Module, z: torch.Tensor) -> torch.Tensor:
+        return model(z).square().mean()
+
+    with pytest.raises(errors.ModelError, match=r"12 times float32\[8, 4\]") as caught:
+        headwater.diagnose(nn.Linear(4, 3), noise, step=step)
+    assert "if each of them is one, pass a DataLoader, or iter(batches)" in str(caught.value)
+    assert "pass step=" not in str(caught.value)  # it was given
+    with pytest.raises(errors.BatchError, match="if each of them is one"):
+        headwater.diagnose(nn.Linear(4, 3), noise, CE)
+    assert headwater.diagnose(nn.Linear(4, 3), iter(noise), step=step).layers
+
+
+def test_a_warning_about_the_users_loss_is_not_laid_at_our_door() -> None:
+    batches = [(torch.randn(8, 4), torch.randn(8)) for _ in range(9)]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        report = headwater.diagnose(
+            nn.Linear(4, 1), batches, nn.MSELoss(), optimizer=lambda p: torch.optim.Adam(p, 1e-3)
+        )
+    files = {warning.filename for warning in said if "target size" in str(warning.message)}
+    assert [finding.code for finding in report.findings] == ["HW604"]
+    assert len(files) == 1 and not Path(files.pop()).is_relative_to(Path(headwater.__file__).parent)
 
 
 def test_frozen_modules_keep_their_mode() -> None:

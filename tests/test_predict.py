@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 from torch import nn
 
 import headwater
@@ -85,7 +86,25 @@ def test_very_deep_networks_neither_overflow_nor_divide_by_zero():
 def test_errors_say_what_was_expected():
     with pytest.raises(InputError, match="at least 2 layers, got 1"):
         headwater.predict("relu", depth=1)
+    for depth in ("a", 2.5, math.nan, None):
+        with pytest.raises(InputError, match=f"at least 2 layers, got {depth!r}"):
+            headwater.predict("relu", depth=depth)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="width as a whole number of units, got 'a'"):
+        headwater.predict("relu", width="a")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="with exp the signal explodes: its variance in layer"):
+        headwater.predict(torch.exp)
     with pytest.raises(InputError, match="Nearest: tanh"):
         headwater.predict("tahn")
     with pytest.raises(InputError, match="Nearest: orthogonal"):
         headwater.predict("tanh", "orthogonall")
+
+
+def test_the_trainable_depth_is_written_in_one_way():
+    shown = str(headwater.predict("tanh", (1.5, 0.0)))
+    assert "trainable to about 102 layers" in shown and "trainable depth      102 layers" in shown
+
+
+def test_where_no_gradient_passes_no_depth_is_called_trainable():
+    shown = str(headwater.predict("tanh", (0.0, 0.0)))
+    assert "No gradient reaches the first layer" in shown
+    assert "trainable to" not in shown and "trainable depth      none" in shown

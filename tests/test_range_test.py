@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from headwater import diagnose, errors
-from headwater.range_test import FELL, MOST, NOTCH, bracket, peak, range_test, smoothed, suggested
+from headwater.range_test import FELL, MOST_NOTCHES, NOTCH, bracket, peak, range_test, smoothed, suggested
 from headwater.records import RangeTest, RateTrial
 from headwater.report import range_picture
 
@@ -87,13 +87,13 @@ def test_the_search_finds_the_least_of_a_valley_on_either_side(best: int) -> Non
     trials = bracket(0.1, (1e-6, 10.0), level, 1.0)
     assert suggested(trials, 1.0) == pytest.approx(0.1 * NOTCH**best)
     assert [trial.rate for trial in trials] == sorted(trial.rate for trial in trials)
-    assert len(trials) <= MOST + 1
+    assert len(trials) <= MOST_NOTCHES + 1
 
 
 def test_the_search_keeps_within_its_bounds_and_goes_on_where_nothing_is_learned() -> None:
     climbing = bracket(0.1, (1e-6, 0.5), lambda rate: 1 - rate, 1.0)
     assert [trial.rate / 0.1 for trial in climbing] == pytest.approx([NOTCH**notch for notch in range(-2, 3)])
-    assert len(bracket(0.1, (1e-6, 0.5), lambda _: math.inf, 1.0)) == MOST
+    assert len(bracket(0.1, (1e-6, 0.5), lambda _: math.inf, 1.0)) == MOST_NOTCHES
     assert len(bracket(0.1, (0.04, 0.5), lambda _: math.inf, 1.0)) == 2
 
 

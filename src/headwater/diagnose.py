@@ -165,8 +165,9 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
         if isinstance(optimizer, Optimizer):
             memo = _results(model)
             twin = copy.deepcopy(model, memo)
-            return twin, copied(optimizer, memo, hooks=True)
-        twin = copy.deepcopy(model, _results(model))
+            its_optimizer = copied(optimizer, memo, hooks=True)
+        else:
+            twin, its_optimizer = copy.deepcopy(model, _results(model)), None
     except Exception as error:
         raise ModelError(
             f"The model cannot be copied ({type(error).__name__}: {error}), and Headwater never trains the original. "
@@ -174,7 +175,20 @@ def _copy(model: nn.Module, optimizer: Any) -> tuple[nn.Module, Optimizer]:
         ) from error
     if optimizer is None:
         return twin, SGD(twin.parameters(), lr=_DEFAULT_RATE)
-    return twin, _made(optimizer, twin)
+    if its_optimizer is None:
+        return twin, _made(optimizer, twin)
+    if not _holds_any(its_optimizer, twin):
+        raise OptimizerError(
+            f"Expected an optimizer over parameters of the model, got {type(optimizer).__name__} over none of them. It "
+            "belongs to another model, or the parameters were replaced after it was made: make it anew from "
+            "model.parameters()."
+        )
+    return twin, its_optimizer
+
+
+def _holds_any(optimizer: Optimizer, model: nn.Module) -> bool:
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    return any(id(parameter) in held for parameter in model.parameters())
 
 
 def _results(model: nn.Module) -> dict[int, Any]:
@@ -194,4 +208,10 @@ def _made(factory: Any, twin: nn.Module) -> Optimizer:
         raise OptimizerError(f"The optimizer factory raised {type(error).__name__}: {error}") from error
     if not isinstance(made, Optimizer):
         raise OptimizerError(f"The optimizer factory must return a torch.optim.Optimizer, got {type(made).__name__}.")
+    if not _holds_any(made, twin):
+        raise OptimizerError(
+            "Expected the optimizer factory to use the parameters that it is given, those of a copy of the model; got "
+            f"{type(made).__name__} over none of them. Use the argument, as in lambda params: "
+            "torch.optim.Adam(params, 1e-3), or pass the optimizer itself instead of a factory."
+        )
     return made

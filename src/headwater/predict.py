@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +134,10 @@ def predict(
     Raises:
         InputError: no activation or initialisation has this name, or a number is out of range.
     """
-    if depth < 2:
-        raise InputError(f"Expected a depth of at least 2 layers, got {depth}: one layer hands no gradient on.")
+    if not isinstance(depth, Integral) or depth < 2:
+        raise InputError(f"Expected a depth of at least 2 layers, got {depth!r}: one layer hands no gradient on.")
+    if not isinstance(width, Integral):
+        raise InputError(f"Expected a width as a whole number of units, got {width!r}.")
     phi = theory.activation(activation)
     drawn = theory.initialisation(init, width=width)
     gains = theory.gains(phi, drawn, depth)

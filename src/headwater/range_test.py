@@ -52,7 +52,7 @@ LEFT = 4.0
 """The test ends where the loss is so many times the least smoothed one."""
 NOTCH = 10 ** (1 / 3)
 """Factor between the rates that are trained at: on most problems a window of that width around the best is as good."""
-PATIENCE, MOST = 2, 10
+PATIENCE, MOST_NOTCHES = 2, 10
 """The search down ends after so many rates that are no better than the best, and after so many in all: three decades.
 The loss of a short training is not quite smooth over the rate, so one that is no better proves nothing."""
 FELL = 0.02
@@ -97,7 +97,7 @@ def range_test(
     model, objective = checked(model, loss_fn, step, steps), Objective(loss_fn, step)
     with untouched(model, seed, batches):
         some, _ = take(batches, steps)
-        tell = _counter(progress, steps * (2 + MOST))
+        tell = _counter(progress, steps * (2 + MOST_NOTCHES))
         course = Course(lambda: training_copy(model, optimizer), objective, some, steps, seed, tell)
         found = _searched(course, lowest, highest)
         felt = sharpness_at_start(course)
@@ -162,7 +162,7 @@ def bracket(
     trials: list[RateTrial] = []
     best = math.inf
     since = 0
-    for notch in range(MOST):
+    for notch in range(MOST_NOTCHES):
         rate = begin / NOTCH**notch
         if notch and (rate < bounds[0] or since >= PATIENCE):
             break

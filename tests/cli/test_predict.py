@@ -37,6 +37,9 @@ def test_plot(capsys, tmp_path):
     [
         (("-a", "gelo"), "Nearest: gelu"),
         (("-a", "gelu", "--init", "hee"), "Nearest: he"),
+        (("-a", "gelu", "--init", "1.5,0.1"), "--sigma-w and --sigma-b"),
+        (("-a", "gelu", "--sigma-w", "nan"), "--sigma-w as a finite number of at least 0, got nan"),
+        (("-a", "gelu", "--sigma-w", "1", "--sigma-b", "-1"), "--sigma-b as a finite number of at least 0, got -1"),
         (("-a", "gelu", "--sigma-b", "0.1"), "needs --sigma-w"),
         (("-a", "gelu", "--init", "he", "--sigma-w", "1"), "got both"),
         (("-a", "gelu", "--plot", "x.bmp"), "x.bmp"),

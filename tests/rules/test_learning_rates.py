@@ -43,6 +43,17 @@ def test_a_rate_that_is_too_small() -> None:
     assert brisker is not None and brisker.severity == "warning"
 
 
+def test_the_pace_is_given_in_per_cent_and_called_steady_only_above_rounding() -> None:
+    found = too_small.check(small())
+    assert found is not None and "falls by 0.15 % in 100 steps; at 0.1 by 4.2 %, as steadily." in found.message
+    tiny = (arm(0.0, 2.4), arm(1.0, 2.4 * (1 - 4e-7)), arm(10.0, 2.4 * (1 - 4e-6)))
+    for level, update in ((tiny, 1e-5), (SMALL, 6e-8)):  # the loss is rounded, and the weights are
+        rounded = too_small.check(small(arms=level, update=update))
+        assert rounded is not None and "steadily" not in rounded.message
+    rounded = too_small.check(small(arms=tiny))
+    assert rounded is not None and "falls by 0.0002 % in 100 steps; at 0.1 by 0.002 %." in rounded.message
+
+
 def test_a_rate_of_zero() -> None:
     found = too_small.check(record(rate=0.0, fell=None))
     assert found is not None and found.severity == "error" and "is 0" in found.message
@@ -81,6 +92,31 @@ def test_a_rate_that_is_too_large() -> None:
     above_chance = arm(0.1, 2.2, learned=0.3, other=3.0)  # a large initialisation, and few steps to leave it
     assert too_large.check(record(LARGE[0], lost, above_chance, rho=0.1)) is not None
     assert too_large.check(record(*LARGE[:2], above_chance, LARGE[3], rho=0.1)) is None
+
+
+def _says(measurement: Measurement) -> tuple[str, str]:
+    found = too_large.check(measurement)
+    assert found is not None
+    return found.message, found.cause
+
+
+def test_what_a_rate_that_is_too_large_does_is_said_without_contradiction() -> None:
+    assert "a step lowers the loss by 20 % of what" in _says(record(*LARGE, rho=0.2))[1]
+    raises = _says(record(*LARGE, rho=-30000.0))[1]
+    assert "a step raises the loss." in raises and "promises" not in raises
+
+    jumped = (StepRecord(0, 2.3), StepRecord(1, 4.2e5), StepRecord(2, 7.1e5), StepRecord(3, 2.3))
+    assert (
+        "within the first 4 steps the loss peaks at 7.1e5, from 2.3" in _says(replace(record(*LARGE), steps=jumped))[1]
+    )
+
+    lost = record(LARGE[0], arm(1.0, math.inf, steps=11, learned=None, other=None), LARGE[2], place=5.79)
+    message, cause = _says(replace(lost, steps=(StepRecord(0, 2.4), StepRecord(3, math.nan, "the loss"))))
+    assert "At the rate 0.01 the loss is no longer finite after 11 steps; at 0.001 it is 1.2 after 24." in message
+    assert "the loss is no longer finite after 3 steps" in cause and "5.79 times" in cause
+    assert not any(word in message + cause for word in ("inf ", "nan"))
+    overflow = _says(replace(lost, steps=(StepRecord(0, 2.4), StepRecord(3, 2.2, "Addmm"))))[1]
+    assert "the gradient is no longer finite after 3 steps" in overflow
 
 
 @pytest.mark.parametrize(

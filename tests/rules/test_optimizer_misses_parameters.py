@@ -15,7 +15,13 @@ def test_a_replaced_head_is_a_warning_with_its_evidence():
     measurement = with_parameters(chain(), NAMES[-1:], in_optimizer=False)
     found = check(replace(measurement, optimizer=replace(measurement.optimizer, foreign=2)))
     assert found is not None and found.severity == "warning"
-    assert found.evidence["foreign"] == 2 and "replaced" in found.cause
+    assert found.evidence["foreign"] == 2 and "perhaps it was made before these layers were replaced" in found.cause
+
+
+def test_an_optimizer_over_other_parameters_altogether_is_said_to_be_so():
+    measurement = with_parameters(chain(), NAMES, in_optimizer=False)
+    found = check(replace(measurement, optimizer=replace(measurement.optimizer, foreign=1)))
+    assert found is not None and "1 parameter, and none of them is the model's" in found.cause
 
 
 def test_frozen_parameters_are_silent():

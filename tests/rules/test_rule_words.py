@@ -29,7 +29,7 @@ def test_numbers_have_two_digits(value: float, text: str):
 
 
 def test_shares_read_as_per_cent_where_that_reads_well():
-    assert (percent(0.144), percent(1.5), percent(3e-5)) == ("14 %", "150 %", "3e-5")
+    assert (percent(0.144), percent(1.5), percent(1.8e-5), percent(12)) == ("14 %", "150 %", "0.0018 %", "12")
 
 
 def test_long_lists_are_cut():

@@ -106,6 +106,9 @@ def test_an_activation_comes_back_as_it_is():
         (lambda z: z.detach(), "no gradient"),
         (lambda z: torch.ones_like(z, requires_grad=True), "does not depend"),
         (np.tanh, "tanh"),
+        (nn.Dropout(0.5), "in training Dropout draws"),
+        (nn.Sequential(nn.ReLU(), nn.AlphaDropout(0.01)), "in training Sequential draws"),
+        (nn.ReLU, r"got the class ReLU. Make one of it: ReLU\(\)"),
     ],
 )
 def test_what_is_no_activation_is_refused(what, said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +21,9 @@ def predict(
     depth: Annotated[int, typer.Option(min=2, help="Number of layers.")] = 50,
     width: Annotated[int, typer.Option(min=1, help="Units of a layer.")] = 1000,
     sigma_w: Annotated[
-        float | None, typer.Option(min=0.0, help="Instead of --init: deviation of a weight times sqrt(fan_in).")
+        float | None, typer.Option(help="Instead of --init: deviation of a weight times sqrt(fan_in).")
     ] = None,
-    sigma_b: Annotated[
-        float | None, typer.Option(min=0.0, help="With --sigma-w: deviation of a bias.  [default: 0]")
-    ] = None,
+    sigma_b: Annotated[float | None, typer.Option(help="With --sigma-w: deviation of a bias.  [default: 0]")] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Also draw it, with the phase diagram (.png, .svg or .pdf).")
     ] = None,
@@ -58,6 +57,9 @@ def predict(
 
 
 def _initialisation(init: str | None, sigma_w: float | None, sigma_b: float | None) -> str | tuple[float, float]:
+    for option, sigma in (("--sigma-w", sigma_w), ("--sigma-b", sigma_b)):
+        if sigma is not None and not 0.0 <= sigma < math.inf:  # typer would let an infinity pass
+            raise InputError(f"Expected {option} as a finite number of at least 0, got {sigma:g}.")
     if sigma_w is None:
         if sigma_b is not None:
             raise InputError("--sigma-b needs --sigma-w beside it: together they are the initialisation.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -33,7 +34,13 @@ def untouched(model: nn.Module, seed: int, batches: Any = None) -> Generator[Non
     generators = [(generator, generator.get_state()) for generator in _generators(batches)]
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
-        with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.enable_grad(), _plain():
+        with (
+            torch.random.fork_rng(devices=devices),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            _plain(),
+            _unblamed(),
+        ):
             torch.manual_seed(seed)
             random.seed(seed)
             np.random.seed(seed % 2**32)
@@ -82,6 +89,14 @@ def _plain() -> Generator[None]:
             del hidden.apply
         else:
             hidden.apply = before
+
+
+@contextmanager
+def _unblamed() -> Generator[None]:
+    """Lets a warning about the user's call be said where the user made it, and not once more where it was watched."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"headwater\.measure\.")
+        yield
 
 
 def _call(function: Callable[..., Any], _preserve_random_state: bool, *arguments: Any) -> Any:

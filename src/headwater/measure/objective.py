@@ -14,6 +14,8 @@ from headwater.errors import BatchError, HeadwaterError, LossError, ModelError
 LossFunction = Callable[[Any, Any], torch.Tensor]
 Step = Callable[[nn.Module, Any], torch.Tensor]
 
+_MANY = 3
+"""Tensors of one shape in a list that look like batches: two may be inputs and targets."""
 _FORMS = "one batch (inputs, targets) or a dict of keyword arguments, or an iterable of such batches"
 
 
@@ -51,7 +53,7 @@ class Objective:
         except HeadwaterError:
             raise
         except Exception as error:
-            raise ModelError(_what_went_wrong(error, model, batch)) from error
+            raise ModelError(_what_went_wrong(error, model, batch, by_step=self.step is not None)) from error
 
     def _forward(self, model: nn.Module, batch: Any) -> Forward:
         if self.step is not None:
@@ -65,7 +67,7 @@ class Objective:
         if not isinstance(batch, Sequence) or len(cast("Sequence[Any]", batch)) != 2:
             raise BatchError(
                 f"Expected a batch (inputs, targets), got {describe(batch)}. Pass step=lambda model, batch: loss for "
-                "any other form."
+                f"any other form.{_perhaps_many(batch)}"
             )
         inputs, targets = cast("Sequence[Any]", batch)
         return self._with_loss(_call(model, inputs), targets)
@@ -180,7 +182,9 @@ def describe(value: Any) -> str:
         parts = [f"{key}: {describe(part)}" for key, part in cast("Mapping[Any, Any]", value).items()]
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, list | tuple):
-        return "(" + ", ".join(describe(part) for part in cast("Sequence[Any]", value)) + ")"
+        parts = [describe(part) for part in cast("Sequence[Any]", value)]
+        alike = len(parts) >= _MANY and len(set(parts)) == 1
+        return f"({len(parts)} times {parts[0]})" if alike else f"({', '.join(parts)})"
     return _type(value)
 
 
@@ -188,12 +192,22 @@ def _type(value: object) -> str:
     return type(value).__name__
 
 
-def _what_went_wrong(error: Exception, model: nn.Module, batch: Any) -> str:
+def _perhaps_many(batch: Any) -> str:
+    """What to say of a list of like tensors, each of which may have been meant as a batch."""
+    parts = cast("list[Any]", batch) if isinstance(batch, list) else []
+    tensors_only = all(isinstance(part, torch.Tensor) for part in parts)
+    if len(parts) < _MANY or not tensors_only or len(set(map(describe, parts))) > 1:
+        return ""
+    return " A list of tensors is one batch: if each of them is one, pass a DataLoader, or iter(batches)."
+
+
+def _what_went_wrong(error: Exception, model: nn.Module, batch: Any, *, by_step: bool) -> str:
     first = next(iter(model.named_parameters()), None)
     expects = (
         f"the model's first parameter {first[0]} is {describe(first[1])}" if first else "the model has no parameter"
     )
+    other = "" if by_step else "; if the model is called in another way, pass step=lambda model, batch: loss"
     return (
         f"The forward pass raised {type(error).__name__}: {error}\nThe batch holds {describe(batch)}; {expects}. Check "
-        "shapes, dtypes and devices; if the model is called in another way, pass step=lambda model, batch: loss."
+        f"shapes, dtypes and devices{other}.{_perhaps_many(batch)}"
     )

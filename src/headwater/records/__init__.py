@@ -4,7 +4,7 @@ from headwater.records.attention import AttentionRecord
 from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where, gravity
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
-from headwater.records.learning_rate import RateArm, RateRecord, clearly_falls
+from headwater.records.learning_rate import CURVED, KNOWS, TINY_UPDATE, RateArm, RateRecord, clearly_falls
 from headwater.records.measurement import (
     LOSS_RISES,
     HeadOp,
@@ -23,15 +23,19 @@ from headwater.records.range_test import RangeTest, RateTrial
 from headwater.records.remedy import REMEDIES
 from headwater.records.run import FLAGS, KEYS, STATISTICS, ModelInfo, RunInfo, Status
 from headwater.records.source import SourceLine
-from headwater.records.through_time import Dependence, TimeProfile
+from headwater.records.through_time import HORIZONS, Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
 
 __all__ = [
+    "CURVED",
     "FLAGS",
+    "HORIZONS",
     "KEYS",
+    "KNOWS",
     "LOSS_RISES",
     "REMEDIES",
     "STATISTICS",
+    "TINY_UPDATE",
     "AttentionRecord",
     "ClipRecord",
     "CostlyLine",

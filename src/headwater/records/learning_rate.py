@@ -13,6 +13,10 @@ AHEAD = 2.0
 """Ratio of what two arms have learned from which one is far ahead."""
 KNOWS = 0.1
 """Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.04)."""
+CURVED = 0.7
+"""rho below which a step goes far into the curvature (gradient descent on digits: 0.68 where it diverges)."""
+TINY_UPDATE = 1e-4
+"""Median relative update below which a rate may be too small: a tenth of the usual 1e-3 (Karpathy, CS231n)."""
 WORTH = 0.01
 """Share of the loss of knowing nothing that is worth gaining (networks that have converged gain at most 0.003)."""
 

@@ -16,3 +16,8 @@ def number(value: float | None, digits: int = 2) -> str:
         return f"{rounded:g}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def factor(value: float | None) -> str:
+    """A gain, a part of one, or a ratio to a limit: near one, two decimals tell more than two digits."""
+    return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)

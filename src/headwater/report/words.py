@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from headwater.records import Layer, Measurement, OptimizerRecord, RateRecord, SourceLine, Where
-from headwater.records.numbers import number
+from headwater.records.numbers import factor, number
 
 
 def subject(measurement: Measurement) -> str:
@@ -23,11 +23,6 @@ def measured_at(measurement: Measurement) -> str:
     if measurement.track is None or not steps:
         return ""
     return f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} steps from {steps[0]:,} to {steps[-1]:,}"
-
-
-def factor(value: float | None) -> str:
-    """A gain or a part of one: near one, two decimals tell more than two digits."""
-    return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)
 
 
 def evidence(value: float | int | str) -> str:

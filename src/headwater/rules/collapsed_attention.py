@@ -56,10 +56,11 @@ Do not raise the rate: the slope is missing, not the step. Do not sharpen or fla
 
 from __future__ import annotations
 
-from headwater.records import AttentionRecord, Finding, Measurement, Where
+from headwater.records import KNOWS, AttentionRecord, Finding, Measurement, Where
 from headwater.records.numbers import number
 from headwater.rules.common import amount, listed, named, percent
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import LEARNT, NOTHING_LEARNT
 
 CODE, NAME = "HW303", "collapsed-attention"
 
@@ -70,11 +71,7 @@ BY_SIZE = 0.2
 heads that have learnt 0.46 at least."""
 LEAST_KEYS = 4
 """Below, a row is one-hot by chance too often."""
-LEARNT, NOTHING_LEARNT = 0.5, 0.9
-"""Loss over the loss with exchanged targets: well below one the outputs follow the targets."""
-LEARNS = 0.1
-"""Share of the loss of knowing nothing that a network which learns takes away in a short training."""
-MOST = 0.5
+MOST_ATTENTIONS = 0.5
 """Share of the attentions beyond which the network mixes positions at random."""
 
 
@@ -88,7 +85,8 @@ def check(measurement: Measurement) -> Finding | None:
     worst = max(found, key=_one_hot)
     names = tuple(dict.fromkeys(each.name for each in found))
     also = [name for name in names if name != worst.name]
-    stuck = len(found) >= MOST * len(judged) and fit is not None and fit > NOTHING_LEARNT and not _learns(measurement)
+    stuck = len(found) >= MOST_ATTENTIONS * len(judged) and not _learns(measurement)
+    stuck = stuck and fit is not None and fit > NOTHING_LEARNT
     evidence: dict[str, float | int | str] = {
         "one-hot rows": _one_hot(worst),
         "entropy": worst.entropy or 0.0,
@@ -118,7 +116,7 @@ def check(measurement: Measurement) -> Finding | None:
 def _learns(measurement: Measurement) -> bool:
     """Whether a short training at the user's rate, where one was run, came below the loss of knowing nothing."""
     own = measurement.rate.arm(1.0) if measurement.rate is not None else None
-    return own is not None and measurement.rate is not None and measurement.rate.below_chance(own) > LEARNS
+    return own is not None and measurement.rate is not None and measurement.rate.below_chance(own) > KNOWS
 
 
 def _by_size(record: AttentionRecord) -> bool:

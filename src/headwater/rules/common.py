@@ -12,10 +12,8 @@ _MOST_NAMES = 3
 
 
 def percent(share: float) -> str:
-    """A share in per cent where that reads well: ``14 %``; else as a number, ``3e-05``."""
-    if 0.001 <= share < 10:
-        return f"{number(100 * share)} %"
-    return number(share)
+    """A share in per cent: ``14 %``, ``0.0018 %``; from ten on, where that no longer reads well, as a number."""
+    return f"{number(100 * share)} %" if abs(share) < 10 else number(share)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -89,6 +87,20 @@ def blows_up(steps: Sequence[StepRecord]) -> StepRecord | None:
     """The first probation step whose loss is not finite or `LOSS_RISES` times the first one."""
     first = steps[0].loss if steps else 0.0
     for step in steps:
-        if step.non_finite or not math.isfinite(step.loss) or 0 < LOSS_RISES * first < step.loss:
+        if not is_finite(step) or 0 < LOSS_RISES * first < step.loss:
             return step
     return None
+
+
+def is_finite(step: StepRecord) -> bool:
+    """Whether neither the loss of a step nor anything in its backward pass is NaN or infinite."""
+    return not step.non_finite and math.isfinite(step.loss)
+
+
+def loss_at(step: StepRecord) -> str:
+    """What became of the loss at a step: ``the loss is 24 after 3 steps``."""
+    when = steps_in_words(step.step)
+    if is_finite(step):
+        return f"the loss is {number(step.loss)} {when}"
+    what = "the gradient" if math.isfinite(step.loss) else "the loss"
+    return f"{what} is {'not' if step.step == 0 else 'no longer'} finite {when}"

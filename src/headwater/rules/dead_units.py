@@ -62,16 +62,15 @@ from __future__ import annotations
 from headwater.records import Finding, Measurement, Severity, UnitsRecord, Where
 from headwater.rules.common import listed, named, percent
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import FEW, FIRM
 
 CODE, NAME = "HW301", "dead-units"
 
 ZERO_SLOPE = frozenset(["relu", "relu6", "hardtanh", "clamp", "clampmin", "threshold"])
 """Activations whose slope is exactly zero over a half-line. A sigmoid's reaches zero by rounding only: HW302."""
 
-MOST, NEARLY_ALL = 0.5, 0.9
+MOST_UNITS, NEARLY_ALL_UNITS = 0.5, 0.9
 """Shares of a layer's units. Healthy networks have up to 0.3 (measured, 30 layers of ReLU with He initialisation)."""
-FIRM, FEW = 2048, 64
-"""Samples: by the rule of three, activity below 3/2048 = 0.15 % at 95 %; below 64 samples (5 %) nothing is said."""
 _ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 RULE_OF_THREE = 3.0
 """``-ln 0.05``: a unit not seen active in n samples is active on less than 3/n of the data at 95 % confidence."""
@@ -121,9 +120,9 @@ def dead_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
 
 
 def _severity(units: UnitsRecord) -> Severity | None:
-    if _share(units) > NEARLY_ALL:
+    if _share(units) > NEARLY_ALL_UNITS:
         return "error"
-    if _share(units) <= MOST:
+    if _share(units) <= MOST_UNITS:
         return None
     return "warning" if units.samples >= FIRM else "info"
 

@@ -58,7 +58,7 @@ from collections.abc import Sequence
 from headwater.records import Finding, Measurement, NumbersRecord
 from headwater.records.numbers import number
 from headwater.rules.common import median, percent
-from headwater.rules.numerics import MOST, PART, converged, judged_weights, place
+from headwater.rules.numerics import MOST_WEIGHTS, PART, converged, judged_weights, place
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW504", "decay-dominated"
@@ -89,7 +89,7 @@ def check(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if len(eaten) > MOST * len(judged) else "warning",
+        severity="error" if len(eaten) > MOST_WEIGHTS * len(judged) else "warning",
         where=place(measurement, eaten, worst),
         message=message,
         cause=cause,

@@ -50,11 +50,10 @@ from __future__ import annotations
 from headwater.records import Finding, Measurement, ParameterRecord, Severity
 from headwater.rules.common import amount, at_layer, count, listed, modules_of, percent, trainable
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import MOST_NUMBERS
 
 CODE, NAME = "HW601", "disconnected-parameter"
 
-MOST = 0.5
-"""Share of the trainable numbers above which most of the network cannot learn."""
 SMALL = 0.05
 """Share below which a part that stands late in the model may simply be unused, like a pooler."""
 
@@ -97,7 +96,7 @@ def _spare(parameter: ParameterRecord, asking: tuple[ParameterRecord, ...]) -> b
 
 
 def _severity(ran: list[ParameterRecord], asking: tuple[ParameterRecord, ...], share: float) -> Severity:
-    if share > MOST:
+    if share > MOST_NUMBERS:
         return "error"
     first = next((p for p in asking if p.called), None)
     from_the_input = any(p is first for p in ran)

@@ -60,7 +60,7 @@ from __future__ import annotations
 from headwater.records import Finding, Measurement, NumbersRecord
 from headwater.records.numbers import number
 from headwater.rules.common import median, percent
-from headwater.rules.numerics import MOST, PART, SMALL_STEP, converged, judged_weights, place, update_of
+from headwater.rules.numerics import MOST_WEIGHTS, PART, SMALL_STEP, converged, judged_weights, place, update_of
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW503", "epsilon-dominated"
@@ -84,7 +84,7 @@ def check(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if len(stalled) > MOST * len(judged) else "warning",
+        severity="error" if len(stalled) > MOST_WEIGHTS * len(judged) else "warning",
         where=place(measurement, ruled, worst),
         message=f"The epsilon of {measurement.optimizer.kind} ({number(epsilon)}) rules {len(ruled)} of {len(judged)} "
         f"weights: {percent(kept)} of their step is left.",

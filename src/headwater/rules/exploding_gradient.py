@@ -68,22 +68,14 @@ import math
 from headwater.records import Finding, Measurement, Profile
 from headwater.records.numbers import number
 from headwater.rules.chain import Parts, chain_parts, part_words
-from headwater.rules.common import at_layer, blows_up, median, steps_in_words
+from headwater.rules.common import at_layer, blows_up, loss_at, median
 from headwater.rules.effects import thirds, trained, update, update_contrast
 from headwater.rules.explanation import explanation
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import CHANCE, GROWTH, LEAST_POINTS, WHOLE_WEIGHT
 
 CODE, NAME = "HW102", "exploding-gradient"
 
-GROWTH = 1e3
-"""Growth of the norm from the last layer to the first; healthy networks as shipped reach 449 (benchmarks.zoo)."""
-CHANCE = 2.0
-"""Standard deviations of ``ln A`` at random initialisation that the growth must exceed (Hanin and Nica 2018)."""
-LEAST_POINTS = 3
-"""Places that a slope needs."""
-
-WHOLE_WEIGHT = 1.0
-"""A relative update of one replaces the weight."""
 OUTPUT_SCALE = 100.0
 """Outputs this many times their scale: two orders of magnitude, where a softmax has no slope left."""
 NORMALISED_CONTRAST, NORMALISED_UPDATE = 1e2, 0.1
@@ -138,7 +130,7 @@ def _effects(measurement: Measurement) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     step = blows_up(measurement.steps)
     if step is not None:
-        found["loss at a step"] = (f"the loss is {number(step.loss)} {steps_in_words(step.step)}", step.loss)
+        found["loss at a step"] = (loss_at(step), step.loss)
     furthest = max(trained(measurement), key=update, default=None)
     if furthest is not None and update(furthest) > WHOLE_WEIGHT:
         says = f"{furthest.name} moves {number(update(furthest))} times its own weights in a step"

@@ -55,16 +55,12 @@ import math
 
 from headwater.records import Finding, Measurement, TimeProfile, Where
 from headwater.records.numbers import number
-from headwater.rules.common import blows_up, steps_in_words
+from headwater.rules.common import blows_up, loss_at
 from headwater.rules.effects import trained, update
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import GROWTH, WHOLE_WEIGHT
 
 CODE, NAME = "HW202", "exploding-through-time"
-
-GROWTH = 1e3
-"""Growth of the norm from the last state to the first, as HW102."""
-WHOLE_WEIGHT = 1.0
-"""A relative update of one replaces the weight."""
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -113,7 +109,7 @@ def _effects(measurement: Measurement) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     step = blows_up(measurement.steps)
     if step is not None:
-        found["loss at a step"] = (f"the loss is {number(step.loss)} {steps_in_words(step.step)}", step.loss)
+        found["loss at a step"] = (loss_at(step), step.loss)
     furthest = max(trained(measurement), key=update, default=None)
     if furthest is not None and update(furthest) > WHOLE_WEIGHT:
         says = f"{furthest.name} moves {number(update(furthest))} times its own weights in a step"

@@ -61,7 +61,7 @@ from __future__ import annotations
 from headwater.records import Finding, Measurement, NumbersRecord
 from headwater.records.numbers import number
 from headwater.rules.common import percent
-from headwater.rules.numerics import MOST, PART, judged_weights, place
+from headwater.rules.numerics import MOST_WEIGHTS, PART, judged_weights, place
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW502", "gradient-underflow"
@@ -84,7 +84,7 @@ def check(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if len(lost) > MOST * len(reached) else "warning",
+        severity="error" if len(lost) > MOST_WEIGHTS * len(reached) else "warning",
         where=place(measurement, lost, worst),
         message=f"In {len(lost)} of {len(reached)} weights {percent(every)} of the gradient is lost in "
         f"{precision.gradient_dtype}: exactly zero, and not zero once the loss is scaled.",

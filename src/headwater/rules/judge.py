@@ -69,8 +69,10 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
 }
 """Code -> codes that it explains when both are present. The order is that of roots of equal severity."""
 
-MOST = 0.5
+MOST_OF_LOG = 0.5
 """A part accounts for the vanishing when it makes up more than half of ``ln A``."""
+MOST_ACTIVATIONS = 0.5
+"""Share of the hidden activations beyond which saturation is everywhere."""
 MATCHED = 0.5
 """Share of inactive units that a ReLU has anyway, and that its initialisation makes up for."""
 
@@ -143,7 +145,7 @@ def _dead_units_lead(measurement: Measurement) -> bool:
         if alive == 0.0:
             return True
         excess += max(0.0, 0.5 * math.log(MATCHED / alive))
-    return excess > MOST * _lost(measurement)
+    return excess > MOST_OF_LOG * _lost(measurement)
 
 
 def _saturation_leads(measurement: Measurement) -> bool:
@@ -161,13 +163,13 @@ def _saturation_leads(measurement: Measurement) -> bool:
             value = layer.gain_parts.activation
             by_saturated -= math.log(value) if value > 0 else -math.inf
     total = sum(max(0.0, value) for value in lost.values())
-    return math.isinf(by_saturated) or by_saturated > MOST * total
+    return math.isinf(by_saturated) or by_saturated > MOST_OF_LOG * total
 
 
 def _saturation_is_everywhere(measurement: Measurement) -> bool:
     """Whether most hidden activations are saturated: then weights are too large, and the gradient is not the cause."""
     hidden = [units for units in measurement.units if units.role == "hidden"]
-    return len(saturated_layers(measurement)) > MOST * len(hidden)
+    return len(saturated_layers(measurement)) > MOST_ACTIVATIONS * len(hidden)
 
 
 def _lost(measurement: Measurement) -> float:

@@ -67,20 +67,18 @@ structural fault: it will learn nothing more slowly.
 
 from __future__ import annotations
 
-from headwater.records import Finding, Measurement, RateArm, RateRecord, Where, clearly_falls
-from headwater.records.numbers import number
-from headwater.rules.common import blows_up, percent
+import math
+from collections.abc import Sequence
+
+from headwater.records import CURVED, KNOWS, Finding, Measurement, RateArm, RateRecord, StepRecord, Where, clearly_falls
+from headwater.records.numbers import factor, number
+from headwater.rules.common import blows_up, is_finite, loss_at, percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW402", "learning-rate-too-large"
 
-KNOWS = 0.1
-"""Share of the loss of knowing nothing that is gone when something was learned (stuck: at most 0.04), or by which a
-smaller rate must be ahead."""
-CURVED = 0.7
-"""rho below which a step goes far into the curvature (gradient descent on digits diverges at 0.68)."""
-LONGER = 2
-"""Times as long as the smaller rate that the user's must have had."""
+TIMES_THE_STEPS = 2
+"""How many times the steps of the smaller rate the user's must have had."""
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -90,21 +88,20 @@ def check(measurement: Measurement) -> Finding | None:
     if record is None or own is None:
         return None
     better = [arm for arm in record.arms if 0 < arm.factor < 1 and record.teaches(arm, own)]
-    if not better or (own.learned is not None and own.steps < LONGER * better[0].steps):
+    if not better or (own.learned is not None and own.steps < TIMES_THE_STEPS * better[0].steps):
         return None
     smaller, causes = better[0], _causes(measurement, record)
     lost = _knows_nothing(record, own)
     behind = record.below_chance(smaller) - record.below_chance(own)
     if not lost and not (causes and behind > KNOWS):
         return None
-    seen = f"no better than knowing nothing ({number(record.chance)})" if lost else "and it falls slowly"
     return Finding(
         code=CODE,
         name=NAME,
         severity="error" if lost and causes else "warning",
         where=Where(),
-        message=f"At the rate {number(record.rate)} the loss is {number(own.level)} after {own.steps} steps, {seen}; "
-        f"at {number(smaller.factor * record.rate)} it is {number(smaller.level)} after {smaller.steps}.",
+        message=f"At the rate {number(record.rate)} the loss is {_seen(record, own, lost)}; at "
+        f"{number(smaller.factor * record.rate)} it is {number(smaller.level)} after {smaller.steps}.",
         cause=f"The step is longer than the loss bears: {'; '.join(causes)}."
         if causes
         else "Nothing but the rate differs between the two, although the loss is hardly curved where they start.",
@@ -122,16 +119,30 @@ def _knows_nothing(record: RateRecord, arm: RateArm) -> bool:
     return arm.learned < KNOWS or not clearly_falls(arm.early, arm.losses)
 
 
+def _seen(record: RateRecord, own: RateArm, lost: bool) -> str:
+    if not math.isfinite(own.level):
+        return f"no longer finite after {own.steps} steps"
+    seen = f"no better than knowing nothing ({number(record.chance)})" if lost else "and it falls slowly"
+    return f"{number(own.level)} after {own.steps} steps, {seen}"
+
+
 def _causes(measurement: Measurement, record: RateRecord) -> tuple[str, ...]:
     found: list[str] = []
     if record.place is not None and record.place > 1:
-        found.append(f"its sharpness is {number(record.place)} times what the optimizer bears at this rate")
+        found.append(f"its sharpness is {factor(record.place)} times what the optimizer bears at this rate")
     blown = blows_up(measurement.steps)
     if blown is not None:
-        found.append(f"the loss goes from {number(measurement.steps[0].loss)} to {number(blown.loss)}")
+        found.append(_peak(measurement.steps) if is_finite(blown) else loss_at(blown))
     if record.rho is not None and record.rho < CURVED:
-        found.append(f"a step lowers the loss by {percent(record.rho)} of what its gradient promises")
+        promised = f"lowers the loss by {percent(record.rho)} of what its gradient promises"
+        found.append("a step " + ("raises the loss" if record.rho < 0 else promised))
     return tuple(found)
+
+
+def _peak(steps: Sequence[StepRecord]) -> str:
+    """A loss that jumped may have come back since: its height is said to be a peak."""
+    highest = max(step.loss for step in steps if is_finite(step))
+    return f"within the first {len(steps)} steps the loss peaks at {number(highest)}, from {number(steps[0].loss)}"
 
 
 def _evidence(record: RateRecord, own: RateArm, smaller: RateArm) -> dict[str, float | int | str]:

@@ -65,7 +65,7 @@ from __future__ import annotations
 from headwater.records import Finding, Measurement, NumbersRecord
 from headwater.records.numbers import number
 from headwater.rules.common import median, percent, trainable
-from headwater.rules.numerics import MOST, PART, converged, exempt, judged_weights, place
+from headwater.rules.numerics import MOST_WEIGHTS, PART, converged, exempt, judged_weights, place
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW501", "lost-updates"
@@ -93,7 +93,7 @@ def check(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if share > MOST else "warning",
+        severity="error" if share > MOST_WEIGHTS else "warning",
         where=place(measurement, lost, worst),
         message=f"{len(lost)} of {held} weights take on {percent(max(0.0, kappa))} of the steps that "
         f"{measurement.optimizer.kind} means for them: the rest is rounded away.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from headwater.records import Measurement, NumbersRecord, ParameterRecord, Where
 from headwater.rules.common import at_layer, layer_of
 
-MOST, PART = 0.5, 0.25
+MOST_WEIGHTS, PART = 0.5, 0.25
 """Share of the judged weights from which on a network, or a part of it, is affected. Each weight counts once: by
 elements, one large table would hide all the rest."""
 

@@ -12,7 +12,7 @@ more.
 ## How it is measured
 
 By identity: a trainable parameter of the model that is in no parameter group. Parameters in the groups that the model
-does not have (`foreign`) are the other half of the same mistake, and firm evidence for it.
+does not have (`foreign`) can be the other half of the same mistake: the layers that were replaced.
 
 A layer whose weight is no parameter of the model at all is the same fault in another dress: layers kept in a Python
 list or dict are not registered, and `model.parameters()` does not know them. It counts unless the optimizer holds
@@ -51,13 +51,12 @@ import re
 from headwater.records import Finding, Measurement
 from headwater.rules.common import amount, at_layer, count, listed, modules_of, percent, trainable
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import MOST_NUMBERS
 
 CODE, NAME = "HW606", "optimizer-misses-parameters"
 
-MOST = 0.5
-"""Share of the trainable numbers above which most of the network cannot learn."""
-
-
+MOST_LAYERS = 0.5
+"""Share of the layers, where it is not known how many numbers the unregistered ones hold."""
 _UNREGISTERED = re.compile(r" \[[\d, ]*\]$")
 """A layer whose weight has no name in the model is named for its operation and the shape: ``Addmm 3 [64, 64]``."""
 
@@ -71,24 +70,32 @@ def check(measurement: Measurement) -> Finding | None:
     share = count(missed) / max(count(asking), 1)
     foreign = measurement.optimizer.foreign
     modules = modules_of(missed)
-    cause = (
-        f"It holds {amount(foreign, 'parameter')} that the model does not have: it was made before these layers were "
-        "replaced."
-        if foreign
-        else "It was made from a part of the parameters, or before these were added."
-    )
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if share > MOST else "warning",
+        severity="error" if share > MOST_NUMBERS else "warning",
         where=at_layer(measurement, modules[0], modules, tuple(p.name for p in missed)),
         message=f"The optimizer ({measurement.optimizer.kind}) does not hold "
         f"{amount(len(missed), 'trainable parameter')} of {listed(modules)}: {percent(share)} of all "
         "trainable numbers never move.",
-        cause=cause + " If they are meant to stay, set requires_grad_(False).",
+        cause=_cause(measurement) + " If they are meant to stay, set requires_grad_(False).",
         evidence={"missed": len(missed), "numbers": count(missed), "share": share, "foreign": foreign},
         remedies=("register-parameters",),
     )
+
+
+def _cause(measurement: Measurement) -> str:
+    """What the optimizer holds; how it came to that is not known, and said to be so."""
+    foreign = measurement.optimizer.foreign
+    if not foreign:
+        return "It was made from a part of the parameters, or before these were added."
+    others = amount(foreign, "parameter")
+    if not any(parameter.in_optimizer for parameter in measurement.parameters):
+        return (
+            f"It holds {others}, and none of them is the model's: it belongs to another model, or was made before the "
+            "layers were replaced."
+        )
+    return f"It holds {others} that the model does not have: perhaps it was made before these layers were replaced."
 
 
 def _unregistered(measurement: Measurement) -> Finding | None:
@@ -100,7 +107,7 @@ def _unregistered(measurement: Measurement) -> Finding | None:
     return Finding(
         code=CODE,
         name=NAME,
-        severity="error" if share > MOST else "warning",
+        severity="error" if share > MOST_LAYERS else "warning",
         where=at_layer(measurement, layers[0], tuple(layers)),
         message=f"{len(layers)} of {len(measurement.layers)} layers have weights that the model does not list: no "
         f"optimizer made from model.parameters() moves them: {listed(layers)}.",

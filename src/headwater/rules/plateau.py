@@ -58,7 +58,7 @@ is what matters.
 
 from __future__ import annotations
 
-from headwater.records import Finding, Measurement, RateRecord, Where, clearly_falls
+from headwater.records import KNOWS, Finding, Measurement, RateRecord, Where, clearly_falls
 from headwater.records.numbers import number
 from headwater.rules.common import percent
 from headwater.rules.rule import Rule
@@ -68,8 +68,6 @@ CODE, NAME = "HW403", "plateau"
 SHOCK = 1.25
 """Loss at the falling rate over that of standing still, which remembers batches and so can be lower (measured: to 1.05
 with noisy labels); far above, both arms recover from a shock to the optimizer."""
-LEARNED = 0.1
-"""Share of the loss that the network owes to what it learned, if it has learned anything at all."""
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -79,7 +77,7 @@ def check(measurement: Measurement) -> Finding | None:
     if record is None or gain is None or not (gain.worth and gain.clear):
         return None
     start, own, falling = record.arm(0.0), record.arm(1.0), record.arm(1.0, decaying=True)
-    if start is None or own is None or falling is None or not LEARNED <= (start.learned or 0.0) < 1.0:
+    if start is None or own is None or falling is None or not KNOWS <= (start.learned or 0.0) < 1.0:
         return None
     if clearly_falls(own.early, own.losses) or not falling.level < SHOCK * start.level:
         return None

@@ -76,6 +76,7 @@ from headwater.records import AttentionRecord, Finding, Measurement, Where
 from headwater.records.numbers import number
 from headwater.rules.common import named
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import LEARNT, NOTHING_LEARNT
 
 CODE, NAME = "HW104", "rank-collapse"
 
@@ -89,8 +90,6 @@ EQUAL = 1e-4
 leaves 1e-7, and one step along different gradients far more."""
 STARVED = 0.1
 """Gradient to queries and keys over that to values, over the largest before."""
-LEARNT, NOTHING_LEARNT = 0.5, 0.9
-"""Loss over the loss with exchanged targets: well below one the outputs follow the targets."""
 LEAST = 3
 """Attentions of one kind that make a chain."""
 

@@ -66,6 +66,7 @@ from headwater.records.numbers import number
 from headwater.rules.common import layer_named, listed, named
 from headwater.rules.effects import trained, update_contrast
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import FEW, FIRM
 
 CODE, NAME = "HW302", "saturated-units"
 
@@ -73,12 +74,10 @@ TWO_SIDED = frozenset(["sigmoid", "tanh", "hardsigmoid"])
 """Activations with limits on both sides that they approach."""
 ONE_SIDED = frozenset(["elu", "celu", "softplus", "silu", "gelu", "mish", "hardswish"])
 """Smooth activations that are flat below zero."""
-MOST = 0.5
+MOST_UNITS = 0.5
 """Share of a layer's units beyond which most of its gradient is lost."""
 LEFT_BEHIND = 1e-2
 """Update of the layers below over that of those above: the contrast of HW101."""
-FEW, FIRM = 64, 2048
-"""Samples below which a mean slope says little, and below which "never" does (rule of three, as HW301)."""
 
 
 def check(measurement: Measurement) -> Finding | None:
@@ -123,7 +122,7 @@ def saturated_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
         for units in measurement.units
         if units.role == "hidden"
         and units.samples >= _samples_needed(units.kind)
-        and units.saturated > MOST * units.units
+        and units.saturated > MOST_UNITS * units.units
     )
 
 

@@ -105,6 +105,7 @@ from headwater.rules.effects import epsilon_share, loss_share, spread_left, thir
 from headwater.rules.explanation import explanation
 from headwater.rules.loss_in_time import lost_in_time
 from headwater.rules.rule import Rule
+from headwater.rules.thresholds import CHANCE, LEAST_POINTS, ROUNDED
 
 CODE, NAME = "HW101", "vanishing-gradient"
 
@@ -112,18 +113,12 @@ WEAK = 0.05
 """Attenuation of the norm at six depth scales, e^-3: about the deepest trainable network (Schoenholz et al. 2017)."""
 STRONG = 1e-3
 """Attenuation at which plain gradient descent failed on small MLPs, and Adam still trained (measured)."""
-CHANCE = 2.0
-"""Standard deviations of ``ln A`` at random initialisation that an attenuation must exceed (Hanin and Nica 2018)."""
-LEAST_POINTS = 3
-"""Places that a slope needs; two would be a single ratio."""
 ONE_PLACE, ONE_OF_MANY = 0.5, 0.75
 """Share of ``ln A`` that one place accounts for when it is named alone: the larger part; and where the slope speaks for
 the whole chain, more than either of two like layers would have."""
 
 UPDATES = 1e-2
 """Lower third's relative update over the upper third's: at a hundredth, layers are left behind (84 trainings)."""
-ROUNDED = 6e-8
-"""Half of float32's spacing: a relative update below it changes nothing."""
 SLOWED = 0.5
 """Update contrast above which epsilon holds nothing back: at ``sqrt(v) = 10 eps`` a step still keeps 91 %."""
 EPSILON = 0.5

@@ -69,22 +69,20 @@ from __future__ import annotations
 
 import math
 
-from headwater.records import Dependence, Finding, Measurement, Severity, TimeProfile, Where
+from headwater.records import HORIZONS, Dependence, Finding, Measurement, Severity, TimeProfile, Where
 from headwater.records.numbers import number
 from headwater.rules.common import percent
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW201", "vanishing-through-time"
 
-HORIZONS = 14.0
-"""Memory horizons after which the gradient is gone: plain RNNs learned lags of 13, none of 17 (measured)."""
 CERTAIN = 4.0
 """Standard errors that the steps out of reach must lower the error by; independent data gave at most 1.9 (measured)."""
 RELEVANT = 0.05
 """Share of the targets' variance that they must explain."""
 NEARLY_ALL = 0.95
 """Share of what is explained that lies out of reach: beyond it, short lags teach nothing that leads to long ones."""
-MOST = 0.6
+MOST_EXPLAINED = 0.6
 """The same, for a plain layer that learns in part: it cannot hold a state once it has found one."""
 
 
@@ -97,7 +95,8 @@ def check(measurement: Measurement) -> Finding | None:
     if found is not None and not _depends(found):
         return None
     lost = _out_of_reach(found) if found is not None else 0.0
-    severity: Severity = "error" if lost >= NEARLY_ALL else "warning" if lost >= MOST and not profile.gated else "info"
+    held_back = lost >= MOST_EXPLAINED and not profile.gated
+    severity: Severity = "error" if lost >= NEARLY_ALL else "warning" if held_back else "info"
     return Finding(
         code=CODE,
         name=NAME,

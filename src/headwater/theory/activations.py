@@ -43,6 +43,8 @@ def activation(what: str | Activation | Callable[..., Any]) -> Activation:
         return what
     if isinstance(what, str):
         return _named(what)
+    if isinstance(what, type):
+        raise InputError(f"Expected an activation, got the class {what.__name__}. Make one of it: {what.__name__}().")
     if not callable(what):
         raise InputError(
             f"Expected an activation as a name, an nn.Module or a function of tensors, got {type(what).__name__}."

@@ -14,6 +14,8 @@ from headwater.errors import InputError
 from headwater.theory.activations import Activation
 from headwater.theory.named import Array
 
+_DRAWS = 4096
+"""Elements of which a share of 0.3 % that is left to chance is seen as good as surely."""
 _PROBE = (-2.1, -0.7, 0.3, 1.9)
 """Points at which it is checked that each element of the output depends on its own input only."""
 
@@ -22,12 +24,14 @@ def differentiated(what: Callable[..., Any]) -> Activation:
     """Returns a module (a copy in double precision and evaluation mode) or a function as an activation.
 
     Raises:
-        InputError: it raised, its result has another shape or no gradient, or it is not elementwise.
+        InputError: it raised, its result has another shape or no gradient, it is not elementwise, or left to chance.
     """
     name = type(what).__name__ if isinstance(what, nn.Module) else getattr(what, "__name__", type(what).__name__)
-    # Evaluation mode: what is random in training (RReLU) is then its mean. A copy: the user's module stays as it is.
+    # Evaluation mode: RReLU, random in training, is then its mean. A copy: the user's module stays as it is.
     call = copy.deepcopy(what).double().eval() if isinstance(what, nn.Module) else what
     _check(call, name)
+    if isinstance(what, nn.Module) and not any(isinstance(part, nn.RReLU) for part in what.modules()):
+        _check_chance(copy.deepcopy(what).double().train(), name)
     return Activation(
         name, lambda z: _run(call, z, name)[0].detach().numpy(), lambda z: _slope(*_run(call, z, name), name)
     )
@@ -65,4 +69,17 @@ def _check(call: Callable[..., Any], name: str) -> None:
         raise InputError(
             f"Expected an elementwise activation; an element of {name}'s output depends on other inputs than its own "
             "(or on chance). Normalisations and softmax have no gain of this kind."
+        )
+
+
+def _check_chance(module: nn.Module, name: str) -> None:
+    """Raises for dropout and its kind, which in evaluation mode would pass for something else."""
+    at = np.linspace(_PROBE[0], _PROBE[-1], _DRAWS)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        first, second = _run(module, at, name)[0], _run(module, at, name)[0]
+    if not torch.equal(first, second):
+        raise InputError(
+            f"Expected an activation, a function of its input; in training {name} draws its result by chance. Predict "
+            "the activation beside it: dropout leaves the norm of the gradient as it is on average."
         )

@@ -82,7 +82,7 @@ def _name(asked: str) -> str:
         nearest = f" Nearest: {', '.join(near)}." if near else ""
         raise InputError(
             f"There is no initialisation called {asked!r}.{nearest} Known: {', '.join(_VARIANCES)}, or a pair "
-            "(sigma_w, sigma_b) of standard deviations."
+            "(sigma_w, sigma_b) of standard deviations: on the command line --sigma-w and --sigma-b."
         )
     return known[key]
 

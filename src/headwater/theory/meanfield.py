@@ -23,6 +23,7 @@ from typing import Any, cast
 import numpy as np
 from scipy import optimize
 
+from headwater.errors import InputError
 from headwater.theory.activations import Activation, activation
 from headwater.theory.gaussian import grid, second_moment, slope
 from headwater.theory.initialisations import Initialisation
@@ -71,11 +72,19 @@ def variances(
         init: the initialisation.
         depth: number of layers.
         inputs: mean square of the input's elements.
+
+    Raises:
+        InputError: the activation grows so fast that a variance is beyond floating point.
     """
     phi = activation(what)
     found = [init.weight_variance * inputs + init.bias_variance]
     while len(found) < depth:
         following = next_variance(phi, init, min(found[-1], _LARGEST**4))
+        if not math.isfinite(following):
+            raise InputError(
+                f"Expected an activation that grows no faster than a power of its input; with {phi.name} the signal "
+                f"explodes: its variance in layer {len(found) + 1} is beyond what floating point holds."
+            )
         if math.isclose(following, found[-1], rel_tol=1e-14):
             return (*found, *[following] * (depth - len(found)))
         found.append(following)

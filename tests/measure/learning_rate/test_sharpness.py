@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import SGD, Adagrad, Adam, Optimizer, RMSprop
+from torch.utils.checkpoint import checkpoint
 
 from headwater.measure.learning_rate.sharpness import sharpness
 from headwater.measure.learning_rate.stability import bearable, preconditioner
@@ -160,6 +161,67 @@ def test_unknown_where_it_cannot_be_known() -> None:
     assert sharpness(lambda: w.square().sum(), Adam([w])) is None  # no step yet
     assert sharpness(lambda: w.square().sum(), torch.optim.LBFGS([w])) is None
     assert sharpness(lambda: w.square().sum(), SGD([w], 0.0)) is None
+
+
+class Reentrant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body = nn.Linear(3, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return checkpoint(self.body, self.stem(x), use_reentrant=True)
+
+
+@pytest.mark.parametrize("why", ["ctc", "compiled", "reentrant"])
+def test_unknown_where_torch_has_no_second_derivative(why: str) -> None:
+    w = nn.Parameter(torch.linspace(0.1, 1.6, 16))
+    reentrant = Reentrant()
+    compiled = torch.compile(lambda: w.tanh().square().sum(), backend="aot_eager")
+    losses: dict[str, Callable[[], Tensor]] = {
+        "ctc": lambda: F.ctc_loss(w.view(4, 1, 4).log_softmax(-1), torch.tensor([[1, 2]]), (4,), (2,)),
+        "compiled": compiled,
+        "reentrant": lambda: reentrant(torch.ones(2, 3)).square().sum(),
+    }
+    assert sharpness(losses[why], SGD([w, *reentrant.stem.parameters()], 0.1)) is None
+
+
+class Faulty(torch.autograd.Function):
+    """Its second backward pass raises what memory that runs out raises, or a shape that does not fit."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, error: Exception) -> Tensor:
+        ctx.error = error
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        raise ctx.error
+
+
+class Twice(torch.autograd.Function):
+    """The identity, whose backward pass is fine and whose second one is `Faulty`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, error: Exception) -> Tensor:
+        ctx.error = error
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return Faulty.apply(gradient, ctx.error), None
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("out of memory"), RuntimeError("size mismatch")])
+def test_any_other_error_is_not_hidden(error: Exception) -> None:
+    w = nn.Parameter(torch.ones(3))
+
+    def broken() -> Tensor:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        sharpness(broken, SGD([w], 0.1))
+    with pytest.raises(type(error), match=str(error)):
+        sharpness(lambda: Twice.apply(w.square(), error).square().sum(), SGD([w], 0.1))
 
 
 def test_a_linear_loss_is_flat_and_nothing_is_touched() -> None:

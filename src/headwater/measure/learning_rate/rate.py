@@ -16,27 +16,20 @@ from headwater.measure.learning_rate.progress import Progress
 from headwater.measure.learning_rate.sharpness import Sharpness, sharpness
 from headwater.measure.objective import Objective
 from headwater.measure.optimizers import optimise, rate_of
-from headwater.records import LOSS_RISES, Measurement, RateArm, RateRecord, clearly_falls
+from headwater.records import CURVED, KNOWS, LOSS_RISES, TINY_UPDATE, Measurement, RateArm, RateRecord, clearly_falls
 
 LENGTH, LEAST = 3, 8
 """Steps of an arm, in probations of at least so many steps. A plain step costs a quarter to four fifths of a traced."""
 THRICE = 3
 """Length of the arms of a network that has learned: less is left to gain, and the batches' noise must be averaged."""
-LONGER = 4
+ARMS_OF_PROOF = 4
 """Length, in arms, of the training that must bear out that nothing is learned."""
-KNOWS = 0.1
-"""Share of the loss of knowing nothing that is gone when something was learned."""
-
-FEW = 3.0
+FEW_BATCHES = 3.0
 """Standard errors by which the few batches of a probation must fall: Student's t at 99 % for two times four."""
-TINY = 1e-4
-"""Median relative update below which a rate is looked at for being too small: a tenth of the usual 1e-3."""
 HUGE = 0.05
 """Median relative update above which it is looked at for being too large: the weights are replaced in 20 steps."""
 STANDS = 0.02
 """Share of a batch's loss that a probation must take away, or something holds the training up."""
-CURVED = 0.7
-"""rho below which the step goes far into the curvature (gradient descent on digits: 0.68 where it diverges)."""
 FAST = 0.25
 """Share of a batch's loss that a probation takes away where curvature does no harm."""
 
@@ -118,7 +111,7 @@ def _is_odd(record: RateRecord, found: Measurement) -> bool:
 
 def _tiny(record: RateRecord) -> bool:
     """A rate that a schedule still raises, or has lowered, is tiny on purpose."""
-    return record.update is not None and record.update < TINY and record.scheduled is None
+    return record.update is not None and record.update < TINY_UPDATE and record.scheduled is None
 
 
 def _stands_still(record: RateRecord, found: Measurement) -> bool:
@@ -126,7 +119,7 @@ def _stands_still(record: RateRecord, found: Measurement) -> bool:
     losses = [step.loss for step in found.steps]
     if len(losses) < 4 or found.batches < len(losses) or record.scheduled:
         return False
-    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :], FEW)
+    return not clearly_falls(losses[: len(losses) // 2], losses[len(losses) // 2 :], FEW_BATCHES)
 
 
 def _curved(record: RateRecord) -> bool:
@@ -161,7 +154,7 @@ def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> 
         arms = (*arms, run(course, 0.01, start))
     if own.learned is not None and any(replace(record, arms=arms).teaches(arm, own) for arm in arms[2:]):
         # it can come back from a bad beginning (the "catapult"): only what stays lost counts
-        arms = (*arms, run(course, 1.0, start, longer=LONGER))
+        arms = (*arms, run(course, 1.0, start, longer=ARMS_OF_PROOF))
     return arms
 
 
@@ -171,7 +164,7 @@ def _slower(record: RateRecord, course: Course, arms: tuple[RateArm, ...]) -> tu
     arms = (*arms, run(course, 0.1, start))
     if not replace(record, arms=arms).far_ahead(arms[-1], own):
         return arms
-    return (*arms, run(course, 1.0, start, longer=LONGER))
+    return (*arms, run(course, 1.0, start, longer=ARMS_OF_PROOF))
 
 
 def _level(course: Course) -> tuple[RateArm, ...]:

@@ -40,6 +40,16 @@ DRAWN = 0.2
 """Part of the start that is random, beside the gradient: with none the sharpest direction can be missed (5 % low)."""
 
 _SEED = 0
+_UNSUPPORTED = ("derivative for", "double backward", "incompatible with .grad()")
+"""What torch says where an operation (cuDNN's recurrent layers, compiled code, a re-entrant checkpoint) has no second
+derivative: it has no exception of its own for that."""
+
+_ONLY_ONCE = ("::Error", "::DelayedError", "::NotImplemented", "CompiledFunctionBackwardBackward")
+"""Nodes that stand for such an operation in the graph of the gradient. Of compiled code that graph is not whole."""
+
+
+class _NoSecondDerivativeError(Exception):
+    """An operation of the model can be differentiated only once."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,9 @@ def sharpness(loss: Callable[[], torch.Tensor], optimizer: Optimizer) -> Sharpne
     Returns:
         ``None`` when it cannot be known: the optimizer is not one whose threshold is known, or has not taken a step
         yet, or some operation of the model has no second derivative.
+
+    Raises:
+        Exception: what `loss` raises, and what torch raises for any other reason, such as memory that runs out.
     """
     scales = _scales(optimizer)
     if scales is None:
@@ -78,7 +91,7 @@ def sharpness(loss: Callable[[], torch.Tensor], optimizer: Optimizer) -> Sharpne
                 with _differentiable_twice(without_cudnn):
                     found = _largest(_Operator(loss, scales))
                 break
-            except RuntimeError:
+            except _NoSecondDerivativeError:
                 if not torch.cuda.is_available():
                     break
     if found is None or not math.isfinite(found[0]):
@@ -124,7 +137,8 @@ class _Operator:
 
     def __init__(self, loss: Callable[[], torch.Tensor], scales: _Scales) -> None:
         value = loss()
-        gradients: Any = torch.autograd.grad(value, scales.parameters, create_graph=True, allow_unused=True)
+        with _only_once_named():
+            gradients: Any = torch.autograd.grad(value, scales.parameters, create_graph=True, allow_unused=True)
         used = [(p, r, g) for p, r, g in zip(scales.parameters, scales.roots, gradients, strict=True) if g is not None]
         self._parameters = [p for p, _, _ in used]
         self._roots = [root for _, root, _ in used]
@@ -143,13 +157,25 @@ class _Operator:
         live = [(g, d) for g, d in zip(self._gradients, directions, strict=True) if g.requires_grad]
         if not live:  # the loss is linear in every parameter
             return [torch.zeros_like(v) for v in vector]
-        products: Any = torch.autograd.grad(
-            [g for g, _ in live], self._parameters, [d for _, d in live], retain_graph=True, allow_unused=True
-        )
+        with _only_once_named():
+            products: Any = torch.autograd.grad(
+                [g for g, _ in live], self._parameters, [d for _, d in live], retain_graph=True, allow_unused=True
+            )
         return [
             torch.zeros_like(v) if product is None else product * root
             for product, v, root in zip(products, vector, self._roots, strict=True)
         ]
+
+
+@contextmanager
+def _only_once_named() -> Generator[None]:
+    """Names the one cause for which there is no sharpness to know; every other error passes as it is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if any(words in str(error).lower() for words in _UNSUPPORTED):
+            raise _NoSecondDerivativeError(str(error)) from error
+        raise
 
 
 def _check_second_derivative(gradients: Sequence[torch.Tensor]) -> None:
@@ -161,8 +187,8 @@ def _check_second_derivative(gradients: Sequence[torch.Tensor]) -> None:
         if node in seen:
             continue
         seen.add(node)
-        if node.name().endswith(("::Error", "::DelayedError", "::NotImplemented")):
-            raise RuntimeError("an operation has no second derivative")
+        if node.name().endswith(_ONLY_ONCE):
+            raise _NoSecondDerivativeError(node.name())
         waiting += [following for following, _ in node.next_functions if following is not None]
 
 

@@ -18,12 +18,10 @@ from headwater.measure.through_time.dependence import dependence, sequences
 from headwater.measure.through_time.loops import Loop, loop_profile, loops, probe_loop
 from headwater.measure.through_time.replay import replay
 from headwater.measure.through_time.summary import scan_profile
-from headwater.records import TimeProfile, Trace
+from headwater.records import HORIZONS, TimeProfile, Trace
 
 UNDER_WAY = 3
 """The step, from 0, on which a network under way is measured: the first that is judged."""
-HORIZONS = 14
-"""Memory horizons after which the gradient counts as gone: e^-14 = 8e-7 is left, about what Adam can still use."""
 _MOST_SEQUENCES = 16
 """Sequences of a batch that are replayed: their norms differ little, and the replay stays cheap."""
 

@@ -36,7 +36,7 @@ def _verdict(record: PredictionRecord, width: int, signs: Glyphs) -> list[Text]:
     said = words.verdict(record)
     sign = {"good": signs.good, "risk": signs.risk, "bad": signs.bad}[said.tone]
     lines = paragraph(text(f"{sign} {said.headline}", _TONE[said.tone], signs), width)
-    for sentence in (said.gradient, words.trainable(record)):
+    for sentence in filter(None, (said.gradient, words.trainable(record))):
         lines += paragraph(text(f"{sentence}.", "", signs), width, indent="  ")
     return lines
 
@@ -73,20 +73,16 @@ def _bar(share: float, axis: LogAxis, width: int, signs: Glyphs) -> Text:
 def _facts(record: PredictionRecord, width: int, signs: Glyphs) -> list[Text]:
     sigma_w = math.sqrt(record.weight_variance)
     activation = record.gain / sigma_w if sigma_w else 0.0
-    chance = math.exp(2.0 * record.noise)
+    chance, scale = math.exp(2.0 * record.noise), record.depth_scale
     facts = {
         "gain per layer": f"{record.gain:.4f} = activation {activation:.4f} × weights {sigma_w:.4f}",
         "over the depth": f"{words.times(record)}; a network {record.width} wide: within a factor {chance:.2g}",
         "variance settles on": words.settles(record),
-        "depth scale": _layers(record.depth_scale, "without end (chi = 1)"),
-        "trainable depth": _layers(record.trainable_depth, "without end"),
+        "depth scale": f"{number(scale)} layers" if math.isfinite(scale) else "without end (chi = 1)",
+        "trainable depth": words.layers(record.trainable_depth) if record.gain > 0.0 else "none",
         "edge of chaos": words.critical(record),
     }
     lines: list[Text] = []
     for label, fact in facts.items():
         lines += paragraph(text(fact, "", signs), width, indent=text(f"  {label:<{_LABEL + 3}}", "dim", signs))
     return lines
-
-
-def _layers(count: float, endless: str) -> str:
-    return endless if math.isinf(count) else f"{number(count)} layers"

@@ -61,7 +61,9 @@ def times(record: PredictionRecord) -> str:
 
 
 def trainable(record: PredictionRecord) -> str:
-    """Up to which depth it trains, and what the phase means."""
+    """Up to which depth it trains, and what the phase means; nothing where no layer hands a gradient on."""
+    if record.gain == 0.0:
+        return ""
     if record.phase == "critical":
         if 0.0 < record.q < math.inf:
             return "Edge of chaos: depth by itself costs no gradient"
@@ -69,9 +71,15 @@ def trainable(record: PredictionRecord) -> str:
         return (
             f"It nears the edge of chaos while its signal {fate}: the gradient changes with a power of the depth only"
         )
-    layers = record.trainable_depth
-    about = f"about {count(max(1, round(layers)), 'layer')}" if layers < _MANY else f"more than {_MANY:,} layers"
-    return f"{record.phase.capitalize()} phase: trainable to {about}"
+    about = "about " if record.trainable_depth < _MANY else ""
+    return f"{record.phase.capitalize()} phase: trainable to {about}{layers(record.trainable_depth)}"
+
+
+def layers(depth: float) -> str:
+    """A trainable depth: whole layers, one at least, as far as the exact number says something."""
+    if math.isinf(depth):
+        return "without end"
+    return count(max(1, round(depth)), "layer") if depth < _MANY else f"more than {_MANY:,} layers"
 
 
 def initialised(record: PredictionRecord) -> str:
