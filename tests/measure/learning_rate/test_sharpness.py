@@ -211,7 +211,15 @@ class Twice(torch.autograd.Function):
         return Faulty.apply(gradient, ctx.error), None
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("out of memory"), RuntimeError("size mismatch")])
+def test_without_the_memory_for_a_second_derivative_it_is_unknown_and_said_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    w, error = nn.Parameter(torch.ones(3)), torch.OutOfMemoryError("out of memory")
+    assert sharpness(lambda: Twice.apply(w.square(), error).square().sum(), SGD([w], 0.1)) is None
+    assert "does not fit into the memory" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("of the user's"), RuntimeError("size mismatch")])
 def test_any_other_error_is_not_hidden(error: Exception) -> None:
     w = nn.Parameter(torch.ones(3))
 

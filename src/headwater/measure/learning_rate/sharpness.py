@@ -16,6 +16,7 @@ orthogonalising, do not move the largest.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ from torch.optim import Optimizer
 
 from headwater.measure.learning_rate.stability import bearable, preconditioner
 
+log = logging.getLogger("headwater")
+
 MOST_PRODUCTS = 12
-"""Twelve products cost 22 to 28 forward and backward passes (measured); most networks need nine."""
+"""Twelve products cost 22 to 28 forward and backward passes (measured, 38 for an LSTM); most networks need nine."""
 LEAST_PRODUCTS = 8
 """Before that a start with little of the sharpest direction can settle on the second one."""
 ENOUGH = 0.002
@@ -76,10 +79,11 @@ def sharpness(loss: Callable[[], torch.Tensor], optimizer: Optimizer) -> Sharpne
 
     Returns:
         ``None`` when it cannot be known: the optimizer is not one whose threshold is known, or has not taken a step
-        yet, or some operation of the model has no second derivative.
+        yet, some operation of the model has no second derivative, or the device has no memory for one (which is
+        logged).
 
     Raises:
-        Exception: what `loss` raises, and what torch raises for any other reason, such as memory that runs out.
+        Exception: what `loss` raises, and what torch raises for any other reason.
     """
     scales = _scales(optimizer)
     if scales is None:
@@ -94,6 +98,9 @@ def sharpness(loss: Callable[[], torch.Tensor], optimizer: Optimizer) -> Sharpne
             except _NoSecondDerivativeError:
                 if not torch.cuda.is_available():
                     break
+            except torch.OutOfMemoryError:  # it takes more than a training step; all else that was measured stands
+                log.warning("The sharpness of the loss is left out: a second derivative does not fit into the memory.")
+                break
     if found is None or not math.isfinite(found[0]):
         return None
     place, products = found
