@@ -124,6 +124,10 @@ class Probe:
         kept = (saved(op, "target") for op in self._graph.ops if hasattr(op.node, "_raw_saved_target"))
         return next((target for target in kept if target is not None), None)
 
+    def behind(self) -> frozenset[int]:
+        """Identities of the parameters that the loss of the backward pass that has begun leads to."""
+        return frozenset(id(parameter) for op in self._graph.ops for parameter in op.parameters)
+
     @property
     def sees_time(self) -> bool:
         """Whether a pass showed a gradient through time."""

@@ -6,7 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
+from weakref import finalize
 
 import torch
 from torch import nn
@@ -16,8 +18,9 @@ from headwater.graph import settle
 from headwater.measure import held_names
 from headwater.monitor import patches
 from headwater.monitor.alarms import Event
+from headwater.monitor.belongings import Belongings, Models
 from headwater.monitor.governor import Governor
-from headwater.monitor.names import named_models, named_optimizers, together
+from headwater.monitor.names import named_models, named_optimizers
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
 from headwater.monitor.sink import Sink, Sinks
@@ -25,6 +28,9 @@ from headwater.monitor.stepping import around_step, under_way
 from headwater.monitor.track import Track
 
 log = logging.getLogger("headwater")
+
+KEPT = 8
+"""Verdicts that are kept of optimizers that are gone."""
 
 
 class Monitor:
@@ -36,10 +42,11 @@ class Monitor:
         settings: how closely to watch.
         sinks: get what is seen.
         thread: in which the training runs, where others run beside it; ``None``: any.
+        keep: whether the models and optimizers are kept alive; those that are not are watched until they are gone.
 
     Attributes:
-        models: by name.
-        tracks: one for each optimizer.
+        tracks: one for each optimizer that is alive.
+        ended: those of optimizers that are gone, the newest few; they hold verdicts and nothing else.
         sinks: those that get what is seen.
         events: everything that was raised or has healed, in order.
 
@@ -55,35 +62,64 @@ class Monitor:
         sinks: Iterable[Sink] = (),
         *,
         thread: int | None = None,
+        keep: bool = True,
     ) -> None:
         self._shield = Shield()
         self.sinks = Sinks(sinks)
         self._thread = thread
         self._lock = threading.RLock()
         self._last: Track | None = None
-        self._follows: dict[str, Track | None] = {}
+        self._follows: dict[Track, Track | None] = {}
         self._opened_by: Track | None = None
-        self._depth: dict[str, int] = {}
+        self._depth: dict[Track, int] = {}
+        self._removers: dict[Track, list[Callable[[], None]]] = {}
+        self._parting: list[Track] = []
+        self._gone_steps, self._gone_seconds = 0, 0.0
         self.events: list[Event] = []
-        self.models = named_models(model)
         self.tracks: list[Track] = []
-        optimizers = named_optimizers(optimizer)
+        self.ended: list[Track] = []
+        models, optimizers = named_models(model), named_optimizers(optimizer)
+        self._models = Models(models)
+        self._kept = (models, optimizers) if keep else None
         share = replace(settings, budget=settings.budget / len(optimizers))
-        whole = together(self.models)
         for name, each in optimizers.items():
-            self.tracks.append(Track(name, each, whole, self.models.values(), Governor(share), self._shield.guard))
-            self.tracks[-1].held = self._held
+            self._follow(name, each, models, Governor(share))
+        self._first = self.tracks[0].governor
 
     @property
     def fault(self) -> Exception | None:
         """Headwater's own failure that ended watching, if there was one."""
         return self._shield.fault
 
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        """The models that are alive, by name."""
+        return self._models.alive()
+
+    @property
+    def verdicts(self) -> tuple[Track, ...]:
+        """All tracks that have something to tell, also of the newest optimizers that are gone."""
+        return (*self.ended, *self._parting, *self.tracks)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps that were seen, of all optimizers together."""
+        return self._gone_steps + sum(track.steps for track in self.verdicts)
+
+    @property
+    def spent(self) -> float:
+        """Seconds that watching took so far."""
+        return self._gone_seconds + sum(track.governor.spent for track in self.verdicts)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first step ended."""
+        return max(governor.elapsed for governor in (self._first, *(track.governor for track in self.verdicts)))
+
     def attach(self) -> None:
         """Begins to watch."""
         self._shield.at_end(settle)
         for track in self.tracks:
-            self._shield.at_end(track.close)
             self._hook(track)
         patches.listen(self)
         self._shield.at_end(lambda: patches.leave(self))
@@ -92,18 +128,10 @@ class Monitor:
 
     def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], settings: Settings) -> None:
         """Watches one more optimizer, and the models that it trains, from now on."""
-        if len(self.tracks) == 1 and not self.tracks[0].name:
-            self.tracks[0].name = " + ".join(self.models)
-        if not models.keys() <= self.models.keys():
-            self.models |= models
-            for track in self.tracks:
-                track.meet(together(self.models), self.models.values())
-        roots = self.models.values()
-        track = Track(name, optimizer, together(self.models), roots, Governor(settings), self._shield.guard)
-        track.held = self._held
-        self.tracks.append(track)
-        self._shield.at_end(track.close)
-        self._hook(track)
+        for track in self.verdicts:
+            track.name = track.name or track.trains
+        self._models.add(models)
+        self._hook(self._follow(name, optimizer, models, Governor(settings)))
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""
@@ -118,13 +146,13 @@ class Monitor:
 
     def after_backward(self, completed: bool) -> None:
         """Lets probes file what they heard."""
-        for track in self.tracks:
+        for track in tuple(self.tracks):
             self._guarded(self._billed, track, track.after_backward, completed)
 
     def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
         """Shows clipping to every track."""
-        for track in self.tracks:
-            self._guarded(track.clipped, parameters, norm, limit)
+        for track in tuple(self.tracks):
+            self._guarded(self._billed, track, track.clipped, parameters, norm, limit)
 
     def before_scaled_step(self, optimizer: Any, scaler: Any) -> None:
         """Shows the scale of the loss to the optimizer's track."""
@@ -136,32 +164,66 @@ class Monitor:
 
     # Helpers.
 
-    def _held(self) -> frozenset[str]:
-        """Names of the parameters that any of the optimizers holds."""
-        model = together(self.models)
-        return frozenset(name for track in self.tracks for name in held_names(track.optimizer, model))
+    def _follow(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], governor: Governor) -> Track:
+        """Makes a track, which lasts as long as its optimizer."""
+        track = Track(name, optimizer, models, governor, self._shield.guard)
+        track.held, track.others = self._held, self._others
+        self.tracks.append(track)
+        if self._kept is None:
+            finalize(optimizer, self._gone, track).atexit = False
+        return track
+
+    def _gone(self, track: Track) -> None:
+        """Lets go of what an optimizer that is gone leaves behind; wherever the program is just now."""
+        self._guarded(track.retire)
+        if track in self.tracks:
+            self.tracks.remove(track)
+        self._shield.forget(self._removers.pop(track, ()))
+        self._follows.pop(track, None)
+        self._depth.pop(track, None)
+        self._parting.append(track)
+
+    def _take_leave(self) -> None:
+        """Hands over the last figures of optimizers that are gone, and keeps the newest few verdicts."""
+        while self._parting:
+            self._publish(self._parting[0], (), everything=True)
+            self.ended.append(self._parting.pop(0))
+        for track in self.ended[:-KEPT]:
+            self._gone_steps += track.steps
+            self._gone_seconds += track.governor.spent
+        del self.ended[:-KEPT]
+
+    def _held(self, model: nn.Module) -> frozenset[str]:
+        """Names of the model's parameters that any of the optimizers holds."""
+        optimizers = [track.optimizer for track in self.tracks]
+        return frozenset(name for each in optimizers if each is not None for name in held_names(each, model))
+
+    def _others(self, identities: frozenset[int]) -> dict[str, nn.Module]:
+        """Models that hold some of these parameters."""
+        found = self.models.items() if identities else ()
+        return {name: each for name, each in found if any(id(p) in identities for p in each.parameters())}
 
     def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
         self._shield.guard(function)(*args)
 
     def _billed(self, track: Track, function: Callable[..., Any], *args: Any) -> Any:
         with self._lock, track.governor.billed():
-            return function(*args)
+            alive = track.optimizer  # and stays so until the end
+            return function(*args) if alive is not None else None
 
     def _hook(self, track: Track) -> None:
-        before, after = self._shield.guard(self._before_step), self._shield.guard(self._after_step)
-
-        def pre(*_: Any) -> None:
-            before(track)
-
-        def post(*_: Any) -> None:
-            after(track)
-
-        if isinstance(track.optimizer, Optimizer):
-            self._shield.at_end(track.optimizer.register_step_pre_hook(pre).remove)
-            self._shield.at_end(track.optimizer.register_step_post_hook(post).remove)
+        optimizer, belongings = track.optimizer, Belongings()
+        track.belong(belongings)
+        before = self._shield.guard(partial(self._before_step, track, belongings))
+        after = self._shield.guard(partial(self._after_step, track, belongings))
+        if isinstance(optimizer, Optimizer):
+            handles = optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)
+            removers = [handle.remove for handle in handles]
         else:  # a class of its own, that has no hooks
-            self._shield.at_end(around_step(track.optimizer, pre, post))
+            removers = [around_step(optimizer, before, after)]
+        self._removers[track] = [*removers, track.close]
+        for remover in self._removers[track]:
+            self._shield.at_end(remover)
 
     def _before_backward(self, tensors: Any) -> None:
         if self._thread is not None and self._thread != threading.get_ident():
@@ -169,34 +231,35 @@ class Monitor:
         if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
             self._opened_by = self._last
             settle()
-            for track in self.tracks:
+            for track in tuple(self.tracks):
                 self._billed(track, track.before_backward, tensors)
 
-    def _before_step(self, track: Track) -> None:
+    def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
             return
-        depth = self._depth.get(track.name, 0) + 1
+        depth = self._depth.get(track, 0) + 1
         if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
             depth = max(1, under_way(track.optimizer))
-        self._depth[track.name] = depth
+        self._depth[track] = depth
         self._billed(track, lambda: track.before_step(again=depth > 1))
 
-    def _after_step(self, track: Track) -> None:
+    def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
             return
-        self._depth[track.name] = max(0, self._depth.get(track.name, 0) - 1)
-        if self._depth[track.name]:
+        self._depth[track] = max(0, self._depth.get(track, 0) - 1)
+        if self._depth[track]:
             return
         self._billed(track, self._close_step, track)
         track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
 
     def _close_step(self, track: Track) -> None:
         events = track.after_step()
+        self._take_leave()
         self._publish(track, events)
-        self._follows[track.name], self._last = self._opened_by, track
+        self._follows[track], self._last = self._opened_by, track
         settle()
-        for each in self.tracks:  # each is armed by the step after which its own backward pass came last time
-            if len(self.tracks) == 1 or self._follows.get(each.name) is track:
+        for each in tuple(self.tracks):  # each is armed by the step after which its own backward pass came last time
+            if len(self.tracks) == 1 or self._follows.get(each) is track:
                 self._billed(each, each.arm)
 
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
@@ -224,6 +287,7 @@ class Monitor:
                 self._publish(track, self._billed(track, track.skip))
 
     def _finish(self) -> None:
+        self._take_leave()
         for track in self.tracks:
             self._publish(track, (), everything=True)
         self.sinks.close()

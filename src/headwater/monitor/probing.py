@@ -29,6 +29,7 @@ class LiveProbe:
         heard: whether a backward pass through the model was measured.
         batch: number of samples in the first forward pass that was seen; 0 when unknown.
         sequences: copies of inputs and targets, where the model is recurrent and both are known.
+        behind: identities of the parameters that the loss leads to.
     """
 
     def __init__(self, model: nn.Module, roots: Iterable[nn.Module], passes: Passes, guard: Guard) -> None:
@@ -50,6 +51,7 @@ class LiveProbe:
         self.heard = False
         self.batch = 0
         self.sequences: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.behind: frozenset[int] = frozenset()
 
     def open(self) -> None:
         """Begins to watch forward passes."""
@@ -83,7 +85,7 @@ class LiveProbe:
             return
         self._remove_hooks()
         self._probe.begin(loss)
-        self._targets = self._probe.targets()
+        self._targets, self.behind = self._probe.targets(), self._probe.behind()
         self._listening = True
 
     def after_backward(self, completed: bool) -> None:

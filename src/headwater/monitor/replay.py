@@ -45,6 +45,7 @@ class ReplayedProbe:
         self.heard = False
         self.batch = 0
         self.sequences: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.behind: frozenset[int] = frozenset()
 
     def open(self) -> None:
         """Begins to note what the model is called with."""
