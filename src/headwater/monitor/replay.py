@@ -66,7 +66,7 @@ class ReplayedProbe:
                 stack.callback(self._removers.pop())
 
     def rescale(self, scale: float) -> None:
-        """Divides the loss that was filed: a gradient scaler had multiplied it."""
+        """Divides the loss and the gradients that were filed: a gradient scaler had multiplied them."""
         self._probe.rescale(scale)
 
     def before_backward(self, loss: torch.Tensor) -> None:
