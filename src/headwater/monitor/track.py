@@ -66,6 +66,7 @@ class Track:
         measured: what that verdict rests on; ``None`` before the first probe.
         governor: keeps its account.
         closure: whether the optimizer evaluates the loss itself (LBFGS).
+        judged: number of the step that ended last, if its probe led to a verdict.
         was_probe, was_measured: whether the step that ended last was itemised, and whether its figures were taken.
         skipped: steps that a gradient scaler left out.
         fired: whether the optimizer was called since the scaler was.
@@ -96,6 +97,7 @@ class Track:
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
         self.stride = 1
+        self.judged: int | None = None
         self.was_probe = self.was_measured = False
         self.skipped, self.fired = 0, False
         self._parameters: dict[str, nn.Parameter] = {}
@@ -189,6 +191,7 @@ class Track:
     def skip(self) -> list[Event]:
         """Closes a step that a gradient scaler left out without calling the optimizer."""
         self.skipped += 1
+        self.was_probe = self.was_measured = False
         events = self._close_probe(moved=False)
         self._forget_step()
         return events
@@ -311,7 +314,7 @@ class Track:
         )
 
     def _close_probe(self, *, moved: bool) -> list[Event]:
-        probe = self._probe
+        self.judged, probe = None, self._probe
         if probe is None:
             return []
         model = self._model
@@ -342,7 +345,7 @@ class Track:
         if self.measured is not None and len(self._numbers) < ENOUGH:
             return []  # the window before this one says more
         self.measured = self._measure(model)
-        self.findings = judge(self.measured)
+        self.findings, self.judged = judge(self.measured), self.steps
         return self._alarms.judge(self.findings, self.steps)
 
     def _measure(self, model: nn.Module) -> Measurement:
