@@ -41,7 +41,7 @@ def through_time(record: TimeProfile, scale: float) -> TimeProfile:
 
 
 def _stream(value: float | None, scale: float) -> float | None:
-    """A branch that rejoins only at the loss finds the 1 there with which the backward pass begins, before the factor."""
+    """Where a branch rejoins only at the loss it finds the 1 that the backward pass begins with: no factor yet."""
     return value if value == 1.0 else _over(value, scale)
 
 

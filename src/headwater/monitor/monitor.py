@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from weakref import finalize
 
 import torch
@@ -140,19 +140,17 @@ class Monitor:
 
     # What PyTorch tells (`headwater.monitor.patches.Listener`).
 
-    def before_backward(self, tensors: Any) -> None:
+    def before_backward(self, tensors: Any, gradients: Any) -> None:
         """Shows the loss to every track."""
-        self._guarded(self._before_backward, tensors)
+        self._guarded(self._before_backward, tensors, gradients)
 
     def after_backward(self, completed: bool) -> None:
         """Lets probes file what they heard."""
-        for track in tuple(self.tracks):
-            self._guarded(self._billed, track, track.after_backward, completed)
+        self._guarded(self._after_backward, completed)
 
     def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
         """Shows clipping to every track."""
-        for track in tuple(self.tracks):
-            self._guarded(self._billed, track, track.clipped, parameters, norm, limit)
+        self._guarded(self._clipped, parameters, norm, limit)
 
     def before_scaled_step(self, optimizer: Any, scaler: Any) -> None:
         """Shows the scale of the loss to the optimizer's track."""
@@ -225,14 +223,26 @@ class Monitor:
         for remover in self._removers[track]:
             self._shield.at_end(remover)
 
-    def _before_backward(self, tensors: Any) -> None:
-        if self._thread is not None and self._thread != threading.get_ident():
+    def _here(self) -> tuple[Track, ...]:
+        """The tracks that this thread may have news for."""
+        return tuple(self.tracks) if self._thread in (None, threading.get_ident()) else ()
+
+    def _before_backward(self, tensors: Any, gradients: Any) -> None:
+        tracks, begins = self._here(), _begin(tensors, gradients)
+        if not tracks or begins is None:
             return
-        if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
-            self._opened_by = self._last
-            settle()
-            for track in tuple(self.tracks):
-                self._billed(track, track.before_backward, tensors)
+        self._opened_by = self._last
+        settle()
+        for track in tracks:
+            self._billed(track, track.before_backward, *begins)
+
+    def _after_backward(self, completed: bool) -> None:
+        for track in self._here():
+            self._billed(track, track.after_backward, completed)
+
+    def _clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
+        for track in self._here():
+            self._billed(track, track.clipped, parameters, norm, limit)
 
     def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
@@ -291,6 +301,28 @@ class Monitor:
         for track in self.tracks:
             self._publish(track, (), everything=True)
         self.sinks.close()
+
+
+def _begin(tensors: Any, gradients: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Where a backward pass begins, and the loss there; ``None`` where that is not one tensor.
+
+    Of several numbers with a gradient for each the loss is ``(tensor * gradient).sum()``.
+    """
+    tensor, gradient = _single(tensors), _single(gradients)
+    if not isinstance(tensor, torch.Tensor) or tensor.grad_fn is None:
+        return None
+    value = tensor.detach()
+    if value.numel() == 1:
+        return tensor, value
+    if not isinstance(gradient, torch.Tensor) or gradient.shape != value.shape or not value.is_floating_point():
+        return None
+    return (tensor, (value * gradient.detach()).sum(dtype=torch.float32)) if value.layout == torch.strided else None
+
+
+def _single(given: Any) -> Any:
+    """What is alone in a list or tuple."""
+    several = cast("Sequence[Any]", given) if isinstance(given, list | tuple) else (given,)
+    return several[0] if len(several) == 1 else None
 
 
 def _captures_graph() -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,27 +21,21 @@ from headwater.measure.optimizers import needs_closure, rate_of
 from headwater.measure.probe import SETTLED
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.belongings import Belongings, Models, weakly
+from headwater.monitor.clip import Clip, factor
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
 from headwater.monitor.names import together
-from headwater.monitor.probing import PASSES, LiveProbe
+from headwater.monitor.probing import PASSES, TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
 from headwater.rules import judge
 from headwater.source import with_origins
 
+log = logging.getLogger("headwater")
+
 FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
 """Elements of all weights together that are followed through an optimizer step: on a CPU, and in a device's memory,
 where the two copies and the difference of 65,536 numbers stay below one megabyte."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Norm of the gradient before clipping, and what it was shortened to; ``None``: the gradients at the step tell."""
-
-    norm: Any
-    limit: float | None
-
 
 ENOUGH = 3
 """Passes of a new window from which on it is judged in place of the one before: a median of fewer is none."""
@@ -97,6 +92,8 @@ class Track:
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
         self.stride = 1
+        self._thread: int | None = None
+        self._told = False
         self.judged: int | None = None
         self.was_probe = self.was_measured = False
         self.skipped, self.fired = 0, False
@@ -133,11 +130,27 @@ class Track:
                 self._open_window()
             self._open_probe()
 
-    def before_backward(self, loss: torch.Tensor) -> None:
-        """Takes note of the loss."""
-        self._losses[threading.get_ident()] = loss.detach()
-        if (probe := self._probe) is not None:
-            probe.before_backward(loss)
+    def before_backward(self, loss: torch.Tensor, value: torch.Tensor) -> None:
+        """Takes note of the loss, and of its value where it is several numbers.
+
+        A probe hears the thread in which the optimizer steps, and those in which its model has run: others may train
+        something else meanwhile.
+        """
+        here, probe = threading.get_ident(), self._probe
+        self._losses[here] = value
+        if probe is None or here not in probe.ran | (
+            {self._thread} if self._thread is not None or probe.ran else {here}
+        ):
+            return
+        probe.before_backward(loss, value)
+        if probe.gave_up and not self._told:
+            self._told = True
+            log.warning(
+                "Headwater waited in vain for the loss of a step%s: of %d backward passes, none led to the parameters "
+                "of the model that had run. Such steps are not itemised; this is said once.",
+                f" of {self.name}" if self.name else "",
+                TRIES,
+            )
 
     def after_backward(self, completed: bool) -> None:
         """Files what a probe heard."""
@@ -165,6 +178,7 @@ class Track:
             again: whether this is the step of a base class, called by that of a subclass: it sees what the subclass
                 did to the gradients.
         """
+        self._thread = threading.get_ident()
         if not again:
             if self._changed():
                 self._drop_probe()
@@ -308,7 +322,7 @@ class Track:
             loss=self._losses.get(threading.get_ident(), next(reversed(self._losses.values()), None)),
             loss_scale=self._loss_scale,
             gradient_scale=fused,
-            clip=self._factor(),
+            clip=factor(self._clip, self._figures),
             skipped=getattr(self.optimizer, "found_inf", None),
             learning_rate=max(rates) if rates else None,
         )
@@ -370,17 +384,6 @@ class Track:
             judged_steps=tuple(self._numbers[i] for i in found.judged_steps),
             steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),
         )
-
-    def _factor(self) -> Any:
-        """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
-        if self._clip is None:
-            return None
-        norm, limit = self._clip.norm, self._clip.limit
-        if limit is None:
-            return self._figures.total() / norm
-        if isinstance(norm, torch.Tensor):
-            return torch.clamp(limit / (norm.detach() + 1e-6), max=1.0)
-        return min(1.0, limit / (float(norm) + 1e-6))
 
 
 def _identities(model: nn.Module) -> dict[str, int]:
