@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 from weakref import finalize
@@ -19,7 +18,7 @@ from headwater.measure import held_names
 from headwater.monitor import patches
 from headwater.monitor.alarms import Event
 from headwater.monitor.belongings import Belongings, Models
-from headwater.monitor.governor import Governor
+from headwater.monitor.governor import Governor, Purse
 from headwater.monitor.names import named_models, named_optimizers
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
@@ -81,9 +80,9 @@ class Monitor:
         models, optimizers = named_models(model), named_optimizers(optimizer)
         self._models = Models(models)
         self._kept = (models, optimizers) if keep else None
-        share = replace(settings, budget=settings.budget / len(optimizers))
+        self._settings, self._purse = settings, Purse()
         for name, each in optimizers.items():
-            self._follow(name, each, models, Governor(share))
+            self._follow(name, each, models)
         self._first = self.tracks[0].governor
 
     @property
@@ -126,12 +125,12 @@ class Monitor:
         if len(self.tracks) == 1:
             self._guarded(self.tracks[0].arm)
 
-    def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], settings: Settings) -> None:
+    def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """Watches one more optimizer, and the models that it trains, from now on."""
         for track in self.verdicts:
             track.name = track.name or track.trains
         self._models.add(models)
-        self._hook(self._follow(name, optimizer, models, Governor(settings)))
+        self._hook(self._follow(name, optimizer, models))
 
     def detach(self) -> None:
         """Ends watching, and hands over what was still under way."""
@@ -162,11 +161,13 @@ class Monitor:
 
     # Helpers.
 
-    def _follow(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], governor: Governor) -> Track:
+    def _follow(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> Track:
         """Makes a track, which lasts as long as its optimizer."""
+        governor = Governor(self._settings, purse=self._purse)
         track = Track(name, optimizer, models, governor, self._shield.guard)
         track.held, track.others = self._held, self._others
         self.tracks.append(track)
+        self._divide()
         if self._kept is None:
             finalize(optimizer, self._gone, track).atexit = False
         return track
@@ -176,10 +177,16 @@ class Monitor:
         self._guarded(track.retire)
         if track in self.tracks:
             self.tracks.remove(track)
+            self._divide()
         self._shield.forget(self._removers.pop(track, ()))
         self._follows.pop(track, None)
         self._depth.pop(track, None)
         self._parting.append(track)
+
+    def _divide(self) -> None:
+        """Gives each optimizer that is alive its part of the budget."""
+        for track in self.tracks:
+            track.governor.share(self._settings.budget / len(self.tracks))
 
     def _take_leave(self) -> None:
         """Hands over the last figures of optimizers that are gone, and keeps the newest few verdicts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -93,6 +94,7 @@ class Session:
 
     def _meet(self, optimizer: Optimizer) -> None:
         """Begins to watch an optimizer after its first step; trainings in several threads have nothing in common."""
+        began = time.perf_counter()
         self._known.add(optimizer)
         thread = threading.get_ident()
         monitor = self.monitors.get(thread)
@@ -105,7 +107,8 @@ class Session:
             self._opened(monitor)
             monitor.attach()
         else:
-            monitor.add(self._new_track(models), optimizer, models, self._settings)
+            monitor.add(self._new_track(models), optimizer, models)
+        monitor.tracks[-1].governor.charge(time.perf_counter() - began)
 
     def _named(self, models: list[nn.Module], monitor: Monitor | None) -> dict[str, nn.Module]:
         """Names models by their classes, and tells those of one class apart by numbers."""
