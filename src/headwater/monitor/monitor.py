@@ -282,8 +282,8 @@ class Monitor:
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
         if figures := track.collect(everything=everything):
             self.sinks.figures(track.name, figures)
-        if track.judged is not None and track.measured is not None and not everything:
-            self.sinks.probe(track.name, track.judged, track.measured, track.findings)
+        if track.itemised is not None and track.measured is not None and not everything:
+            self.sinks.probe(track.name, track.itemised, track.measured, track.findings)
         for event in events:
             self.events.append(event)
             finding = event.finding

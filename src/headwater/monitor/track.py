@@ -61,7 +61,7 @@ class Track:
         measured: what that verdict rests on; ``None`` before the first probe.
         governor: keeps its account.
         closure: whether the optimizer evaluates the loss itself (LBFGS).
-        judged: number of the step that ended last, if its probe led to a verdict.
+        itemised: number of the step that ended last, if its probe was heard and counts.
         was_probe, was_measured: whether the step that ended last was itemised, and whether its figures were taken.
         skipped: steps that a gradient scaler left out.
         fired: whether the optimizer was called since the scaler was.
@@ -94,7 +94,7 @@ class Track:
         self.stride = 1
         self._thread: int | None = None
         self._told = False
-        self.judged: int | None = None
+        self.itemised: int | None = None
         self.was_probe = self.was_measured = False
         self.skipped, self.fired = 0, False
         self._parameters: dict[str, nn.Parameter] = {}
@@ -328,7 +328,7 @@ class Track:
         )
 
     def _close_probe(self, *, moved: bool) -> list[Event]:
-        self.judged, probe = None, self._probe
+        self.itemised, probe = None, self._probe
         if probe is None:
             return []
         model = self._model
@@ -348,6 +348,7 @@ class Track:
         if probe.sequences is not None:
             self._sequences.append(probe.sequences)
             del self._sequences[:-SEQUENCES]
+        self.itemised = self.steps
         self._numbers.append(self.steps)
         if self._clip is not None:
             norm = float(self._clip.norm)
@@ -359,7 +360,7 @@ class Track:
         if self.measured is not None and len(self._numbers) < ENOUGH:
             return []  # the window before this one says more
         self.measured = self._measure(model)
-        self.findings, self.judged = judge(self.measured), self.steps
+        self.findings = judge(self.measured)
         return self._alarms.judge(self.findings, self.steps)
 
     def _measure(self, model: nn.Module) -> Measurement:
