@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from benchmarks.memory import bytes_on_device, transformer_100m
 from headwater.monitor import Session, Settings
+from headwater.monitor.belongings import Models
 from tests.monitor.training import assert_as_found, batch, begin, mlp
 
 
@@ -141,3 +142,16 @@ def test_models_and_optimizers_of_a_sweep_die_as_in_plain_python(kind: str) -> N
     assert len(monitor.verdicts) == 8  # the newest
     assert all(track.measured is not None for track in monitor.verdicts)
     assert_as_found()
+
+
+def test_models_are_known_without_a_question_to_them_and_without_their_wrapper() -> None:
+    class Shy(nn.Linear):
+        def __len__(self) -> int:
+            raise TypeError("no length, as of what torch.compile wraps")
+
+    inner = Shy(2, 2)
+    wrapped = nn.DataParallel(inner)
+    models = Models({"shy": Shy(1, 1), "wrapped": wrapped, "empty": (empty := nn.Sequential())})
+    assert models.alive() == {"wrapped": wrapped, "empty": empty} and not models.complete()
+    del wrapped
+    assert models.alive()["wrapped"] is inner

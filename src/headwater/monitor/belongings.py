@@ -40,8 +40,9 @@ class Models:
 
     def alive(self) -> dict[str, nn.Module]:
         """Returns those that somebody else holds; without its wrapper where only that is gone."""
-        found = {name: outer() or inner() for name, (outer, inner) in self._known.items()}
-        return {name: each for name, each in found.items() if each is not None}
+        living = {name: [ref() for ref in refs] for name, refs in self._known.items()}
+        found = {name: [each for each in pair if each is not None] for name, pair in living.items()}
+        return {name: pair[0] for name, pair in found.items() if pair}
 
     def complete(self) -> bool:
         """Whether none is gone."""
