@@ -90,5 +90,5 @@ def _outcome(ended: Ended, run_dir: str | None, session: Session) -> Outcome:
     from headwater.watch import reports
 
     monitors = session.monitors.values()
-    seconds = sum(track.governor.spent for monitor in monitors for track in monitor.tracks)
+    seconds = sum(monitor.spent for monitor in monitors)
     return Outcome(ended, run_dir, tuple(reports(*monitors)), session.steps, seconds, session.fault)

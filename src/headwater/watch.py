@@ -46,7 +46,7 @@ class Watch:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The findings of the newest verdict, root cause first; empty before the first probe."""
-        return tuple(finding for track in self.monitor.tracks for finding in track.findings)
+        return tuple(finding for track in self.monitor.verdicts for finding in track.findings)
 
     @property
     def spent(self) -> float:
@@ -164,7 +164,7 @@ def reports(*monitors: Monitor, optimizer: str | None = None) -> list[Report]:
     found = [
         Report(track.measured, track.findings)
         for monitor in monitors
-        for track in monitor.tracks
+        for track in monitor.verdicts
         if track.measured is not None and optimizer in (None, track.name)
     ]
     return sorted(found, key=lambda report: gravity(report.findings))
@@ -172,14 +172,12 @@ def reports(*monitors: Monitor, optimizer: str | None = None) -> list[Report]:
 
 def steps(monitor: Monitor) -> int:
     """Returns the optimizer steps that were seen, of all optimizers together."""
-    return sum(track.steps for track in monitor.tracks)
+    return monitor.steps
 
 
 def spent(monitor: Monitor) -> float:
     """Returns the share of the training's time that watching took so far."""
-    governors = [track.governor for track in monitor.tracks]
-    elapsed = max((governor.elapsed for governor in governors), default=0.0)
-    return sum(governor.spent for governor in governors) / elapsed if elapsed > 0 else 0.0
+    return monitor.spent / monitor.elapsed if monitor.elapsed > 0 else 0.0
 
 
 def _ended(by: type[BaseException] | None) -> Status:

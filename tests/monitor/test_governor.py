@@ -7,10 +7,11 @@ import math
 import random
 
 import pytest
+import torch
 
 from headwater.errors import InputError
-from headwater.monitor import Settings
-from headwater.monitor.governor import Governor, common_stride
+from headwater.monitor import Monitor, Settings
+from headwater.monitor.governor import Governor, Purse, common_stride
 
 
 class Training:
@@ -61,6 +62,65 @@ def test_the_first_probe_is_made_at_any_cost_and_the_next_when_it_is_paid_for() 
     assert training.probed[1] > 3_900  # two probes are half of one per cent of 40 seconds
     gaps = [later - earlier for earlier, later in zip(training.probed[1:], training.probed[2:], strict=False)]
     assert len(gaps) >= 6 and min(gaps) > 1_900
+
+
+def test_probes_before_any_plain_step_are_billed_in_full_later() -> None:
+    training = Training(budget=0.01, plain=0.01, probe=0.1, figures=1e-6, noise=0.0, first=tuple(range(9)))  # type: ignore[arg-type]
+    training.run(9)
+    assert training.probed == list(range(9)) and training.spent == pytest.approx(0.9, rel=0.01)
+    assert training.governor.spent == pytest.approx(0.45, rel=0.01)  # what our own code can time
+    training.run(3)
+    assert training.governor.spent == pytest.approx(0.9, rel=0.01)
+    assert training.governor.probe_cost == pytest.approx(0.1, rel=0.1)
+    training.run(20_000)
+    assert training.share < 1.1 * 0.01
+
+
+def test_what_is_spent_on_one_optimizer_is_not_billed_to_another() -> None:
+    now, purse = [0.0], Purse()
+    one, other = (Governor(Settings(), clock=lambda: now[0], purse=purse) for _ in range(2))
+    for i in range(40):
+        probed = i > 4 and i % 2 == 0  # every second step of the one, and none of the other
+        for governor, dear in ((one, probed), (other, False)):
+            now[0] += 1.0
+            with governor.billed(), (other if governor is one else one).billed():  # who is asked first pays
+                now[0] += 3.0 if dear else 0.0
+            governor.step_ended(probed=dear, measured=False)
+    assert one.spent == pytest.approx(3.0 * 17 + 0.0) and other.spent == 0.0
+    assert one.step_seconds == other.step_seconds == 2.0
+
+
+def test_what_is_spent_once_is_part_of_the_bill() -> None:
+    governor = Governor(Settings(), clock=lambda: 0.0)
+    governor.charge(2.0)
+    assert governor.spent == 2.0
+
+
+def test_a_budget_that_changes_holds_from_then_on() -> None:
+    now = [0.0]
+    governor = Governor(Settings(budget=0.02), clock=lambda: now[0])
+    governor.step_ended(probed=False, measured=False)
+    governor.probe_cost = 0.9
+    now[0] = 100.0  # a half of 2 per cent of 100 s: 1 s
+    assert governor.wants_probe(10)
+    governor.share(0.0001)
+    assert governor.wants_probe(10)
+    governor.charge(1.0)
+    now[0] = 590.0
+    assert not governor.wants_probe(10)
+
+
+def test_optimizers_that_come_and_go_divide_the_budget() -> None:
+    models = [torch.nn.Linear(4, 2) for _ in range(3)]
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in models]
+    monitor = Monitor({"0": models[0]}, optimizers[0], Settings(budget=0.03), keep=False)
+    monitor.attach()
+    for i in (1, 2):
+        monitor.add(str(i), optimizers[i], {str(i): models[i]})
+    assert [track.governor._budget for track in monitor.tracks] == pytest.approx([0.01] * 3)
+    optimizers.pop()
+    assert [track.governor._budget for track in monitor.tracks] == pytest.approx([0.015] * 2)
+    monitor.detach()
 
 
 def test_one_probe_in_so_many_seconds_is_made_at_any_cost() -> None:

@@ -14,7 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.memory import bytes_on_device, transformer_100m
-from tests.monitor.training import batch, begin, mlp
+from headwater.monitor import Session, Settings
+from headwater.monitor.belongings import Models
+from tests.monitor.training import assert_as_found, batch, begin, mlp
 
 
 class Mark:
@@ -98,3 +100,58 @@ def test_statistics_of_a_hundred_million_parameters_take_less_than_a_megabyte_on
     assert set(held) == {"figures", "updates", "in all"}
     assert held["figures"] > 0 and held["updates"] > 0
     assert held["in all"] < 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["plain", "model holds optimizer", "two optimizers", "last step armed"])
+def test_models_and_optimizers_of_a_sweep_die_as_in_plain_python(kind: str) -> None:
+    def train() -> list[weakref.ref[Any]]:
+        model = mlp()
+        optimizers = [torch.optim.Adam(model.parameters(), lr=1e-3)]
+        if kind == "two optimizers":
+            optimizers.append(torch.optim.SGD(model[0].parameters(), lr=1e-3))
+        if kind == "model holds optimizer":
+            model.optimizer = optimizers[0]  # type: ignore[assignment]
+        for _ in range(4 if kind == "last step armed" else 6):
+            inputs, targets = batch()
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), targets).backward()
+                optimizer.step()
+        return [weakref.ref(each) for each in (model, model[0].weight, *optimizers)]
+
+    train()  # imports what PyTorch imports late
+    gc.collect()
+    gc.disable()  # not even the collector is needed where plain Python needs none
+    session = Session(Settings(first=(1, 3)))
+    session.begin()
+    try:
+        alive: list[int] = []
+        for _ in range(20):
+            left = train()
+            if kind == "model holds optimizer":
+                gc.collect()
+            alive.append(sum(each() is not None for each in left))
+        assert alive == [0] * 20
+        (monitor,) = session.monitors.values()
+        assert monitor.fault is None and not monitor.tracks and not monitor.models
+    finally:
+        gc.enable()
+        session.end()
+    each = {"last step armed": 4, "two optimizers": 12}.get(kind, 6)
+    assert session.steps == 20 * each
+    assert len(monitor.verdicts) == 8  # the newest
+    assert all(track.measured is not None for track in monitor.verdicts)
+    assert_as_found()
+
+
+def test_models_are_known_without_a_question_to_them_and_without_their_wrapper() -> None:
+    class Shy(nn.Linear):
+        def __len__(self) -> int:
+            raise TypeError("no length, as of what torch.compile wraps")
+
+    inner = Shy(2, 2)
+    wrapped = nn.DataParallel(inner)
+    models = Models({"shy": Shy(1, 1), "wrapped": wrapped, "empty": (empty := nn.Sequential())})
+    assert models.alive() == {"wrapped": wrapped, "empty": empty} and not models.complete()
+    del wrapped
+    assert models.alive()["wrapped"] is inner

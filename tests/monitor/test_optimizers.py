@@ -265,6 +265,98 @@ def test_a_training_in_a_thread() -> None:
     assert seen.probes() == STEPS
 
 
+def test_a_thread_beside_that_trains_something_else(caplog: pytest.LogCaptureFixture) -> None:
+    """Its backward passes come while the probe waits and while it listens; none is taken for the training's."""
+
+    def train(start: Start) -> None:
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        start(model, optimizer)
+        other = nn.Linear(4, 1)
+        turn = threading.Barrier(2)
+
+        def beside() -> None:
+            while True:
+                turn.wait()
+                if ended:
+                    return
+                for _ in range(5):
+                    other(torch.ones(2, 4)).sum().backward()
+                turn.wait()
+
+        def meanwhile(*_: Any) -> None:
+            turn.wait(), turn.wait()
+
+        ended: list[bool] = []
+        worker = threading.Thread(target=beside)
+        worker.start()
+        for _ in range(STEPS):
+            inputs, targets = batch()
+            optimizer.zero_grad()
+            outputs = model(inputs)
+            meanwhile()
+            outputs.register_hook(meanwhile)
+            F.cross_entropy(outputs, targets).backward()
+            optimizer.step()
+        ended.append(True)
+        turn.wait()
+        worker.join()
+
+    seen = assert_identical(train)
+    measured = seen.monitor.tracks[0].measured
+    assert seen.probes() == STEPS and measured is not None
+    assert all(layer.gain is not None for layer in measured.layers[1:])
+    assert "in vain" not in caplog.text
+
+
+def test_a_probe_that_waits_in_vain_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    def train(start: Start) -> None:
+        model, other = mlp(), nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        start(model, optimizer)
+        for _ in range(STEPS):
+            inputs, targets = batch()
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            for _ in range(5):
+                other(inputs).sum().backward()
+            loss.backward()
+            optimizer.step()
+
+    assert assert_identical(train).probes() == 0
+    assert caplog.text.count("in vain") == 1
+
+
+@pytest.mark.parametrize("in_a_list", [False, True])
+def test_a_gradient_for_each_number_of_the_loss(in_a_list: bool) -> None:
+    def train(start: Start, *, summed: bool) -> None:
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        start(model, optimizer)
+        for _ in range(STEPS):
+            inputs, targets = batch()
+            optimizer.zero_grad()
+            losses = F.cross_entropy(model(inputs), targets, reduction="none")
+            share = torch.full_like(losses, 1.0 / len(losses))
+            if summed:
+                (losses * share).sum().backward()
+            elif in_a_list:
+                torch.autograd.backward([losses], [share])
+            else:
+                losses.backward(share)
+            optimizer.step()
+
+    seen, plain = (
+        assert_identical(lambda start, summed=summed: train(start, summed=summed)) for summed in (False, True)
+    )
+    assert [step.loss for step in seen.steps] == pytest.approx([step.loss for step in plain.steps])
+    one, other = (each.monitor.tracks[0].measured for each in (seen, plain))
+    assert one is not None and other is not None
+    assert seen.probes() == plain.probes() == STEPS
+    assert [layer.signal for layer in one.layers] == pytest.approx([layer.signal for layer in other.layers])
+    assert seen.codes == plain.codes
+
+
 def test_the_loss_of_the_figures_is_that_of_the_training() -> None:
     def train(start: Start) -> None:
         model = mlp()

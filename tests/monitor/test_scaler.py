@@ -73,6 +73,45 @@ def test_figures_are_unscaled(kind: str, unscale: bool) -> None:
     assert seen.probes() == STEPS
 
 
+class _Mixed(nn.Module):
+    """A recurrent layer, attention in a residual branch, and layers of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.LSTM(4, 8, batch_first=True)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        states, _ = self.cells(inputs)
+        return self.head(self.block(states)[:, -1])
+
+
+def test_what_a_probe_measures_is_unscaled() -> None:
+    """A scale that is a power of two changes no digit, so that all of it must be equal."""
+
+    def train(start: Start, scale: float | None) -> None:
+        model = _Mixed()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        scaler = GradScaler("cpu", init_scale=scale or 1.0, enabled=scale is not None, growth_interval=100)
+        start(model, optimizer)
+        for _ in range(STEPS):
+            inputs, targets = torch.randn(8, 5, 4), torch.randint(0, 2, (8,))
+            optimizer.zero_grad()
+            scaler.scale(F.cross_entropy(model(inputs), targets)).backward()
+            scaler.step(optimizer)
+            scaler.update()
+
+    plain, scaled = (assert_identical(lambda start, scale=scale: train(start, scale)) for scale in (None, 2.0**16))
+    one, other = (seen.monitor.tracks[0].measured for seen in (plain, scaled))
+    assert one is not None and other is not None
+    assert one.layers and one.attention and one.through_time
+    assert [each.signal for each in other.profile.points] == [each.signal for each in one.profile.points]
+    assert other.layers == one.layers and other.attention == one.attention
+    for each, twin in zip(one.through_time, other.through_time, strict=True):
+        assert twin.log_gradient == pytest.approx(each.log_gradient, abs=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_skipped_step_is_said_to_be_skipped_and_is_no_finding(kind: str) -> None:
     seen = assert_identical(lambda start: _train(start, kind, spoilt=(1, 4)) and None)
@@ -83,6 +122,10 @@ def test_a_skipped_step_is_said_to_be_skipped_and_is_no_finding(kind: str) -> No
         assert track.steps == STEPS - 2
         assert not any(step.skipped for step in seen.steps)
     assert track.skipped == 2
+    # a step that was left out is told once or not at all, and never as the one before
+    assert len(seen.probed) == len(set(seen.probed)) >= 1
+    if kind.startswith("fused"):
+        assert not {1, 4} & set(seen.probed)
     assert not [event for event in seen.events if event.finding.code in ("HW701", "HW504", "HW502")]
     assert seen.codes.isdisjoint({"HW701", "HW504", "HW502"})
     measured = track.measured

@@ -17,6 +17,7 @@ from torch.nn.utils import clip_grad
 
 from headwater.monitor import Event, Monitor, Settings, Sink
 from headwater.monitor.figures import StepFigures
+from headwater.records import Finding, Measurement
 from headwater.watch import Watch
 
 DOORS = (
@@ -40,11 +41,13 @@ class Watched:
         watch: as it was closed.
         figures: of every step that was noted, by optimizer.
         events: as they were told.
+        probed: steps of which a probe was told.
     """
 
     watch: Watch
     figures: dict[str, list[StepFigures]] = field(default_factory=dict[str, list[StepFigures]])
     events: list[Event] = field(default_factory=list[Event])
+    probed: list[int] = field(default_factory=list[int])
 
     @property
     def monitor(self) -> Monitor:
@@ -77,16 +80,20 @@ def begin(model: Any, optimizer: Any, budget: float = math.inf, **options: Any) 
     kept = _Kept()
     monitor = Monitor(model, optimizer, Settings(budget=budget, **options), [kept])
     monitor.attach()
-    return Watched(Watch(monitor), kept.by_track, kept.events)
+    return Watched(Watch(monitor), kept.by_track, kept.events, kept.probed)
 
 
 class _Kept(Sink):
     def __init__(self) -> None:
         self.by_track: dict[str, list[StepFigures]] = {}
         self.events: list[Event] = []
+        self.probed: list[int] = []
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
         self.by_track.setdefault(track, []).extend(figures)
+
+    def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
+        self.probed.append(step)
 
     def event(self, event: Event) -> None:
         self.events.append(event)

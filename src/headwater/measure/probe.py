@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from headwater.graph import Graph, GraphOp, Guard, Owners, owners, source_lines, unguarded, walk
+from headwater.measure import unscaled
 from headwater.measure.attention import Attention, with_lines
 from headwater.measure.head import head
 from headwater.measure.layers import layers, uses
@@ -93,6 +94,7 @@ class Probe:
         self._loss = math.nan
         self._zeros: frozenset[str] = frozenset()
         self._attention: Attention | None = None
+        self._saw_attention = False
         self._predictions: Predictions | None = None
         self._listening = ExitStack()
 
@@ -124,14 +126,24 @@ class Probe:
         kept = (saved(op, "target") for op in self._graph.ops if hasattr(op.node, "_raw_saved_target"))
         return next((target for target in kept if target is not None), None)
 
+    def behind(self) -> frozenset[int]:
+        """Identities of the parameters that the loss of the backward pass that has begun leads to."""
+        return frozenset(id(parameter) for op in self._graph.ops for parameter in op.parameters)
+
     @property
     def sees_time(self) -> bool:
         """Whether a pass showed a gradient through time."""
         return any(self._passes.through_time.profiles.values())
 
     def rescale(self, scale: float) -> None:
-        """Divides the loss that was filed last: a gradient scaler had multiplied it."""
-        self._passes.steps[-1] = replace(self._passes.steps[-1], loss=self._passes.steps[-1].loss / scale)
+        """Divides the loss that was filed last and every gradient behind it: a gradient scaler had multiplied them."""
+        passes = self._passes
+        passes.steps[-1] = replace(passes.steps[-1], loss=passes.steps[-1].loss / scale)
+        passes.layers[-1] = tuple(unscaled.layer(each, scale) for each in passes.layers[-1])
+        passes.profiles[-1] = unscaled.profile(passes.profiles[-1], scale)
+        passes.through_time.rescale(self._step, scale)
+        if self._saw_attention:
+            passes.attention = tuple(unscaled.attention(each, scale) for each in passes.attention)
 
     def activations(self) -> AbstractContextManager[object]:
         """Watches the activations of the forward pass that runs inside, where they are asked for."""
@@ -184,6 +196,7 @@ class Probe:
         passes.signals.attribute(graph, names, finite=finite)
         if self._attention is not None and finite:
             passes.attention = with_lines(self._attention.records(trace, norms, names), passes.attention)
+            self._saw_attention = True
         passes.called |= frozenset(self._owners.calls)
         # outputs are judged late, when a head of zeros has moved; lines are known at first
         if step == 0 or finite:

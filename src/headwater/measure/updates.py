@@ -38,7 +38,7 @@ class Updates:
         """Follows `parameters` under `optimizer`; of all their elements together `most` are kept, evenly spaced."""
         self._parameters = {name: p for name, p in parameters.items() if p.requires_grad}
         self._groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-        self._optimizer = optimizer
+        self._kind = type(optimizer)
         self._state: Mapping[Any, Any] = getattr(optimizer, "state", {})  # a class of the user's own may have none
         sizes = {name: dense(p).numel() for name, p in self._parameters.items()}
         self._strides = dict.fromkeys(sizes, 1) if most is None else strides(sizes, most)
@@ -81,7 +81,7 @@ class Updates:
             group = self._groups.get(id(parameter))
             if group is None or rate_of(group) == 0 or not self._before[name].numel():
                 continue
-            before, kept = self._before[name], 1.0 - decay(self._optimizer, group)
+            before, kept = self._before[name], 1.0 - decay(self._kind, group)
             # at least float32: in half precision the difference itself would be rounded
             wide = torch.promote_types(before.dtype, torch.float32)
             change = self._change.setdefault(name, torch.empty_like(before, dtype=wide))
@@ -92,6 +92,11 @@ class Updates:
     def forget(self) -> None:
         """Lets go of the weights and of the change; what was measured stays."""
         self._before, self._change = {}, {}
+
+    def retire(self) -> None:
+        """Lets go of the parameters and of the optimizer's state as well, for good."""
+        self.forget()
+        self._parameters, self._groups, self._state = {}, {}, {}
 
     def _some(self, name: str, numbers: torch.Tensor) -> torch.Tensor:
         """The elements that are followed, in a row."""
@@ -163,14 +168,16 @@ def _odd(stride: int) -> int:
     return next(n for n in range(stride, stride + 7) if n == 1 or math.gcd(n, 30) == 1)
 
 
-def decay(optimizer: Optimizer, group: dict[str, Any]) -> float:
-    """Returns the share of the weight that decay takes in one step, where it is a plain multiple of the weight.
+def decay(kind: type, group: dict[str, Any]) -> float:
+    """Returns the share of the weight that decay takes in one step of an optimizer of that class.
+
+    It is known where decay is a plain multiple of the weight.
 
     So it is for decoupled decay (Loshchilov and Hutter 2019, AdamW) and for gradient descent without momentum;
     elsewhere the decay passes through the optimizer's state and cannot be told apart: 0.
     """
-    decoupled = bool(group.get("decoupled_weight_decay", type(optimizer).__name__ in ("AdamW", "SGDW", "Lion")))
-    plain = type(optimizer) is torch.optim.SGD and not group.get("momentum")
+    decoupled = bool(group.get("decoupled_weight_decay", kind.__name__ in ("AdamW", "SGDW", "Lion")))
+    plain = kind is torch.optim.SGD and not group.get("momentum")
     return (rate_of(group) or 0.0) * float(group.get("weight_decay") or 0.0) if decoupled or plain else 0.0
 
 

@@ -126,6 +126,10 @@ class Figures:
             found += self._read(self._underway.pop(0))
         return found
 
+    def retire(self) -> None:
+        """Lets go of the parameters, for good; what was noted of them stays."""
+        self._parameters = ()
+
     def total(self) -> torch.Tensor:
         """Returns the norm of all gradients together, as they are now, on their device."""
         norms = self._norms([p.grad for p in self._parameters if p.grad is not None])

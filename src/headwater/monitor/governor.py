@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
 
 from headwater.monitor.settings import Settings
@@ -25,16 +26,39 @@ PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 
 
+SETTLED = 3
+"""Plain steps from which on the median says what a step takes; until then the cost of probes is provisional."""
+
+
+@dataclass
+class Purse:
+    """What the governors of several optimizers share: the steps of each contain what was spent on the others.
+
+    Attributes:
+        paid: seconds that all of them have spent.
+        open: whether something is being billed; what is billed inside of it counts once.
+    """
+
+    paid: float = 0.0
+    open: bool = False
+
+
 class Governor:
     """Keeps the account of one training. All times are seconds on `clock`."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], float] = time.perf_counter, purse: Purse | None = None
+    ) -> None:
         self._settings, self._clock = settings, clock
+        self._purse = purse if purse is not None else Purse()
+        self._paid, self._others = 0.0, self._purse.paid
+        self._budget, self._granted, self._since = settings.budget, 0.0, 0.0
+        self._unsettled: list[tuple[float, float]] = []
         self._plain: deque[float] = deque(maxlen=REMEMBERED)
         self._start: float | None = None
         self._closed: float | None = None
         self._last_end = self._last_probe = clock()
-        self._bill, self._nested = 0.0, False
+        self._bill = 0.0
         self._figures = self._probes = 0.0
         self.probe_cost = 0.0
         self.figure_cost = 0.0
@@ -42,15 +66,27 @@ class Governor:
     @contextmanager
     def billed(self) -> Generator[None]:
         """Adds the time that passes inside to the bill of this step."""
-        if self._nested:
+        if self._purse.open:
             yield
             return
-        self._nested, begin = True, self._clock()
+        self._purse.open, begin = True, self._clock()
         try:
             yield
         finally:
-            self._bill += self._clock() - begin
-            self._nested = False
+            seconds = self._clock() - begin
+            self._bill += seconds
+            self._pay(seconds)
+            self._purse.open = False
+
+    def charge(self, seconds: float) -> None:
+        """Adds what was spent once, beside the steps."""
+        self._probes += seconds
+        self._pay(seconds)
+
+    def share(self, budget: float) -> None:
+        """From now on grants another share of the time."""
+        self._granted, self._since = self._allowed(), self.elapsed
+        self._budget = budget
 
     def step_ended(self, *, probed: bool, measured: bool) -> None:
         """Closes the account of a step.
@@ -60,19 +96,24 @@ class Governor:
             measured: whether its figures were taken.
         """
         now, bill = self._clock(), self._bill
-        took, self._last_end, self._bill = now - self._last_end, now, 0.0
+        others = self._purse.paid - self._paid
+        took, self._last_end, self._bill = now - self._last_end - (others - self._others), now, 0.0
+        self._others = others
         if self._start is None:  # what came before the first step's end was no step
             self._start = now
         if probed:
             self._last_probe = now
-            cost = self._seen_from_outside(took, bill)
-            self._probes += cost
-            self.probe_cost = cost if not self.probe_cost else HALF * (self.probe_cost + cost)
+            self._probes += bill
+            self._unsettled.append((took, bill))
+            self._settle()
+            if not self.probe_cost:
+                self.probe_cost = bill
             return
         self._figures += bill
         if measured:
             self.figure_cost = bill if not self.figure_cost else HALF * (self.figure_cost + bill)
         self._plain.append(took - bill)
+        self._settle()
 
     def wants_probe(self, step: int) -> bool:
         """Whether step number `step`, counted from 0, shall be itemised."""
@@ -80,14 +121,14 @@ class Governor:
             return True
         if self._clock() - self._last_probe > self._settings.at_least_every:
             return True
-        return bool(self.probe_cost) and self._probes + self.probe_cost <= self._share()
+        return bool(self.probe_cost) and self._probes + self.probe_cost <= HALF * self._allowed()
 
     def stride(self) -> int:
         """Every how many steps figures are taken, so that they keep to their half of the budget."""
         if self._settings.everything or not self._plain:
             return 1
-        allowed = HALF * self._settings.budget * max(median(self._plain), 1e-9)
-        if self.spent > self._settings.budget * self.elapsed:  # a probe was made at any cost: let it be made up for
+        allowed = HALF * self._budget * max(median(self._plain), 1e-9)
+        if self.spent > self._allowed():  # a probe was made at any cost: let it be made up for
             allowed /= DEBT
         return max(1, math.ceil(self.figure_cost / allowed))
 
@@ -111,12 +152,26 @@ class Governor:
         """What a step takes without us."""
         return median(self._plain) if self._plain else None
 
-    def _share(self) -> float:
-        return HALF * self._settings.budget * self.elapsed
+    def _allowed(self) -> float:
+        """Seconds that may be spent so far."""
+        return self._granted + self._budget * (self.elapsed - self._since)
+
+    def _pay(self, seconds: float) -> None:
+        self._paid += seconds
+        self._purse.paid += seconds
+
+    def _settle(self) -> None:
+        """Adds what probes cost besides their bills, once it is known what a step takes without them."""
+        if len(self._plain) < SETTLED:
+            return
+        for took, bill in self._unsettled:
+            cost = self._seen_from_outside(took, bill)
+            self._probes += cost - bill
+            self._pay(cost - bill)
+            self.probe_cost = HALF * (self.probe_cost + cost) if self.probe_cost else cost
+        self._unsettled.clear()
 
     def _seen_from_outside(self, took: float, bill: float) -> float:
-        if not self._plain:
-            return bill
         usual = median(self._plain)
         extra = took - usual
         return max(bill, extra) if took < PAUSE * usual + bill else bill

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+from weakref import finalize
 
 import torch
 from torch import nn
@@ -16,8 +17,9 @@ from headwater.graph import settle
 from headwater.measure import held_names
 from headwater.monitor import patches
 from headwater.monitor.alarms import Event
-from headwater.monitor.governor import Governor
-from headwater.monitor.names import named_models, named_optimizers, together
+from headwater.monitor.belongings import Belongings, Models
+from headwater.monitor.governor import Governor, Purse
+from headwater.monitor.names import named_models, named_optimizers
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
 from headwater.monitor.sink import Sink, Sinks
@@ -25,6 +27,9 @@ from headwater.monitor.stepping import around_step, under_way
 from headwater.monitor.track import Track
 
 log = logging.getLogger("headwater")
+
+KEPT = 8
+"""Verdicts that are kept of optimizers that are gone."""
 
 
 class Monitor:
@@ -36,10 +41,11 @@ class Monitor:
         settings: how closely to watch.
         sinks: get what is seen.
         thread: in which the training runs, where others run beside it; ``None``: any.
+        keep: whether the models and optimizers are kept alive; those that are not are watched until they are gone.
 
     Attributes:
-        models: by name.
-        tracks: one for each optimizer.
+        tracks: one for each optimizer that is alive.
+        ended: those of optimizers that are gone, the newest few; they hold verdicts and nothing else.
         sinks: those that get what is seen.
         events: everything that was raised or has healed, in order.
 
@@ -55,53 +61,76 @@ class Monitor:
         sinks: Iterable[Sink] = (),
         *,
         thread: int | None = None,
+        keep: bool = True,
     ) -> None:
         self._shield = Shield()
         self.sinks = Sinks(sinks)
         self._thread = thread
         self._lock = threading.RLock()
         self._last: Track | None = None
-        self._follows: dict[str, Track | None] = {}
+        self._follows: dict[Track, Track | None] = {}
         self._opened_by: Track | None = None
-        self._depth: dict[str, int] = {}
+        self._depth: dict[Track, int] = {}
+        self._removers: dict[Track, list[Callable[[], None]]] = {}
+        self._parting: list[Track] = []
+        self._gone_steps, self._gone_seconds = 0, 0.0
         self.events: list[Event] = []
-        self.models = named_models(model)
         self.tracks: list[Track] = []
-        optimizers = named_optimizers(optimizer)
-        share = replace(settings, budget=settings.budget / len(optimizers))
-        whole = together(self.models)
+        self.ended: list[Track] = []
+        models, optimizers = named_models(model), named_optimizers(optimizer)
+        self._models = Models(models)
+        self._kept = (models, optimizers) if keep else None
+        self._settings, self._purse = settings, Purse()
         for name, each in optimizers.items():
-            self.tracks.append(Track(name, each, whole, self.models.values(), Governor(share), self._shield.guard))
-            self.tracks[-1].held = self._held
+            self._follow(name, each, models)
+        self._first = self.tracks[0].governor
 
     @property
     def fault(self) -> Exception | None:
         """Headwater's own failure that ended watching, if there was one."""
         return self._shield.fault
 
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        """The models that are alive, by name."""
+        return self._models.alive()
+
+    @property
+    def verdicts(self) -> tuple[Track, ...]:
+        """All tracks that have something to tell, also of the newest optimizers that are gone."""
+        return (*self.ended, *self._parting, *self.tracks)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps that were seen, of all optimizers together."""
+        return self._gone_steps + sum(track.steps for track in self.verdicts)
+
+    @property
+    def spent(self) -> float:
+        """Seconds that watching took so far."""
+        return self._gone_seconds + sum(track.governor.spent for track in self.verdicts)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first step ended."""
+        return max(governor.elapsed for governor in (self._first, *(track.governor for track in self.verdicts)))
+
     def attach(self) -> None:
         """Begins to watch."""
         self._shield.at_end(settle)
         for track in self.tracks:
-            self._shield.at_end(track.close)
             self._hook(track)
         patches.listen(self)
         self._shield.at_end(lambda: patches.leave(self))
         if len(self.tracks) == 1:
             self._guarded(self.tracks[0].arm)
 
-    def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module], settings: Settings) -> None:
+    def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """Watches one more optimizer, and the models that it trains, from now on."""
-        if not models.keys() <= self.models.keys():
-            self.models |= models
-            for track in self.tracks:
-                track.meet(together(self.models), self.models.values())
-        roots = self.models.values()
-        track = Track(name, optimizer, together(self.models), roots, Governor(settings), self._shield.guard)
-        track.held = self._held
-        self.tracks.append(track)
-        self._shield.at_end(track.close)
-        self._hook(track)
+        for track in self.verdicts:
+            track.name = track.name or track.trains
+        self._models.add(models)
+        self._hook(self._follow(name, optimizer, models))
         self.sinks.joined(name, optimizer, models)
 
     def detach(self) -> None:
@@ -111,19 +140,17 @@ class Monitor:
 
     # What PyTorch tells (`headwater.monitor.patches.Listener`).
 
-    def before_backward(self, tensors: Any) -> None:
+    def before_backward(self, tensors: Any, gradients: Any) -> None:
         """Shows the loss to every track."""
-        self._guarded(self._before_backward, tensors)
+        self._guarded(self._before_backward, tensors, gradients)
 
     def after_backward(self, completed: bool) -> None:
         """Lets probes file what they heard."""
-        for track in self.tracks:
-            self._guarded(self._billed, track, track.after_backward, completed)
+        self._guarded(self._after_backward, completed)
 
     def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
         """Shows clipping to every track."""
-        for track in self.tracks:
-            self._guarded(track.clipped, parameters, norm, limit)
+        self._guarded(self._clipped, parameters, norm, limit)
 
     def before_scaled_step(self, optimizer: Any, scaler: Any) -> None:
         """Shows the scale of the loss to the optimizer's track."""
@@ -135,75 +162,129 @@ class Monitor:
 
     # Helpers.
 
-    def _held(self) -> frozenset[str]:
-        """Names of the parameters that any of the optimizers holds."""
-        model = together(self.models)
-        return frozenset(name for track in self.tracks for name in held_names(track.optimizer, model))
+    def _follow(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> Track:
+        """Makes a track, which lasts as long as its optimizer."""
+        governor = Governor(self._settings, purse=self._purse)
+        track = Track(name, optimizer, models, governor, self._shield.guard)
+        track.held, track.others = self._held, self._others
+        self.tracks.append(track)
+        self._divide()
+        if self._kept is None:
+            finalize(optimizer, self._gone, track).atexit = False
+        return track
+
+    def _gone(self, track: Track) -> None:
+        """Lets go of what an optimizer that is gone leaves behind; wherever the program is just now."""
+        self._guarded(track.retire)
+        if track in self.tracks:
+            self.tracks.remove(track)
+            self._divide()
+        self._shield.forget(self._removers.pop(track, ()))
+        self._follows.pop(track, None)
+        self._depth.pop(track, None)
+        self._parting.append(track)
+
+    def _divide(self) -> None:
+        """Gives each optimizer that is alive its part of the budget."""
+        for track in self.tracks:
+            track.governor.share(self._settings.budget / len(self.tracks))
+
+    def _take_leave(self) -> None:
+        """Hands over the last figures of optimizers that are gone, and keeps the newest few verdicts."""
+        while self._parting:
+            self._publish(self._parting[0], (), everything=True)
+            self.ended.append(self._parting.pop(0))
+        for track in self.ended[:-KEPT]:
+            self._gone_steps += track.steps
+            self._gone_seconds += track.governor.spent
+        del self.ended[:-KEPT]
+
+    def _held(self, model: nn.Module) -> frozenset[str]:
+        """Names of the model's parameters that any of the optimizers holds."""
+        optimizers = [track.optimizer for track in self.tracks]
+        return frozenset(name for each in optimizers if each is not None for name in held_names(each, model))
+
+    def _others(self, identities: frozenset[int]) -> dict[str, nn.Module]:
+        """Models that hold some of these parameters."""
+        found = self.models.items() if identities else ()
+        return {name: each for name, each in found if any(id(p) in identities for p in each.parameters())}
 
     def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
         self._shield.guard(function)(*args)
 
     def _billed(self, track: Track, function: Callable[..., Any], *args: Any) -> Any:
         with self._lock, track.governor.billed():
-            return function(*args)
+            alive = track.optimizer  # and stays so until the end
+            return function(*args) if alive is not None else None
 
     def _hook(self, track: Track) -> None:
-        self._shield.at_end(track.governor.close)
-        before, after = self._shield.guard(self._before_step), self._shield.guard(self._after_step)
-
-        def pre(*_: Any) -> None:
-            before(track)
-
-        def post(*_: Any) -> None:
-            after(track)
-
-        if isinstance(track.optimizer, Optimizer):
-            self._shield.at_end(track.optimizer.register_step_pre_hook(pre).remove)
-            self._shield.at_end(track.optimizer.register_step_post_hook(post).remove)
+        optimizer, belongings = track.optimizer, Belongings()
+        track.belong(belongings)
+        before = self._shield.guard(partial(self._before_step, track, belongings))
+        after = self._shield.guard(partial(self._after_step, track, belongings))
+        if isinstance(optimizer, Optimizer):
+            handles = optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)
+            removers = [handle.remove for handle in handles]
         else:  # a class of its own, that has no hooks
-            self._shield.at_end(around_step(track.optimizer, pre, post))
+            removers = [around_step(optimizer, before, after)]
+        self._removers[track] = [*removers, track.close, track.governor.close]
+        for remover in self._removers[track]:
+            self._shield.at_end(remover)
 
-    def _before_backward(self, tensors: Any) -> None:
-        if self._thread is not None and self._thread != threading.get_ident():
+    def _here(self) -> tuple[Track, ...]:
+        """The tracks that this thread may have news for."""
+        return tuple(self.tracks) if self._thread in (None, threading.get_ident()) else ()
+
+    def _before_backward(self, tensors: Any, gradients: Any) -> None:
+        tracks, begins = self._here(), _begin(tensors, gradients)
+        if not tracks or begins is None:
             return
-        if isinstance(tensors, torch.Tensor) and tensors.numel() == 1 and tensors.grad_fn is not None:
-            self._opened_by = self._last
-            settle()
-            for track in self.tracks:
-                self._billed(track, track.before_backward, tensors)
+        self._opened_by = self._last
+        settle()
+        for track in tracks:
+            self._billed(track, track.before_backward, *begins)
 
-    def _before_step(self, track: Track) -> None:
+    def _after_backward(self, completed: bool) -> None:
+        for track in self._here():
+            self._billed(track, track.after_backward, completed)
+
+    def _clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
+        for track in self._here():
+            self._billed(track, track.clipped, parameters, norm, limit)
+
+    def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
             return
-        depth = self._depth.get(track.name, 0) + 1
+        depth = self._depth.get(track, 0) + 1
         if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
             depth = max(1, under_way(track.optimizer))
-        self._depth[track.name] = depth
+        self._depth[track] = depth
         self._billed(track, lambda: track.before_step(again=depth > 1))
 
-    def _after_step(self, track: Track) -> None:
+    def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
             return
-        self._depth[track.name] = max(0, self._depth.get(track.name, 0) - 1)
-        if self._depth[track.name]:
+        self._depth[track] = max(0, self._depth.get(track, 0) - 1)
+        if self._depth[track]:
             return
         self._billed(track, self._close_step, track)
         track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
 
     def _close_step(self, track: Track) -> None:
         events = track.after_step()
+        self._take_leave()
         self._publish(track, events)
-        self._follows[track.name], self._last = self._opened_by, track
+        self._follows[track], self._last = self._opened_by, track
         settle()
-        for each in self.tracks:  # each is armed by the step after which its own backward pass came last time
-            if len(self.tracks) == 1 or self._follows.get(each.name) is track:
+        for each in tuple(self.tracks):  # each is armed by the step after which its own backward pass came last time
+            if len(self.tracks) == 1 or self._follows.get(each) is track:
                 self._billed(each, each.arm)
 
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
         if figures := track.collect(everything=everything):
             self.sinks.figures(track.name, figures)
-        if track.was_probe and track.measured is not None and not everything:
-            self.sinks.probe(track.name, track.steps - 1, track.measured, track.findings)
+        if track.itemised is not None and track.measured is not None and not everything:
+            self.sinks.probe(track.name, track.itemised, track.measured, track.findings)
         for event in events:
             self.events.append(event)
             finding = event.finding
@@ -224,9 +305,32 @@ class Monitor:
                 self._publish(track, self._billed(track, track.skip))
 
     def _finish(self) -> None:
+        self._take_leave()
         for track in self.tracks:
             self._publish(track, (), everything=True)
         self.sinks.close()
+
+
+def _begin(tensors: Any, gradients: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Where a backward pass begins, and the loss there; ``None`` where that is not one tensor.
+
+    Of several numbers with a gradient for each the loss is ``(tensor * gradient).sum()``.
+    """
+    tensor, gradient = _single(tensors), _single(gradients)
+    if not isinstance(tensor, torch.Tensor) or tensor.grad_fn is None:
+        return None
+    value = tensor.detach()
+    if value.numel() == 1:
+        return tensor, value
+    if not isinstance(gradient, torch.Tensor) or gradient.shape != value.shape or not value.is_floating_point():
+        return None
+    return (tensor, (value * gradient.detach()).sum(dtype=torch.float32)) if value.layout == torch.strided else None
+
+
+def _single(given: Any) -> Any:
+    """What is alone in a list or tuple."""
+    several = cast("Sequence[Any]", given) if isinstance(given, list | tuple) else (given,)
+    return several[0] if len(several) == 1 else None
 
 
 def _captures_graph() -> bool:

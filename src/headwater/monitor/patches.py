@@ -3,6 +3,9 @@
 ``torch.autograd.backward`` (which ``loss.backward()`` calls) shows the loss before its graph is used up; the clipping
 functions show what clipping does; ``GradScaler.step`` shows the scale. Each is replaced while somebody listens, and put
 back when nobody does.
+
+What comes through none of these doors is not itemised, only the optimizer's steps are seen: gradients that are computed
+by ``torch.autograd.grad`` and assigned, and a backward pass from several tensors at once.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch.amp.grad_scaler import GradScaler
@@ -20,8 +23,8 @@ from torch.nn.utils import clip_grad
 class Listener(Protocol):
     """What a monitor wants to know. None of its methods raises."""
 
-    def before_backward(self, tensors: Any) -> None:
-        """A backward pass from `tensors` is about to run."""
+    def before_backward(self, tensors: Any, gradients: Any) -> None:
+        """A backward pass from `tensors` is about to run, and begins with `gradients` there."""
 
     def after_backward(self, completed: bool) -> None:
         """It has run, or has raised."""
@@ -104,9 +107,11 @@ def _uninstall() -> None:
 
 
 def _backward(original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
-    listeners = list(_listeners)
+    inside = cast(Any, torch)._C._current_graph_task_id() != -1  # a reentrant checkpoint's, inside of another pass
+    listeners = [] if inside else list(_listeners)
+    gradients = args[0] if args else kwargs.get("grad_tensors")
     for listener in listeners:
-        listener.before_backward(tensors)
+        listener.before_backward(tensors, gradients)
     completed = False
     try:
         result = original(tensors, *args, **kwargs)

@@ -29,6 +29,9 @@ class LiveProbe:
         heard: whether a backward pass through the model was measured.
         batch: number of samples in the first forward pass that was seen; 0 when unknown.
         sequences: copies of inputs and targets, where the model is recurrent and both are known.
+        behind: identities of the parameters that the loss leads to.
+        ran: threads in which the model has run.
+        gave_up: whether too many other losses came instead.
     """
 
     def __init__(self, model: nn.Module, roots: Iterable[nn.Module], passes: Passes, guard: Guard) -> None:
@@ -46,10 +49,14 @@ class LiveProbe:
         self._outputs: Any = None
         self._inputs: torch.Tensor | None = None
         self._targets: torch.Tensor | None = None
-        self._tries, self._listening = 0, False
+        self._tries = 0
+        self._listening: int | None = None  # in which thread
         self.heard = False
         self.batch = 0
         self.sequences: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.behind: frozenset[int] = frozenset()
+        self.ran: set[int] = set()
+        self.gave_up = False
 
     def open(self) -> None:
         """Begins to watch forward passes."""
@@ -63,34 +70,35 @@ class LiveProbe:
     def close(self) -> None:
         """Ends everything that is still open."""
         self._outputs, self._inputs, self._targets = None, None, None
-        self._listening, self._closed = False, True
+        self._listening, self._closed = None, True
         with ExitStack() as stack:  # each of them, whatever the others raise
             stack.callback(self._remove_hooks)
             stack.callback(self._probe.stop)
 
     def rescale(self, scale: float) -> None:
-        """Divides the loss that was filed: a gradient scaler had multiplied it."""
+        """Divides the loss and the gradients that were filed: a gradient scaler had multiplied them."""
         self._probe.rescale(scale)
 
-    def before_backward(self, loss: torch.Tensor) -> None:
-        """Begins to listen, if the loss depends on the model."""
-        if self.heard or self._listening or self._tries >= TRIES:
+    def before_backward(self, loss: torch.Tensor, value: torch.Tensor) -> None:
+        """Begins to listen, if the loss depends on the model; `value` is what it comes to."""
+        if self.heard or self._listening is not None or self._tries >= TRIES:
             return
         if not _leads_to(loss, set(parameter_names(self._model))):
             self._tries += self._probe.called
             if self._tries >= TRIES:
+                self.gave_up = True
                 self.close()
             return
         self._remove_hooks()
-        self._probe.begin(loss)
-        self._targets = self._probe.targets()
-        self._listening = True
+        self._probe.begin(loss, value=float(value))
+        self._targets, self.behind = self._probe.targets(), self._probe.behind()
+        self._listening = threading.get_ident()
 
     def after_backward(self, completed: bool) -> None:
         """Files what was heard."""
-        if not self._listening:
+        if self._listening != threading.get_ident():
             return
-        self._listening = False
+        self._listening = None
         if completed:
             self._probe.end(self._outputs)
             self.sequences = self._copies() if self._probe.sees_time else None
@@ -100,6 +108,7 @@ class LiveProbe:
     def _enter(self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         trains = torch.is_grad_enabled()  # and is no evaluation between two steps
         if trains:
+            self.ran.add(threading.get_ident())
             given = [*args, *kwargs.values()]
             self.batch = self.batch or batch_size(given)
             self._inputs = next(iter(tensors(given)), None) if self._inputs is None else self._inputs

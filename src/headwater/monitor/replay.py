@@ -8,6 +8,7 @@ outputs and the loss is not seen, and where compiled code draws random numbers o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
@@ -45,6 +46,10 @@ class ReplayedProbe:
         self.heard = False
         self.batch = 0
         self.sequences: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.behind: frozenset[int] = frozenset()
+        self.ran: set[int] = set()
+        self.gave_up = False
+        self._listening: int | None = None
 
     def open(self) -> None:
         """Begins to note what the model is called with."""
@@ -65,19 +70,21 @@ class ReplayedProbe:
                 stack.callback(self._removers.pop())
 
     def rescale(self, scale: float) -> None:
-        """Divides the loss that was filed: a gradient scaler had multiplied it."""
+        """Divides the loss and the gradients that were filed: a gradient scaler had multiplied them."""
         self._probe.rescale(scale)
 
-    def before_backward(self, loss: torch.Tensor) -> None:
+    def before_backward(self, loss: torch.Tensor, value: torch.Tensor) -> None:
         """Notes the loss; the gradient at the outputs arrives during the backward pass."""
         if not self.heard and self._call is not None:
-            self._loss = loss.detach()
+            self._loss, self._listening = value, threading.get_ident()
 
     def after_backward(self, completed: bool) -> None:
         """Repeats the pass, if a gradient reached the outputs."""
-        if self._loss is None or self.heard or not completed or not self._gradients:
+        if self._listening != threading.get_ident() or self.heard or not completed or not self._gradients:
             return
-        call, state, gradients, loss = self._call, self._state, self._gradients, float(self._loss)
+        call, state, gradients = self._call, self._state, self._gradients
+        assert self._loss is not None
+        loss = float(self._loss)
         assert call is not None and state is not None
         with _aside(self._inside, *state):
             with self._probe.forward():
@@ -94,6 +101,7 @@ class ReplayedProbe:
     def _enter(self, _root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._call is None and torch.is_grad_enabled():
             self._call = (args, kwargs)
+            self.ran.add(threading.get_ident())
             self._state = RandomState.now(self._inside), _autocasting()
             self.batch = batch_size([*args, *kwargs.values()])
 

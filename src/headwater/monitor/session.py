@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -49,6 +51,7 @@ class Session:
         self._process = os.getpid()
         self._unwatched = 0
         self._ended = False
+        self._classes, self._optimizers = Counter[str](), Counter[str]()
         self.monitors: dict[int, Monitor] = {}
 
     @property
@@ -59,7 +62,7 @@ class Session:
     @property
     def steps(self) -> int:
         """Optimizer steps that were seen, of all optimizers together."""
-        return self._unwatched + sum(track.steps for track in self._tracks())
+        return self._unwatched + sum(monitor.steps for monitor in list(self.monitors.values()))
 
     def begin(self) -> None:
         """Looks out for optimizers, and notes where modules are built."""
@@ -97,40 +100,39 @@ class Session:
 
     def _meet(self, optimizer: Optimizer) -> None:
         """Begins to watch an optimizer after its first step; trainings in several threads have nothing in common."""
+        began = time.perf_counter()
         self._known.add(optimizer)
         thread = threading.get_ident()
         monitor = self.monitors.get(thread)
-        models = _named(models_of(p for group in optimizer.param_groups for p in group["params"]), monitor)
+        models = self._named(models_of(p for group in optimizer.param_groups for p in group["params"]), monitor)
         if not models:
             return
         if monitor is None:
-            named = {_name(models, ()): optimizer}  # from the start: others may join, and rows stand on disk by then
-            monitor = self.monitors[thread] = Monitor(models, named, self._settings, thread=thread)
+            named = {
+                self._new_track(models): optimizer
+            }  # from the start: others may join, and rows stand on disk by then
+            monitor = self.monitors[thread] = Monitor(models, named, self._settings, thread=thread, keep=False)
             self._opened(monitor)
             monitor.attach()
         else:
-            monitor.add(_name(models, monitor.tracks), optimizer, models, self._settings)
+            monitor.add(self._new_track(models), optimizer, models)
+        monitor.tracks[-1].governor.charge(time.perf_counter() - began)
 
+    def _named(self, models: list[nn.Module], monitor: Monitor | None) -> dict[str, nn.Module]:
+        """Names models by their classes, and tells those of one class apart by numbers."""
+        known = {id(model): name for name, model in monitor.models.items()} if monitor is not None else {}
+        found: dict[str, nn.Module] = {}
+        for model in models:
+            kind = class_of(module_of(model)).__name__
+            name = known.get(id(model))
+            if name is None:  # never one that was given before: who had it may be gone, and its record stays
+                self._classes[kind] += 1
+                name = kind if self._classes[kind] == 1 else f"{kind}{self._classes[kind]}"
+            found[name] = model
+        return found
 
-def _name(models: Iterable[str], tracks: Iterable[Track]) -> str:
-    """Names an optimizer by its models; a second one of the same models has a number."""
-    taken, stem = {track.name for track in tracks}, " + ".join(models)
-    number, name = 2, stem
-    while name in taken:
-        name, number = f"{stem}, optimizer {number}", number + 1
-    return name
-
-
-def _named(models: list[nn.Module], monitor: Monitor | None) -> dict[str, nn.Module]:
-    """Names models by their classes, and tells those of one class apart by numbers."""
-    known = monitor.models if monitor is not None else {}
-    by_identity = {id(model): name for name, model in known.items()}
-    found: dict[str, nn.Module] = {}
-    for model in models:
-        kind = class_of(module_of(model)).__name__
-        name = by_identity.get(id(model)) or kind
-        number = 2
-        while name in found or (name in known and known[name] is not model):
-            name, number = f"{kind}{number}", number + 1
-        found[name] = model
-    return found
+    def _new_track(self, models: Iterable[str]) -> str:
+        """Names an optimizer by what it trains, and tells those that train the same apart."""
+        name = " + ".join(models)
+        self._optimizers[name] += 1
+        return name if self._optimizers[name] == 1 else f"{name}, optimizer {self._optimizers[name]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 log = logging.getLogger("headwater")
@@ -31,6 +31,12 @@ class Shield:
     def at_end(self, remover: Callable[[], None]) -> None:
         """Takes note of what removes a hook; the last one that was noted will run first."""
         self._removers.append(remover)
+
+    def forget(self, removers: Iterable[Callable[[], None]]) -> None:
+        """Drops removers whose hooks are gone by themselves."""
+        for remover in removers:
+            if remover in self._removers:
+                self._removers.remove(remover)
 
     def end(self) -> None:
         """Removes everything. One remover that fails keeps no other from running, and is tried again next time."""

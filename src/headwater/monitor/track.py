@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,27 +20,22 @@ from headwater.measure.norms import dense
 from headwater.measure.optimizers import needs_closure, rate_of
 from headwater.measure.probe import SETTLED
 from headwater.monitor.alarms import Alarms, Event
+from headwater.monitor.belongings import Belongings, Models, weakly
+from headwater.monitor.clip import Clip, factor
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
-from headwater.monitor.names import trained
-from headwater.monitor.probing import PASSES, LiveProbe
+from headwater.monitor.names import together, trained
+from headwater.monitor.probing import PASSES, TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
 from headwater.rules import judge
 from headwater.source import with_origins
 
+log = logging.getLogger("headwater")
+
 FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
 """Elements of all weights together that are followed through an optimizer step: on a CPU, and in a device's memory,
 where the two copies and the difference of 65,536 numbers stay below one megabyte."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Norm of the gradient before clipping, and what it was shortened to; ``None``: the gradients at the step tell."""
-
-    norm: Any
-    limit: float | None
-
 
 ENOUGH = 3
 """Passes of a new window from which on it is judged in place of the one before: a median of fewer is none."""
@@ -47,40 +44,61 @@ SEQUENCES = 16
 
 
 class Track:
-    """Follows one optimizer. Its methods are called by the monitor's hooks.
+    """Follows one optimizer, and keeps neither it nor its models alive. Its methods are called by the monitor's hooks.
+
+    Args:
+        name: of the optimizer, where there are several; else empty.
+        optimizer: is alive whenever a method other than `retire` and `collect` is called.
+        models: that it trains, by name.
+        governor: keeps its account.
+        guard: wraps every hook on the models.
 
     Attributes:
         name: of the optimizer; empty for the only one without a name.
+        trains: names of the models.
         steps: optimizer steps that were seen.
         findings: of the last verdict, root cause first.
         measured: what that verdict rests on; ``None`` before the first probe.
         governor: keeps its account.
         closure: whether the optimizer evaluates the loss itself (LBFGS).
+        itemised: number of the step that ended last, if its probe was heard and counts.
         was_probe, was_measured: whether the step that ended last was itemised, and whether its figures were taken.
         skipped: steps that a gradient scaler left out.
         fired: whether the optimizer was called since the scaler was.
-        held: names of the parameters that any watched optimizer holds.
+        held: names of a model's parameters that any watched optimizer holds.
+        others: those of the models that other optimizers train that hold some of these parameters (identities).
     """
 
     def __init__(
-        self, name: str, optimizer: Any, model: nn.Module, roots: Iterable[nn.Module], governor: Governor, guard: Guard
+        self,
+        name: str,
+        optimizer: Any,
+        models: Mapping[str, nn.Module],
+        governor: Governor,
+        guard: Guard,
     ) -> None:
-        self.name, self.optimizer = name, optimizer
+        self.name, self._optimizer = name, weakly(optimizer)
+        self.trains = " + ".join(models)
         self.governor = governor
-        self._model, self._roots, self._guard = model, tuple(roots), guard
+        self._models, self._guard = Models(models), guard
+        self._belongings: Callable[[], Belongings | None] = lambda: None
+        self._armed: Callable[[], LiveProbe | ReplayedProbe | None] = lambda: None
         self._alarms = Alarms(name)
         self.closure = isinstance(optimizer, Optimizer) and needs_closure(optimizer)
         self._loss_scale: Any = None
-        self.held: Callable[[], frozenset[str]] = lambda: held_names(self.optimizer, self._model)
+        self.held: Callable[[nn.Module], frozenset[str]] = lambda model: held_names(self.optimizer, model)
+        self.others: Callable[[frozenset[int]], Mapping[str, nn.Module]] = lambda identities: {}
         self.steps = 0
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
         self.stride = 1
+        self._thread: int | None = None
+        self._told = False
+        self.itemised: int | None = None
         self.was_probe = self.was_measured = False
         self.skipped, self.fired = 0, False
         self._parameters: dict[str, nn.Parameter] = {}
         self._figures = Figures({})
-        self._probe: LiveProbe | ReplayedProbe | None = None
         self._credit_due = False
         self._taken = False
         self._clip: Clip | None = None
@@ -92,36 +110,52 @@ class Track:
         self._sequences: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._meet()
 
-    def meet(self, model: nn.Module, roots: Iterable[nn.Module]) -> None:
-        """Goes on with another model around the same optimizer."""
-        self._model, self._roots = model, tuple(roots)
-        if self._probe is not None:
-            self._probe.close()
-            self._probe = None
-        self._meet()
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer; ``None`` when it is gone."""
+        return self._optimizer()
+
+    def belong(self, belongings: Belongings) -> None:
+        """Learns of what the optimizer holds for this track."""
+        self._belongings = weakref.ref(belongings)
 
     # What happens in a step, in its order.
 
     def arm(self) -> None:
         """Makes the coming step a probe, if the governor grants it."""
-        if self._probe is None and self.governor.wants_probe(self.steps):
+        if self._probe is None and self._models.complete() and self.governor.wants_probe(self.steps):
             if self._known != _identities(self._model):
                 self._meet()
             if len(self._passes.steps) >= PASSES:
                 self._open_window()
-            self._probe = self._new_probe()
-            self._probe.open()
+            self._open_probe()
 
-    def before_backward(self, loss: torch.Tensor) -> None:
-        """Takes note of the loss."""
-        self._losses[threading.get_ident()] = loss.detach()
-        if self._probe is not None:
-            self._probe.before_backward(loss)
+    def before_backward(self, loss: torch.Tensor, value: torch.Tensor) -> None:
+        """Takes note of the loss, and of its value where it is several numbers.
+
+        A probe hears the thread in which the optimizer steps, and those in which its model has run: others may train
+        something else meanwhile.
+        """
+        here, probe = threading.get_ident(), self._probe
+        self._losses[here] = value
+        if probe is None or here not in probe.ran | (
+            {self._thread} if self._thread is not None or probe.ran else {here}
+        ):
+            return
+        probe.before_backward(loss, value)
+        if probe.gave_up and not self._told:
+            self._told = True
+            log.warning(
+                "Headwater waited in vain for the loss of a step%s: of %d backward passes, none led to the parameters "
+                "of the model that had run. Such steps are not itemised; this is said once.",
+                f" of {self.name}" if self.name else "",
+                TRIES,
+            )
 
     def after_backward(self, completed: bool) -> None:
         """Files what a probe heard."""
-        if self._probe is not None:
-            self._probe.after_backward(completed)
+        if (probe := self._probe) is not None:
+            probe.after_backward(completed)
 
     def clipped(self, parameters: Iterable[torch.Tensor], norm: Any, limit: float | None) -> None:
         """Takes note of clipping, when it is about this optimizer's parameters."""
@@ -144,6 +178,7 @@ class Track:
             again: whether this is the step of a base class, called by that of a subclass: it sees what the subclass
                 did to the gradients.
         """
+        self._thread = threading.get_ident()
         if not again:
             if self._changed():
                 self._drop_probe()
@@ -170,6 +205,7 @@ class Track:
     def skip(self) -> list[Event]:
         """Closes a step that a gradient scaler left out without calling the optimizer."""
         self.skipped += 1
+        self.was_probe = self.was_measured = False
         events = self._close_probe(moved=False)
         self._forget_step()
         return events
@@ -188,16 +224,37 @@ class Track:
         self._drop_probe()
         self._updates.forget()
 
+    def retire(self) -> None:
+        """Lets go of everything but the last verdict and the figures on their way: the optimizer is gone."""
+        self._drop_probe()
+        self._parameters, self._passes, self._sequences = {}, Passes(), []
+        self._updates.retire()
+        self._figures.retire()
+        self._forget_step()
+
     # Helpers.
 
     @property
-    def _heard(self) -> bool:
-        return self._probe is not None and self._probe.heard
+    def _model(self) -> nn.Module:
+        return together(self._models.alive())
 
-    def _new_probe(self) -> LiveProbe | ReplayedProbe:
-        if len(self._roots) == 1 and is_compiled(self._roots[0]):
-            return ReplayedProbe(self._roots[0], self._passes, self._guard)
-        return LiveProbe(self._model, self._roots, self._passes, self._guard)
+    @property
+    def _probe(self) -> LiveProbe | ReplayedProbe | None:
+        return self._armed()
+
+    @property
+    def _heard(self) -> bool:
+        return (probe := self._probe) is not None and probe.heard
+
+    def _open_probe(self) -> None:
+        roots = tuple(self._models.alive().values())
+        if len(roots) == 1 and is_compiled(roots[0]):
+            probe = ReplayedProbe(roots[0], self._passes, self._guard)
+        else:
+            probe = LiveProbe(self._model, roots, self._passes, self._guard)
+        if (holder := self._belongings()) is not None:
+            holder.probe, self._armed = probe, weakref.ref(probe)
+            probe.open()
 
     def _take(self) -> None:
         if self.steps % self.stride == 0 and self._parameters:
@@ -226,15 +283,18 @@ class Track:
         self._losses.clear()
 
     def _drop_probe(self) -> None:
-        if self._probe is not None:
-            self._probe.close()
-            self._probe = None
+        if (probe := self._armed()) is not None:
+            probe.close()
+        if (holder := self._belongings()) is not None:
+            holder.probe = None
+        self._armed = lambda: None
 
     def _meet(self) -> None:
         """Learns which parameters the optimizer holds and what the model calls them."""
-        known = {id(p): name for name, p in self._model.named_parameters()}
+        model = self._model
+        known = {id(p): name for name, p in model.named_parameters()}
         held: list[nn.Parameter] = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self._ids, self._known = {id(p) for p in held}, _identities(self._model)
+        self._ids, self._known = {id(p) for p in held}, _identities(model)
         named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
         self._parameters = named
         self._waiting += self._figures.collect(everything=True)
@@ -245,8 +305,9 @@ class Track:
         on_device = any(dense(p).device.type != "cpu" for p in self._parameters.values())
         most = FOLLOWED_ON_DEVICE if on_device else FOLLOWED
         self._passes = Passes(through_time=ThroughTime(PASSES, live=True), batches=self._sequences)
-        self._updates = Updates(dict(self._model.named_parameters()), self.optimizer, most=most)
-        self._record = optimizer_record(self.optimizer, self._model, given=True)
+        model = self._model
+        self._updates = Updates(dict(model.named_parameters()), self.optimizer, most=most)
+        self._record = optimizer_record(self.optimizer, model, given=True)
         self._numbers, self._clips = [], []
 
     def _changed(self) -> bool:
@@ -261,17 +322,22 @@ class Track:
             loss=self._losses.get(threading.get_ident(), next(reversed(self._losses.values()), None)),
             loss_scale=self._loss_scale,
             gradient_scale=fused,
-            clip=self._factor(),
+            clip=factor(self._clip, self._figures),
             skipped=getattr(self.optimizer, "found_inf", None),
             learning_rate=max(rates) if rates else None,
         )
 
     def _close_probe(self, *, moved: bool) -> list[Event]:
-        probe = self._probe
+        self.itemised, probe = None, self._probe
         if probe is None:
             return []
+        model = self._model
         self._drop_probe()
         if not probe.heard:
+            return []
+        if more := self.others(probe.behind - frozenset(self._known.values())):
+            self._models.add(more)  # its loss leads through what another optimizer trains (a GAN): from now on with it
+            self._meet()
             return []
         scale = 1.0 if self._loss_scale is None else float(self._loss_scale)
         probe.rescale(scale)
@@ -282,6 +348,7 @@ class Track:
         if probe.sequences is not None:
             self._sequences.append(probe.sequences)
             del self._sequences[:-SEQUENCES]
+        self.itemised = self.steps
         self._numbers.append(self.steps)
         if self._clip is not None:
             norm = float(self._clip.norm)
@@ -292,26 +359,26 @@ class Track:
             self._credit_due = True
         if self.measured is not None and len(self._numbers) < ENOUGH:
             return []  # the window before this one says more
-        self.measured = self._measure()
+        self.measured = self._measure(model)
         self.findings = judge(self.measured)
         return self._alarms.judge(self.findings, self.steps)
 
-    def _measure(self) -> Measurement:
+    def _measure(self, model: nn.Module) -> Measurement:
         """The window so far. Passes before the network has settled are judged only when there are no others."""
         passes = self._passes
         settled = [i for i, number in enumerate(self._numbers) if number >= SETTLED]
         found = measurement(
-            self._model,
+            model,
             passes,
             self._updates,
             self._record,
-            self.held(),
+            self.held(model),
             batch_size=self._batch,
             batches=len(passes.steps),
             steps=settled or None,
         )
-        found = with_origins(found, self._model)
-        kind, size = trained(self._model, self._ids)
+        found = with_origins(found, model)
+        kind, size = trained(model, self._ids)
         precision = PrecisionRecord(clips=tuple(c for c in self._clips if c.step in found.judged_steps))
         return replace(
             found,
@@ -322,17 +389,6 @@ class Track:
             judged_steps=tuple(self._numbers[i] for i in found.judged_steps),
             steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),
         )
-
-    def _factor(self) -> Any:
-        """By what clipping multiplies the gradient: ``min(1, limit / (norm + 1e-6))``, as PyTorch does."""
-        if self._clip is None:
-            return None
-        norm, limit = self._clip.norm, self._clip.limit
-        if limit is None:
-            return self._figures.total() / norm
-        if isinstance(norm, torch.Tensor):
-            return torch.clamp(limit / (norm.detach() + 1e-6), max=1.0)
-        return min(1.0, limit / (float(norm) + 1e-6))
 
 
 def _identities(model: nn.Module) -> dict[str, int]:

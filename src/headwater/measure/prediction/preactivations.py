@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class PreActivations(TorchFunctionMode):
     def __init__(self, guard: Guard = unguarded) -> None:
         super().__init__()
         self.moments: dict[Any, Moments] = {}
-        self._before, self._after = guard(self._look), guard(self._file)
+        self._before, self._after = guard(_look), guard(partial(_file, self.moments))  # no cycle
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -52,12 +53,14 @@ class PreActivations(TorchFunctionMode):
             self._after(result, moments)
         return result
 
-    def _look(self, z: Any) -> Moments | None:
-        return _moments(z) if _differentiable(z) else None
 
-    def _file(self, result: Any, moments: Moments) -> None:
-        if isinstance(result, torch.Tensor) and result.grad_fn is not None:
-            self.moments[result.grad_fn] = moments
+def _look(z: Any) -> Moments | None:
+    return _moments(z) if _differentiable(z) else None
+
+
+def _file(kept: dict[Any, Moments], result: Any, moments: Moments) -> None:
+    if isinstance(result, torch.Tensor) and result.grad_fn is not None:
+        kept[result.grad_fn] = moments
 
 
 def _differentiable(z: Any) -> bool:

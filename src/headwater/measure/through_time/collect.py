@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from headwater.graph import Graph, Guard, Owners, unguarded
+from headwater.measure import unscaled
 from headwater.measure.layers import Use
 from headwater.measure.structure import Structure
 from headwater.measure.through_time.capture import Captured, capture, copied, prepared
@@ -82,6 +83,11 @@ class ThroughTime:
             self._held = {name: replace(call, module=copied(call.module)) for name, call in fused.items()}
         else:
             self.profiles[step] = (*self._replayed(fused), *self.profiles[step])
+
+    def rescale(self, step: int, scale: float) -> None:
+        """Divides the gradients of a pass."""
+        if step in self.profiles:
+            self.profiles[step] = tuple(unscaled.through_time(profile, scale) for profile in self.profiles[step])
 
     def records(self, judged: Sequence[int], batches: Iterable[Any]) -> tuple[TimeProfile, ...]:
         """Returns the profiles of the later step that was measured, if it is judged, else those before training.
