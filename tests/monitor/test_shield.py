@@ -37,7 +37,7 @@ OUTSIDE = {
     "_backward", "_clip_by_norm", "_clip_by_value", "_scaled_step",  # the doors, which hold nothing but shielded calls
     "Monitor.before_backward", "Monitor.after_backward", "Monitor.clipped", "Monitor.before_scaled_step",
     "Monitor.after_scaled_step", "Monitor._guarded", "Monitor.detach", "Monitor.fault",
-    "Session._stepped",  # that of an ended session, which is still hooked when other threads run
+    "Session._stepped", "Session._stop_when_enough",  # of an ended session, still hooked while other threads run
 }  # fmt: skip
 REMOVERS = {
     # take hooks away: what one of them has left when it failed, closing again removes
