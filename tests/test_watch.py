@@ -54,7 +54,7 @@ def test_other_exceptions_are_none(error: type[BaseException], status: str, tmp_
 
 def test_what_was_spent_stands_still_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(i * 1e-3 for i in range(10**9))
-    monkeypatch.setattr(governor.Governor.__init__, "__defaults__", (lambda: next(now),))
+    monkeypatch.setattr(governor.Governor.__init__, "__defaults__", (lambda: next(now), None))
     seen = begun()
     assert seen.spent != seen.spent  # the clock runs on
     seen.close()

@@ -157,7 +157,7 @@ def _why_nothing(outcome: Outcome) -> str:
         )
     return (
         f"headwater: nothing to report: {outcome.steps} optimizer steps were seen, but none whose backward pass was "
-        "heard. A report needs at least two steps, and a loss of one number on which backward() is called: gradients "
-        "from torch.autograd.grad, or set by hand (parameter.grad = ...), are not heard, nor is x.backward(gradient) "
-        "for an x of several numbers. Call (x * gradient).sum().backward() instead, which gives the same gradients."
+        "heard. A report needs at least two steps, and a loss on which backward() is called: gradients "
+        "from torch.autograd.grad, or set by hand (parameter.grad = ...), are not heard, nor is a backward pass from "
+        "several tensors at once (torch.autograd.backward with a list)."
     )

@@ -21,7 +21,7 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any, Literal
 
 from headwater.errors import InputError
-from headwater.script.stopping import EnoughSteps, Stoppable, Terminated
+from headwater.script.stopping import EnoughSteps, Stoppable, Terminated, join_interrupted
 
 _SAFE_PATH = bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
 """Whether Python was told to put no folder of ours or of the script's before the others (-P, PYTHONSAFEPATH, -I)."""
@@ -84,6 +84,7 @@ def _run(code: CodeType, main: ModuleType, stop: Stoppable) -> Ended:
         with stop:
             exec(code, main.__dict__)
     except EnoughSteps:
+        join_interrupted()
         return Ended("stopped", 0)
     except SystemExit as end:
         return Ended("finished", _exit_code(end))

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from importlib import import_module
 from types import FrameType
@@ -44,6 +45,16 @@ def enough() -> NoReturn:
     if sys.platform != "win32" and _signal.getsignal(signal.SIGURG) is _STOP_MAIN:
         signal.pthread_kill(main, signal.SIGURG)
     raise SystemExit
+
+
+def join_interrupted() -> None:
+    """Waits for threads that Python takes for ended because waiting for them was interrupted; they end at a next step.
+
+    Up to Python 3.12 ``Thread.join`` marks a thread as stopped when an exception ends the waiting. Python would leave
+    while it still runs, and die of that.
+    """
+    while any(not each.is_alive() for each in threading.enumerate()):
+        time.sleep(0.01)
 
 
 class Stoppable:
