@@ -10,6 +10,7 @@ HeadwaterError
 ├── NotMeasuredError       a live training has shown nothing yet
 ├── StoreError             a run cannot be written or read
 ├── UnknownCodeError       no rule has this code
+├── RemedyError            a remedy matched nothing, or cannot change what it was given
 └── MissingDependencyError an optional package is needed; the message names the extra to install
 """
 
@@ -44,6 +45,10 @@ class NonFiniteLossError(LossError):
 
 class UnknownCodeError(InputError):
     """No rule has this code."""
+
+
+class RemedyError(HeadwaterError):
+    """A remedy matched nothing, or cannot change what it was given; the message says what it looked for."""
 
 
 class NotMeasuredError(HeadwaterError):

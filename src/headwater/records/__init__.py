@@ -1,6 +1,7 @@
 """Plain frozen data: what is measured and what is said about it. No torch."""
 
 from headwater.records.attention import AttentionRecord
+from headwater.records.change import Change, Code, ReplaceCall, Safety
 from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where, gravity
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
@@ -25,6 +26,7 @@ from headwater.records.run import FLAGS, KEYS, STATISTICS, ModelInfo, RunInfo, S
 from headwater.records.source import SourceLine
 from headwater.records.through_time import HORIZONS, Dependence, TimeProfile
 from headwater.records.trace import Edge, Op, Trace
+from headwater.records.trial import Candidate, FixRecord, Standing, TrialResult, Verdict
 
 __all__ = [
     "CURVED",
@@ -37,13 +39,17 @@ __all__ = [
     "STATISTICS",
     "TINY_UPDATE",
     "AttentionRecord",
+    "Candidate",
+    "Change",
     "ClipRecord",
+    "Code",
     "CostlyLine",
     "CriticalPoint",
     "Dependence",
     "Edge",
     "Explanation",
     "Finding",
+    "FixRecord",
     "GainParts",
     "HeadOp",
     "HeadRecord",
@@ -66,15 +72,20 @@ __all__ = [
     "RateArm",
     "RateRecord",
     "RateTrial",
+    "ReplaceCall",
     "RunInfo",
+    "Safety",
     "Severity",
     "SourceLine",
     "SpreadRecord",
+    "Standing",
     "Status",
     "StepRecord",
     "TimeProfile",
     "Trace",
+    "TrialResult",
     "UnitsRecord",
+    "Verdict",
     "Where",
     "clearly_falls",
     "gravity",

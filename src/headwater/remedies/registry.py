@@ -1,0 +1,45 @@
+"""All remedies. A new one adds its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headwater.errors import InputError
+from headwater.records import REMEDIES
+from headwater.remedies import match_shapes
+from headwater.remedies.remedy import Remedy
+
+
+def registered(remedies: Sequence[Remedy]) -> dict[str, Remedy]:
+    """Returns remedies by key.
+
+    Raises:
+        ValueError: two have the same key, or one has a code that no finding can name.
+    """
+    found: dict[str, Remedy] = {}
+    for remedy in remedies:
+        if remedy.key in found:
+            raise ValueError(f"Two remedies are called {remedy.key}")
+        if remedy.code not in REMEDIES:
+            raise ValueError(f"{remedy.key} has a code that records/remedy.py does not know")
+        found[remedy.key] = remedy
+    return found
+
+
+_ALL = registered([*match_shapes.REMEDIES])
+
+
+def remedy(key: str) -> Remedy:
+    """Returns the remedy with this key.
+
+    Raises:
+        InputError: there is none.
+    """
+    if key not in _ALL:
+        raise InputError(f"There is no remedy {key!r}. Known are: {', '.join(_ALL)}.")
+    return _ALL[key]
+
+
+def answering(code: str) -> tuple[Remedy, ...]:
+    """Returns the remedies that go by a code which findings name, the likeliest to help first."""
+    return tuple(each for each in _ALL.values() if each.code == code)

@@ -1,0 +1,1 @@
+"""Short trainings of candidates, and the search over them."""
