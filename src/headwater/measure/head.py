@@ -49,6 +49,7 @@ def _head_op(graph: Graph, trace: Trace, index: int) -> HeadOp:
         constant_operand=bool(graph.ops[index].outside),
         file=op.file,
         line=op.line,
+        module=op.module,
     )
 
 
@@ -79,6 +80,7 @@ def _with_targets(record: HeadRecord, targets: Any) -> HeadRecord:
         target_max=float(values.max()),
         target_rms=float(values.square().mean().sqrt()),
         target_std=float(values.std()) if values.numel() > 1 else 0.0,
+        target_mean=float(values.mean()),
     )
 
 

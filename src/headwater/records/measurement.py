@@ -125,7 +125,14 @@ class InputRecord:
 
 @dataclass(frozen=True)
 class HeadOp:
-    """An operation between the last layer and the loss, from the loss downward, with its output's shape."""
+    """An operation between the last layer and the loss, from the loss downward, with its output's shape.
+
+    Attributes:
+        kind, role, shape, module, file, line: as in `Op`.
+        input_shapes: shapes of the signals that it reads.
+        constant_operand: whether it reads something besides that carries no gradient, such as the targets.
+        built: the user's source line that built the module, when it holds no other one and the line is known.
+    """
 
     kind: str
     role: str
@@ -134,6 +141,8 @@ class HeadOp:
     constant_operand: bool = False
     file: str | None = None
     line: int | None = None
+    module: str = ""
+    built: SourceLine | None = None
 
 
 @dataclass(frozen=True)
@@ -147,8 +156,8 @@ class HeadRecord:
         position_spread: where outputs and targets have positions (time steps, pixels), and the targets of a sample
             differ, ``|o - mean over positions|_F / |o - mean over samples and positions|_F`` of the outputs: 0 when
             each position gives the same answer. ``None`` elsewhere.
-        target_shape, target_dtype, target_min, target_max, target_rms, target_std: of the targets, when given
-            as a tensor.
+        target_shape, target_dtype, target_min, target_max, target_rms, target_std, target_mean: of the targets, when
+            given as a tensor; over all elements.
         fit: loss over the loss with each sample's targets exchanged for its neighbour's, at the last step: 1 when the
             outputs do not follow the targets, 0 when they fit them; ``None`` where the loss was not computed from one
             tensor of outputs and one of targets.
@@ -166,6 +175,7 @@ class HeadRecord:
     target_max: float | None = None
     target_rms: float | None = None
     target_std: float | None = None
+    target_mean: float | None = None
     fit: float | None = None
 
 

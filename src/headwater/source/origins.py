@@ -18,7 +18,7 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def with_origins(measurement: Measurement, model: nn.Module) -> Measurement:
-    """Returns the measurement with the line that built each layer and each activation, where that can be told.
+    """Returns the measurement with the lines that built its layers, its activations and its head, where they are known.
 
     Args:
         measurement: of a copy of the model; copies keep the modules' paths.
@@ -33,7 +33,9 @@ def with_origins(measurement: Measurement, model: nn.Module) -> Measurement:
 
     layers = [replace(e, built=at(e.name).own, built_inside=at(e.name).inside) for e in measurement.layers]
     units = [replace(e, built=at(e.name).own) if _is_leaf(model, e.name) else e for e in measurement.units]
-    return replace(measurement, layers=tuple(layers), units=tuple(units))
+    ops = [replace(e, built=at(e.module).own) if _is_leaf(model, e.module) else e for e in measurement.head.ops]
+    head = replace(measurement.head, ops=tuple(ops))
+    return replace(measurement, layers=tuple(layers), units=tuple(units), head=head)
 
 
 def built(model: nn.Module, path: str) -> Built:
