@@ -63,6 +63,32 @@ def test_order_and_kinds_of_a_chain() -> None:
     assert not any(layer.branch for layer in found)
 
 
+class Various(nn.Module):
+    """Activations as modules, as functions, behind a normalisation, in a branch and behind the sum with a branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d, self.e = (nn.Linear(6, 6) for _ in range(5))
+        self.leaky, self.selu, self.norm = nn.LeakyReLU(0.2), nn.SELU(), nn.LayerNorm(6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.leaky(self.a(x))
+        x = x + torch.tanh(self.norm(self.b(x)))
+        x = torch.relu(x + self.c(x))
+        return self.e(self.selu(F.dropout(self.d(x), 0.1)))
+
+
+def test_the_activation_that_follows_each_layer() -> None:
+    found, _, _ = measured(Various(), torch.randn(8, 6))
+    assert {layer.name: layer.activation for layer in found} == {
+        "a": "leakyrelu",
+        "b": "tanh",
+        "c": None,
+        "d": "selu",
+        "e": None,
+    }
+
+
 def test_parts_of_a_sigmoid_layer_are_what_theory_says() -> None:
     torch.manual_seed(0)
     stack: list[nn.Module] = []

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+import headwater
 from headwater.graph import owners, walk
 from headwater.measure.units import Units
 from headwater.records import UnitsRecord
@@ -74,6 +75,21 @@ class Gated(nn.Module):
         gate = torch.sigmoid(self.a(x))
         x = gate * torch.tanh(self.b(x)) + (1 - gate) * x
         return torch.sigmoid(self.out(torch.tanh(x)))
+
+
+class OneForAll(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out, self.act = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Sigmoid()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.out(self.act(self.second(self.act(self.first(x))))))
+
+
+def test_an_activation_that_is_hidden_and_output_too_has_a_record_for_each() -> None:
+    report = headwater.diagnose(OneForAll(), (torch.randn(8, 4), torch.rand(8, 4)), nn.MSELoss())
+    found = [(units.name, units.role, units.layers) for units in report.measurement.units]
+    assert found == [("act", "hidden", ("first", "second")), ("act", "output", ("out",))]
 
 
 def test_gates_and_outputs_are_told_from_hidden_activations() -> None:

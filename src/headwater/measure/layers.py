@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from headwater.graph.kinds import LOOKUPS
+from headwater.graph.kinds import ACTIVATIONS, LOOKUPS
 from headwater.measure.structure import Structure, is_layer
 from headwater.records import Edge, GainParts, Layer, Op, Trace
 
 _KINDS = {"Convolution": "Conv", "MkldnnRnnLayer": "LSTM", "CudnnRnn": "RNN", "MiopenRnn": "RNN"}
+_NAMESAKES = {"SELU": "Selu", "ReLU6": "Relu6"}
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,39 @@ def layers(
         calls[use.layer] = calls.get(use.layer, 0) + 1
         nearest.setdefault(use.layer, use.op)
     cut = cut_off(trace, structure, zero_parameters)
+    followers = activations(trace, structure, names, classes or {})
     found = [
         replace(
             _layer(trace, structure, names, index, classes or {}),
             weight=weights[name],
             calls=calls[name],
+            activation=followers.get(name),
             zero_initialised=cut[index],
         )
         for name, index in nearest.items()
     ]
     order = {name: -index for name, index in nearest.items()}
     return tuple(sorted(found, key=lambda layer: (layer.depth, order[layer.name])))
+
+
+def activations(
+    trace: Trace, structure: Structure, names: Mapping[int, str], classes: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns the kind of the activation that follows each layer nearest, and before its output is added to another.
+
+    To autograd a SELU is an ELU, and a ReLU6 a hardtanh: their classes tell.
+    """
+    found: dict[str, str] = {}
+    for op in reversed(trace.ops):
+        path = path_to_next_layer(trace, structure, op.index) if op.kind in ACTIVATIONS else []
+        if path and not any(_joins(trace, structure, index) for index in path[:-1]):
+            kind = _NAMESAKES.get(classes.get(op.module, ""), op.kind)
+            found.setdefault(names[path[-1]], kind.lower())
+    return found
+
+
+def _joins(trace: Trace, structure: Structure, index: int) -> bool:
+    return sum(structure.depth[edge.to] > 0 for edge in trace.ops[index].edges) > 1
 
 
 def cut_off(trace: Trace, structure: Structure, zero_parameters: Collection[str]) -> list[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
@@ -39,12 +39,13 @@ class _Tally:
     steep: torch.Tensor
     seen: int = 0
     samples: int = 0
-    layer: str | None = None
+    layers: dict[str, None] = field(default_factory=dict[str, None])
     file: str | None = None
     line: int | None = None
 
 
-Key = tuple[str, str, int]
+Key = tuple[str, str, int, str]
+"""Module path, kind, number among those of its kind in one call of the module, and role."""
 
 
 class Units:
@@ -73,7 +74,7 @@ class Units:
         for op in reversed(graph.ops):  # input to output, as a reader numbers them
             if op.kind in SLOPES:
                 path, call = places(op)
-                self._keys[op.index] = (path, op.kind, numbers[path, call, op.kind])
+                self._keys[op.index] = (path, op.kind, numbers[path, call, op.kind], self._roles[op.index])
                 numbers[path, call, op.kind] += 1
 
     def observe(self, op: GraphOp) -> None:
@@ -89,7 +90,7 @@ class Units:
         tally = self._tallies.get(key)
         if tally is None or tally.squares.shape != squares.shape:
             zeros = torch.zeros_like(squares)
-            tally = _Tally(_name(key), op.kind, self._roles[op.index], zeros, zeros.bool(), zeros.bool())
+            tally = _Tally(_name(key), op.kind, key[-1], zeros, zeros.bool(), zeros.bool())
             self._tallies[key] = tally
         tally.squares += squares
         tally.alive |= ~(steepest == 0)  # what is not a number is not dead
@@ -108,7 +109,8 @@ class Units:
         for index, key in self._keys.items():
             if key in self._tallies:
                 tally, feeder = self._tallies[key], self._feeders[index].layer
-                tally.layer = names.get(feeder, tally.layer) if feeder is not None else tally.layer
+                if feeder is not None and feeder in names:
+                    tally.layers[names[feeder]] = None
                 tally.file = trace.ops[index].file or tally.file
                 tally.line = trace.ops[index].line or tally.line
 
@@ -154,7 +156,7 @@ def _samples(tensor: torch.Tensor, *, channels_first: bool, most: int) -> torch.
 
 
 def _name(key: Key) -> str:
-    path, kind, number = key
+    path, kind, number, _ = key
     return (path or kind.lower()) + (f"#{number}" if number else "")
 
 
@@ -171,7 +173,8 @@ def _record(tally: _Tally) -> UnitsRecord:
         dead=int(dead.sum()),
         saturated=int(flat.sum()),
         mean_square_slope=float(mean_squares.mean()),
-        layer=tally.layer,
+        layer=next(reversed(tally.layers), None),
+        layers=tuple(tally.layers),
         file=tally.file,
         line=tally.line,
         dead_units=_indices(dead),

@@ -49,6 +49,8 @@ class Layer:
         calls: how often the weight is applied in one forward pass.
         weight_norm: Frobenius norm of the weight.
         shape: shape of the weight.
+        activation: kind of the activation that follows it nearest, as in `UnitsRecord`; ``None`` where none does before
+            the next layer, or before its output is added to another.
         underflow: whether the gradient that reaches it is lost in its dtype's rounding, or to exact zero.
         file, line: the user's source line that applies it, when known.
         called_inside: the line of the library that applies it for the user, when one does.
@@ -75,6 +77,7 @@ class Layer:
     calls: int = 1
     weight_norm: float | None = None
     shape: tuple[int, ...] = ()
+    activation: str | None = None
     underflow: bool = False
     file: str | None = None
     line: int | None = None

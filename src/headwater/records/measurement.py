@@ -63,7 +63,7 @@ class ParameterRecord:
 
 @dataclass(frozen=True)
 class UnitsRecord:
-    """The units of one activation over all samples seen.
+    """The units of one activation over all samples seen; one that is used in several roles has a record for each.
 
     Attributes:
         name: module path of the activation, or of the layer that feeds it.
@@ -75,7 +75,8 @@ class UnitsRecord:
         saturated: units with ``E[phi'^2] / max phi'^2 < 0.01``; where the activation is flat on one side only (GELU,
             SiLU, ELU...), units whose slope was below a hundredth of the largest on every sample.
         mean_square_slope: mean over units of ``E[phi'^2] / max phi'^2``.
-        layer: name of the layer that feeds it.
+        layer: name of the layer that feeds it, the last one where an activation is used after several.
+        layers: names of all layers that feed it, input to output.
         dead_units, saturated_units: which units they are, counted from 0.
         built: the user's source line that built it, when it is a module and the line is known.
     """
@@ -93,6 +94,7 @@ class UnitsRecord:
     line: int | None = None
     dead_units: tuple[int, ...] = ()
     saturated_units: tuple[int, ...] = ()
+    layers: tuple[str, ...] = ()
     built: SourceLine | None = None
 
 
