@@ -56,6 +56,25 @@ def test_decrease_is_the_fresh_gradient_along_the_change() -> None:
     assert updates.decrease("w", 1) == pytest.approx(0.1 * float((first * fresh).sum()), rel=1e-4)
 
 
+@pytest.mark.parametrize("most", [None, 8])
+def test_a_sparse_gradient_counts_as_the_dense_one_would(most: int | None) -> None:
+    found: list[tuple[float | None, ...]] = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        table = nn.Embedding(9, 5, sparse=sparse)
+        optimizer = torch.optim.SGD(table.parameters(), lr=0.1)
+        updates = Updates(dict(table.named_parameters()), optimizer, most=most)
+        for tokens in ([1, 3, 3, 7], [3, 8, 1, 1]):
+            optimizer.zero_grad()
+            table(torch.tensor(tokens)).square().sum().backward()
+            updates.before_step()
+            optimizer.step()
+            updates.after_step()
+        found.append((*updates.descent(), updates.decrease("weight", 1), updates.ratio("weight", 1)))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    assert all(found[0])
+
+
 def test_kinds_of_gradient() -> None:
     none, zero, some, frozen = (nn.Parameter(torch.ones(2, 2)) for _ in range(4))
     frozen.requires_grad_(False)

@@ -65,14 +65,14 @@ class Updates:
             if history.gradient != "nonzero":
                 # where it is sharded a rank may hold no element, and then has seen no zero
                 history.gradient = "nonzero" if bool(gradient.any()) or not gradient.numel() else "zero"
-            if name in self._change and not parameter.grad.is_sparse:
-                change, some = self._change[name], self._some(name, gradient)
+            if name in self._change:
+                change, some = self._change[name], self._some(name, parameter.grad)
                 history.decreases.append(-float(torch.dot(some.to(change.dtype), change)) * self._strides[name] / scale)
 
     def keep(self) -> None:
         """Keeps the weights, or some elements of each."""
         for name, parameter in self._parameters.items():
-            weight = self._some(name, dense(parameter))
+            weight = self._some(name, parameter)
             self._before.setdefault(name, torch.empty_like(weight)).copy_(weight)
 
     def after_step(self) -> None:
@@ -85,7 +85,7 @@ class Updates:
             # at least float32: in half precision the difference itself would be rounded
             wide = torch.promote_types(before.dtype, torch.float32)
             change = self._change.setdefault(name, torch.empty_like(before, dtype=wide))
-            change.copy_(self._some(name, dense(parameter))).sub_(before.to(wide), alpha=kept)
+            change.copy_(self._some(name, parameter)).sub_(before.to(wide), alpha=kept)
             scale = max(frobenius(before), default_norm(parameter) / math.sqrt(self._strides[name]))
             self._history[name].ratios.append(frobenius(change) / scale if scale > 0 else 0.0)
 
@@ -98,18 +98,19 @@ class Updates:
         self.forget()
         self._parameters, self._groups, self._state = {}, {}, {}
 
-    def _some(self, name: str, numbers: torch.Tensor) -> torch.Tensor:
-        """The elements that are followed, in a row."""
-        return numbers.flatten()[:: self._strides[name]]
+    def _some(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """The elements that are followed, in a row; of a sparse gradient with the zeros that it leaves out."""
+        stride = self._strides[name]
+        return _each(tensor, stride) if tensor.layout is torch.sparse_coo else dense(tensor).flatten()[::stride]
 
     def descent(self) -> tuple[float, float]:
         """Returns ``-<g, dw>`` of the step just taken, decay included, and the cosine between ``-g`` and ``dw``."""
         inner, gradients, changes = 0.0, 0.0, 0.0
         for name, parameter in self._parameters.items():
-            if parameter.grad is None or parameter.grad.is_sparse:
+            if parameter.grad is None:
                 continue
-            gradient = self._some(name, dense(parameter.grad)).float()
-            change = self._some(name, dense(parameter)).float() - self._before[name].float()
+            gradient = self._some(name, parameter.grad).float()
+            change = self._some(name, parameter).float() - self._before[name].float()
             inner -= float((gradient * change).sum(dtype=torch.float64))
             gradients, changes = math.hypot(gradients, frobenius(gradient)), math.hypot(changes, frobenius(change))
         length = gradients * changes
@@ -151,6 +152,21 @@ class Updates:
         limit = correction * (10.0 * float(group["eps"])) ** 2
         wide = squares if squares.dtype in (torch.float32, torch.float64) else squares.float()
         return int((wide < limit).sum()) / max(1, wide.numel())
+
+
+def _each(sparse: torch.Tensor, stride: int) -> torch.Tensor:
+    """Every `stride`-th element of a sparse tensor; none of its full size is made, as a table can be huge."""
+    outer, values = sparse.shape[: sparse.sparse_dim()], dense(sparse)
+    inner = values.shape[1:].numel()
+    indices = sparse.detach().coalesce().indices()
+    rows = torch.zeros_like(indices[0])
+    for size, index in zip(outer, indices, strict=True):
+        rows = rows * size + index
+    places = (inner * rows.unsqueeze(1) + torch.arange(inner, device=values.device)).flatten()
+    followed = places % stride == 0
+    each = values.new_zeros(-(-outer.numel() * inner // stride))
+    each[places[followed] // stride] = values.flatten()[followed]
+    return each
 
 
 def strides(sizes: Mapping[str, int], most: int) -> dict[str, int]:

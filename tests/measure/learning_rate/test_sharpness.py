@@ -45,6 +45,10 @@ def _cnn() -> nn.Module:
     return nn.Sequential(*body, nn.Linear(64, 5))
 
 
+def _embedding(sparse: bool) -> nn.Module:
+    return nn.Sequential(nn.Embedding(12, 4, sparse=sparse), nn.Flatten(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 5))
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "MLP": (_mlp, (64, 10)),
     "CNN": (_cnn, (64, 1, 8, 8)),
@@ -99,6 +103,18 @@ def test_within_two_per_cent_of_the_dense_eigenvalue(name: str, kind: str) -> No
     assert found.value == pytest.approx(dense(loss, optimizer), rel=0.02)
     assert found.place == pytest.approx(found.value / found.threshold)
     assert found.products <= 16
+
+
+def test_a_sparse_gradient_curves_as_the_dense_one() -> None:
+    x, y = torch.randint(0, 12, (64, 4)), torch.randint(0, 5, (64,))
+    found: dict[bool, float] = {}
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        model = _embedding(sparse)
+        seen = sharpness(lambda: F.cross_entropy(model(x), y), SGD(model.parameters(), 0.05))  # noqa: B023
+        assert seen is not None
+        found[sparse] = seen.value
+    assert found[True] == pytest.approx(found[False], rel=1e-4)
 
 
 QUADRATIC = [

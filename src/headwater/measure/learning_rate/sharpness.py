@@ -149,7 +149,7 @@ class _Operator:
         used = [(p, r, g) for p, r, g in zip(scales.parameters, scales.roots, gradients, strict=True) if g is not None]
         self._parameters = [p for p, _, _ in used]
         self._roots = [root for _, root, _ in used]
-        self._gradients: list[torch.Tensor] = [gradient for _, _, gradient in used]
+        self._gradients = [_whole(gradient) for _, _, gradient in used]
         _check_second_derivative(self._gradients)
 
     def start(self) -> list[torch.Tensor]:
@@ -169,9 +169,14 @@ class _Operator:
                 [g for g, _ in live], self._parameters, [d for _, d in live], retain_graph=True, allow_unused=True
             )
         return [
-            torch.zeros_like(v) if product is None else product * root
+            torch.zeros_like(v) if product is None else _whole(product) * root
             for product, v, root in zip(products, vector, self._roots, strict=True)
         ]
+
+
+def _whole(gradient: torch.Tensor) -> torch.Tensor:
+    """The gradient as a strided tensor of the parameter's shape: an embedding's can be sparse."""
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 @contextmanager
