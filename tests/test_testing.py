@@ -38,6 +38,7 @@ def test_what_makes_no_sense_is_an_input_error() -> None:
 
 
 def test_pytest_finds_the_fixture(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]")  # or what lies in a folder above, be it anybody's, configures it
     pytester.makepyfile(
         """
         import torch
