@@ -32,6 +32,7 @@ MENDED = (
     "forum-cross-attention-times-10",
     "forum-cosine-sharp-200",
     "forum-same-output-for-every-token",
+    "sparse-embedding",
 )
 HEAD = ["detected", "leading", "accepted", "false alarms on healthy"]
 
