@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headwater.errors import InputError
 from headwater.records import REMEDIES
-from headwater.remedies import match_shapes
+from headwater.remedies import match_shapes, standardise_inputs, standardise_targets
 from headwater.remedies.remedy import Remedy
 
 
@@ -26,7 +26,13 @@ def registered(remedies: Sequence[Remedy]) -> dict[str, Remedy]:
     return found
 
 
-_ALL = registered([*match_shapes.REMEDIES])
+_ALL = registered(
+    [
+        *match_shapes.REMEDIES,
+        *standardise_inputs.REMEDIES,
+        *standardise_targets.REMEDIES,
+    ]
+)
 
 
 def remedy(key: str) -> Remedy:

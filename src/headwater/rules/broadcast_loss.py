@@ -42,7 +42,7 @@ the warning.
 from __future__ import annotations
 
 from headwater.records import Finding, HeadOp, HeadRecord, Measurement, Where
-from headwater.rules.head_ops import elements
+from headwater.records.head_ops import elements
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW604", "broadcast-loss"

@@ -65,9 +65,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headwater.records import Finding, HeadOp, HeadRecord, Measurement, Severity, Where
+from headwater.records.head_ops import SOFTMAX, compares_like, feeder, gives_output, is_straight, regression
 from headwater.records.numbers import number
 from headwater.rules.common import percent, trainable
-from headwater.rules.head_ops import SOFTMAX, compares_like, feeder, gives_output, is_straight, regression
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW603", "output-loss-mismatch"

@@ -50,9 +50,9 @@ standardise each batch by itself, nor with statistics of the test set.
 from __future__ import annotations
 
 from headwater.records import Finding, HeadRecord, InputRecord, Measurement, Where
+from headwater.records.head_ops import CLASSIFICATION, compares_like, regression
 from headwater.records.numbers import number
 from headwater.rules.common import at_layer, blows_up, named, steps_in_words
-from headwater.rules.head_ops import CLASSIFICATION, compares_like, regression
 from headwater.rules.rule import Rule
 
 CODE, NAME = "HW605", "unscaled-data"

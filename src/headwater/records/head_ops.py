@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from headwater.records import HeadOp, HeadRecord
+from headwater.records.measurement import HeadOp, HeadRecord
 
 VIEWS = frozenset(
     "View UnsafeView Reshape ReshapeAlias Transpose T Permute Squeeze Unsqueeze Clone Alias Flatten Unflatten Movedim "

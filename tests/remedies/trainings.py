@@ -1,0 +1,76 @@
+"""Trainings to change, and what a change says executed as a user would run it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+import headwater
+from benchmarks.detection.cases import BY_NAME
+from benchmarks.detection.problem import Problem
+from headwater.records import Change, Code, Finding
+from headwater.remedies import Training
+
+
+def case(name: str) -> tuple[Problem, Training]:
+    """A case of the detection benchmark, diagnosed."""
+    problem = BY_NAME[name].build(0)
+    return problem, training(problem.model, problem.batches, problem.loss_fn, optimizer=problem.make_optimizer())
+
+
+def training(model: nn.Module, batches: Any, loss_fn: Any, *, optimizer: Optimizer | None = None) -> Training:
+    """A training as it stands before its first step, with its diagnosis."""
+    optimizer = optimizer or SGD(model.parameters(), lr=1e-2)
+    report = headwater.diagnose(model, batches, loss_fn, optimizer=optimizer)
+    return Training(model, optimizer, report.measurement, report.findings, steps=100, loss_fn=loss_fn)
+
+
+def executed(change: Change, model: nn.Module, optimizer: Optimizer | None = None) -> nn.Module:
+    """The model after the code of a change, all of it in plain PyTorch."""
+    for code in (change.instead, change.code):
+        run(code, model, optimizer)
+    return model
+
+
+def run(code: Code, model: nn.Module, optimizer: Optimizer | None = None) -> None:
+    scope: dict[str, Any] = {"model": model, "optimizer": optimizer}
+    for part in (*code.imports, code.before, code.after):
+        text = part.format(model="model", optimizer="optimizer")
+        exec(compile(text, "<change>", "exec"), scope)
+
+
+def twins(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    return copy.deepcopy(model), copy.deepcopy(model)
+
+
+def same_training(a: nn.Module, b: nn.Module, problem: Problem, steps: int = 3) -> bool:
+    """Whether two models have the same losses and weights, bit for bit, over steps with the problem's own loss."""
+    for model in (a, b):
+        torch.manual_seed(0)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for inputs, targets in problem.batches[:steps]:
+            optimizer.zero_grad()
+            assert problem.loss_fn is not None
+            problem.loss_fn(model(inputs), targets).backward()
+            optimizer.step()
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def diagnosed(problem: Problem) -> tuple[Finding, ...]:
+    return headwater.diagnose(
+        problem.model, problem.batches, problem.loss_fn, step=problem.step, optimizer=problem.optimizer
+    ).findings
+
+
+def codes(findings: tuple[Finding, ...]) -> set[str]:
+    return {finding.code for finding in findings}
+
+
+def outputs(model: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model(x)
