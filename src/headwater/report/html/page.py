@@ -1,17 +1,9 @@
-"""The report as one page: no script, no request, all of it in one file that opens offline.
-
-Pictures are drawn here as SVG. The page's policy forbids everything but its own style sheet, by hash: should a name
-of the user's ever get through as markup, it still could not run or load anything.
-"""
+"""The report as one page that opens offline."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -19,6 +11,7 @@ from typing import TYPE_CHECKING
 from headwater.records import Measurement
 from headwater.records.numbers import number
 from headwater.report import words
+from headwater.report.html.document import document, resource
 from headwater.report.html.findings import findings_section
 from headwater.report.html.gains import draw_gains
 from headwater.report.html.profile import draw_profile, has_level
@@ -32,22 +25,24 @@ from headwater.report.view import PARTS, factors, places
 if TYPE_CHECKING:
     from headwater.report.report import Report
 
+_FOOTER = (
+    "Read from the input (left) to the output (right). A gradient is the Frobenius norm over a whole batch; a gain is "
+    "the share of it that the next place toward the input receives."
+)
 _SIGNS = {"good": "✓", "risk": "!", "bad": "✗"}
 
 
 def render(*reports: Report) -> str:
     """Returns the page, with one report after the other."""
-    style = _resource("style.css")
     first = reports[0].measurement
-    page = {
-        "style": style,
-        "style_hash": _hash(style),
-        "title": safe(words.subject(first)) + (f" and {len(reports) - 1} more" if len(reports) > 1 else ""),
-        "contents": _contents(reports) if len(reports) > 1 else "",
-        "reports": "\n".join(_report(report, place) for place, report in enumerate(reports, 1)),
-        "versions": safe(", ".join(f"{name} {v}" for name, v in (first.versions or {}).items())),
-    }
-    return Template(_resource("template.html")).substitute(page)
+    return document(
+        title=words.subject(first) + (f" and {len(reports) - 1} more" if len(reports) > 1 else ""),
+        body=(_contents(reports) if len(reports) > 1 else "")
+        + "\n".join(_report(report, place) for place, report in enumerate(reports, 1)),
+        footer=_FOOTER,
+        versions=first.versions or {},
+        style=resource("style.css"),
+    )
 
 
 def save(reports: Sequence[Report], path: str | Path) -> Path:
@@ -87,7 +82,7 @@ def _report(report: Report, place: int) -> str:
         "findings": findings_section(report.findings),
         "table": table_section(measurement),
     }
-    return Template(_resource("report.html")).substitute(page).rstrip("\n")
+    return Template(resource("report.html")).substitute(page).rstrip("\n")
 
 
 def _pictures(report: Report) -> str:
@@ -156,12 +151,3 @@ def _facts(measurement: Measurement) -> str:
 
 def _loss(loss: float) -> str:
     return f"{loss:.4g}" if math.isfinite(loss) else number(loss)
-
-
-def _hash(style: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-
-
-@cache
-def _resource(name: str) -> str:
-    return files("headwater.report.html").joinpath(name).read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from headwater.report.axis import LogAxis, position, ticks
+from headwater.report.axis import Axis, position, ticks
 from headwater.report.words import printable, shortened
 
 
@@ -32,12 +32,12 @@ NARROW = Frame("narrow", 390, 300, left=52, right=10, most_ticks=6, most_marks=9
 
 @dataclass(frozen=True)
 class Plot:
-    """A frame with its axes: depth to the right, a logarithmic axis upward."""
+    """A frame with its axes: depth, or steps, to the right, mostly a logarithmic axis upward."""
 
     frame: Frame
     first: float
     last: float
-    axis: LogAxis
+    axis: Axis
 
 
 def element(name: str, *children: str, **attributes: str | float) -> str:
