@@ -1,0 +1,152 @@
+"""What a search came to, in words and in rows, for every rendering alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from headwater.records import Candidate, FixRecord, Standing, TrialResult
+from headwater.records.numbers import number
+from headwater.report.words import count, printable
+
+UNTRIED: tuple[Standing, ...] = ("screened out", "failed", "refused")
+"""How candidates stand that were in no race."""
+ORIGINAL, CONTROL = "the original", "a do-nothing control"
+
+_DIGITS = 3
+"""Of a loss: two hide what tells good candidates apart."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a reader must know first.
+
+    Attributes:
+        tone: ``"good"`` where there is nothing left to wish for, ``"risk"`` where nothing helped.
+        headline: what to change, in a few words.
+        message: its effect, and how sure that is.
+    """
+
+    tone: Literal["good", "risk"]
+    headline: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the ranking; words that do not apply are empty.
+
+    Attributes:
+        name: the remedies' keys.
+        says: what they do.
+        level: the loss that was reached.
+        lower_by: by how much that lies below the original's.
+    """
+
+    name: str
+    says: str
+    size: str
+    level: str
+    lower_by: str
+    p: str
+    standing: str
+    why: str
+
+
+def outcome(record: FixRecord) -> Outcome:
+    """Sums a search up."""
+    best = record.best
+    if best is not None:
+        return Outcome("good", f"Recommended: {printable(best.says)} ({name(best)})", _effect(record, best))
+    if record.verdict == "healthy":
+        return Outcome("good", "Healthy: there is nothing to fix", printable(record.reason))
+    return Outcome("risk", "Nothing that was tried helped", printable(record.reason))
+
+
+def name(candidate: Candidate) -> str:
+    """The keys of its remedies."""
+    return printable(" + ".join(candidate.remedies))
+
+
+def ranking(record: FixRecord) -> tuple[Row, ...]:
+    """What was trained, the best first, under what it was compared with."""
+    references = [
+        Row(said, "", "", level(trials), "", "", "", "")
+        for said, trials in ((ORIGINAL, record.original), (CONTROL, record.control))
+        if trials
+    ]
+    return (*references, *(_row(each) for each in record.candidates if each.standing not in UNTRIED))
+
+
+def untried(record: FixRecord) -> list[tuple[Standing, str, list[str]]]:
+    """What was in no race: how it stands, why, and the names of all that share both."""
+    found: dict[tuple[Standing, str], list[str]] = {}
+    for each in record.candidates:
+        if each.standing in UNTRIED:
+            found.setdefault((each.standing, printable(each.why)), []).append(name(each))
+    return [(standing, why, names) for (standing, why), names in found.items()]
+
+
+def cost(record: FixRecord) -> str:
+    """What the search took, beside what trying everything would have taken; nothing where nothing was trained."""
+    if not record.steps_spent:
+        return ""
+    said = f"The search took {count(record.steps_spent, 'optimizer step')} and {number(record.seconds)} s"
+    if record.steps_exhaustive <= record.steps_spent:
+        return f"{said}."
+    times = number(record.steps_exhaustive / record.steps_spent)
+    return (
+        f"{said}; to train every candidate with every seed to the end takes {record.steps_exhaustive:,} steps, "
+        f"{times} times as many."
+    )
+
+
+def longest(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """The trials of the largest budget: those that a candidate is judged by."""
+    most = max((trial.steps for trial in trials), default=0)
+    return [trial for trial in trials if trial.steps == most]
+
+
+def level(trials: Sequence[TrialResult]) -> str:
+    """The loss that trainings reached, on average over seeds."""
+    levels = [trial.level for trial in longest(trials)]
+    if not levels:
+        return ""
+    return number(fmean(levels), _DIGITS) if all(map(math.isfinite, levels)) else "lost"
+
+
+def _row(candidate: Candidate) -> Row:
+    return Row(
+        name(candidate),
+        printable(candidate.says),
+        f"{candidate.size}",
+        level(candidate.trials),
+        "" if candidate.effect is None else _share(candidate.effect),
+        "" if candidate.p_value is None else number(candidate.p_value),
+        candidate.standing,
+        printable(candidate.why),
+    )
+
+
+def _share(effect: float) -> str:
+    return f"{100 * effect:.0f} %" if math.isfinite(effect) else "-"
+
+
+def _effect(record: FixRecord, best: Candidate) -> str:
+    """Both levels, on how many seeds it is the lower one, and what doing nothing comes to."""
+    measure = printable(record.measure)
+    said = f"{measure[:1].upper()}{measure[1:]} {level(record.original) or '-'} -> {level(best.trials) or '-'}"
+    before = {(trial.seed, trial.steps): trial.level for trial in record.original}
+    after = {(trial.seed, trial.steps): trial.level for trial in longest(best.trials)}
+    pairs = [(after[each], before[each]) for each in after if each in before]
+    if pairs:
+        wins = sum(reached < earlier for reached, earlier in pairs)
+        said += f", lower with {wins} of {count(len(pairs), 'seed')}"
+    if best.p_value is not None:
+        said += f", p = {number(best.p_value)}"
+    if record.control:
+        said += f"; {CONTROL} (other random numbers only) comes to {level(record.control)}"
+    return f"{said}."
