@@ -9,6 +9,7 @@ REMEDIES: dict[str, str] = {
     "normalise-elsewhere": "normalise over several features, and not right before an average over the same ones",
     "residual": "lead a residual connection around each block, with its branch scaled or zero-initialised",
     "adaptive-optimizer": "use Adam or AdamW, which rescale each layer's step (helps while the gradient is not lost)",
+    "momentum": "give plain gradient descent a momentum of 0.9, or Nesterov's",
     "clip-gradient": "clip the gradient by its norm",
     "lower-rate": "lower the learning rate, or warm it up",
     "raise-rate": "raise the learning rate, tenfold at a time, as long as the loss falls faster",

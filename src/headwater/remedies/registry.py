@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from headwater.errors import InputError
 from headwater.records import REMEDIES
-from headwater.remedies import match_shapes, standardise_inputs, standardise_targets
+from headwater.remedies import (
+    adaptive_optimizer,
+    clip_gradient,
+    decaying_rate,
+    lower_rate,
+    match_shapes,
+    momentum,
+    raise_rate,
+    standardise_inputs,
+    standardise_targets,
+)
 from headwater.remedies.remedy import Remedy
 
 
@@ -28,7 +38,13 @@ def registered(remedies: Sequence[Remedy]) -> dict[str, Remedy]:
 
 _ALL = registered(
     [
+        *adaptive_optimizer.REMEDIES,
+        *clip_gradient.REMEDIES,
+        *decaying_rate.REMEDIES,
+        *lower_rate.REMEDIES,
         *match_shapes.REMEDIES,
+        *momentum.REMEDIES,
+        *raise_rate.REMEDIES,
         *standardise_inputs.REMEDIES,
         *standardise_targets.REMEDIES,
     ]

@@ -1,0 +1,39 @@
+"""A schedule of the learning rate, stepped with the optimizer: what the remedies that set one share.
+
+In a trial the schedule is stepped by who trains. In the user's source a hook of the optimizer steps it, so that the
+training loop stays as it is; a step that is skipped (an overflow under GradScaler) does not count then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import lr_scheduler
+
+from headwater.records import Change, Code
+from headwater.remedies.options import rates
+from headwater.remedies.remedy import Training
+
+_STEPPED = "{optimizer}.register_step_post_hook(lambda *_: rate_schedule.step())"
+
+
+def refusal(training: Training) -> str | None:
+    """Says why no schedule can be attached."""
+    if not any(rates(training.optimizer)):
+        return f"{type(training.optimizer).__name__} has no learning rate above 0"
+    if training.scheduler is not None:
+        return "another remedy has attached a schedule already"
+    if training.measurement.rate is not None and training.measurement.rate.scheduled is not None:
+        return "a schedule is attached to the optimizer already"
+    return None
+
+
+def attach(training: Training, remedy: str, says: str, kind: str, **arguments: Any) -> Change:
+    """Attaches a schedule of ``torch.optim.lr_scheduler`` that is stepped once per optimizer step."""
+    training.scheduler = getattr(lr_scheduler, kind)(training.optimizer, **arguments)
+    written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    built = f"rate_schedule = torch.optim.lr_scheduler.{kind}({{optimizer}}, {written})"
+    stepped = _STEPPED
+    if kind == "ReduceLROnPlateau":  # the one schedule that reads the loss, which no hook of an optimizer sees
+        stepped = "# after each optimizer step: rate_schedule.step(loss.item())"
+    return Change(remedy, says, ("",), code=Code(after=f"{built}\n{stepped}", imports=("import torch",)))
