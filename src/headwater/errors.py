@@ -11,6 +11,7 @@ HeadwaterError
 ├── StoreError             a run cannot be written or read
 ├── UnknownCodeError       no rule has this code
 ├── RemedyError            a remedy matched nothing, or cannot change what it was given
+├── PatchError             a change cannot be written into a file of the user's; the message says why
 └── MissingDependencyError an optional package is needed; the message names the extra to install
 """
 
@@ -49,6 +50,10 @@ class UnknownCodeError(InputError):
 
 class RemedyError(HeadwaterError):
     """A remedy matched nothing, or cannot change what it was given; the message says what it looked for."""
+
+
+class PatchError(HeadwaterError):
+    """A change cannot be written into a file of the user's without a risk to it; the message says why."""
 
 
 class NotMeasuredError(HeadwaterError):

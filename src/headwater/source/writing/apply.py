@@ -1,0 +1,55 @@
+"""Writes a patch into the files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from headwater.errors import PatchError
+from headwater.source.writing.diff import PatchedFile
+from headwater.source.writing.patch import Patch
+
+
+def apply(patch: Patch, *, force: bool = False) -> None:
+    """Writes a patch into the files: all of them, or none; each one whole, with its mode and its line ends.
+
+    Args:
+        patch: the change.
+        force: whether files with changes that are not committed are written too.
+
+    Raises:
+        PatchError: a file holds something else than when the patch was made, or changes that git has no copy of.
+    """
+    for file in patch.files:
+        if not file.path.is_file() or file.path.read_bytes() != file.old.encode(file.encoding):
+            raise PatchError(f"{file.path} was changed while its fix was sought. Run headwater fix again.")
+        if not force and _is_dirty(file.path):
+            raise PatchError(
+                f"{file.path} has changes that are not committed. Commit them first, so that git can undo the fix; "
+                "or insist with --force (force=True)."
+            )
+    written = [(_beside(file), file.path) for file in patch.files]
+    for new, path in written:
+        os.replace(new, path)
+
+
+def _is_dirty(path: Path) -> bool:
+    """Whether git knows of changes to a file; where there is no git, and no repository, it does not."""
+    if shutil.which("git") is None:
+        return False
+    command = ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    return said.returncode == 0 and bool(said.stdout.strip())
+
+
+def _beside(file: PatchedFile) -> Path:
+    """Writes the new text to a temporary file in the same folder, so that it can take the old one's place at once."""
+    with tempfile.NamedTemporaryFile(dir=file.path.parent, prefix=f".{file.path.name}.", delete=False) as new:
+        new.write(file.new.encode(file.encoding))
+        new.flush()
+        os.fsync(new.fileno())
+    shutil.copymode(file.path, new.name)
+    return Path(new.name)

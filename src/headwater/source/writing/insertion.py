@@ -1,0 +1,81 @@
+"""Puts lines of code ahead of a statement and behind it, whatever it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from headwater.source.writing.document import Document, Splice
+
+_CELLS = ("# %%", "# In[", "# COMMAND")
+"""Comments that part the cells of an exported notebook: code stays behind them."""
+
+
+def inserted(
+    document: Document, statement: cst.BaseSmallStatement, ahead: Sequence[str], behind: Sequence[str]
+) -> list[Splice]:
+    """Returns what puts lines around a statement, indented as it is.
+
+    A statement that shares its line with others (``a; b``, ``if a: b``) gets one of its own.
+    """
+    block = next(document.parents(statement))
+    assert isinstance(block, cst.SimpleStatementLine | cst.SimpleStatementSuite)
+    indent = _indent(document, block)
+    ahead, behind = ([_line(document, indent, line) for line in lines] for lines in (ahead, behind))
+    position = list(block.body).index(statement)
+    start, end = document.start(statement), document.end(statement)
+    splices: list[Splice] = []
+    if isinstance(block, cst.SimpleStatementSuite):
+        first = document.start(block.body[0])
+        colon = len(document.text[:first].rstrip(" \t"))
+        splices.append(_parted(document, colon, first, ahead if position == 0 else [], indent))
+    elif position == 0 and ahead:
+        top = _top(document, block)
+        splices.append(Splice(top, top, "".join(line + document.newline for line in ahead)))
+    if position > 0 and ahead:
+        splices.append(_parted(document, document.end(block.body[position - 1]), start, ahead, indent))
+    if behind and position + 1 < len(block.body):
+        splices.append(_parted(document, end, document.start(block.body[position + 1]), behind, indent))
+    elif behind:
+        splices.append(below(document, document.line(end), behind))
+    return splices
+
+
+def below(document: Document, line: int, lines: Sequence[str]) -> Splice:
+    """Returns what puts lines below a line, which may be the last one and may have no end."""
+    if line < len(document.starts):
+        start = document.starts[line]
+        return Splice(start, start, "".join(each + document.newline for each in lines))
+    end = len(document.text)
+    return Splice(end, end, "".join(document.newline + each for each in lines))
+
+
+def _parted(document: Document, start: int, end: int, lines: Sequence[str], indent: str) -> Splice:
+    """Lines in place of what parts two statements on one line."""
+    return Splice(start, end, document.newline.join(["", *lines, indent]))
+
+
+def _line(document: Document, indent: str, line: str) -> str:
+    """A line of code, its steps of four spaces written as the file indents."""
+    if not line.strip():
+        return ""
+    code = line.lstrip(" ")
+    return indent + document.tree.default_indent * ((len(line) - len(code)) // 4) + code
+
+
+def _indent(document: Document, block: cst.SimpleStatementLine | cst.SimpleStatementSuite) -> str:
+    head = next(document.parents(block)) if isinstance(block, cst.SimpleStatementSuite) else block
+    start = document.start(head)
+    indent = document.text[document.starts[document.line(start) - 1] : start]
+    return indent + document.tree.default_indent if head is not block else indent
+
+
+def _top(document: Document, block: cst.SimpleStatementLine) -> int:
+    """Where a statement begins with the comments that belong to it."""
+    line = document.line(document.start(block))
+    for above in reversed(block.leading_lines):
+        if above.comment is None or above.comment.value.startswith(_CELLS):
+            break
+        line -= 1
+    return document.starts[line - 1]

@@ -1,0 +1,78 @@
+"""Changes, written into the user's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.errors import PatchError
+from headwater.records import Change, Code, ReplaceCall, SourceLine
+from headwater.source.writing.code import with_code
+from headwater.source.writing.diff import PatchedFile, unified
+from headwater.source.writing.files import Files
+from headwater.source.writing.replace import replaced
+from headwater.source.writing.snippet import snippet
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What changes come to in the user's source.
+
+    Attributes:
+        files: those that change.
+        diff: all of it as a unified diff; paths are relative to the current folder where they lie in it.
+        snippet: plain PyTorch for the changes that are not written into the files.
+        not_written: which those are, and why.
+    """
+
+    files: tuple[PatchedFile, ...]
+    diff: str
+    snippet: str
+    not_written: tuple[str, ...]
+
+
+def patch(
+    changes: Sequence[Change], *, optimizer: SourceLine | None, factory: Callable[..., Any] | None = None
+) -> Patch:
+    """Writes changes into the user's source: each one whole, or not at all. No file is touched yet; see `apply`.
+
+    Args:
+        changes: in the order in which they were applied.
+        optimizer: a line of the statement that builds the optimizer, when it is known.
+        factory: the user's function that makes the model, where one does; code for the model goes before its return.
+    """
+    edited, written, codes = Files(), Files(), list[Code]()
+    left: list[Change] = []
+    not_written: list[str] = []
+    for change in changes:
+        reasons: list[str] = []
+        for edits, more in _ways(change):
+            try:
+                trial = _edited(edited, edits)
+                written = with_code(trial, [*codes, *more], optimizer, factory)
+            except PatchError as refusal:
+                reasons.append(str(refusal))
+                continue
+            edited, codes = trial, [*codes, *more]
+            break
+        else:
+            left.append(change)
+            not_written.append(f"{change.says}: {'; '.join(reasons)}")
+    return Patch(written.patched, unified(written.patched), snippet(left), tuple(not_written))
+
+
+def _ways(change: Change) -> Iterator[tuple[tuple[ReplaceCall, ...], list[Code]]]:
+    """The ways in which a change can be written, the best first: edits, or what does the same."""
+    if change.edits or not change.instead:
+        yield change.edits, [change.code]
+    if change.instead:
+        yield (), [change.instead, change.code]
+
+
+def _edited(files: Files, edits: Sequence[ReplaceCall]) -> Files:
+    for file in dict.fromkeys(edit.at.file for edit in edits):
+        document = files.read(file)
+        own = [edit for edit in edits if edit.at.file == file]
+        files = files.spliced(document, replaced(document, own))
+    return files

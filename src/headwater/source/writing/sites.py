@@ -1,0 +1,129 @@
+"""The statement that builds the optimizer, and what the model and the optimizer are called there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import libcst as cst
+import torch
+
+from headwater.errors import PatchError
+from headwater.source.writing.calls import last_part, statement_lines
+from headwater.source.writing.document import Document
+from headwater.source.writing.models import model_of
+from headwater.source.writing.names import named
+
+_OFTEN = (cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation)
+"""What is in these is computed later, again and again, or not at all: it cannot be bound to a name ahead of them."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A statement with code around it.
+
+    Attributes:
+        statement: it.
+        names: what stands for ``{model}`` and ``{optimizer}``; one that has no name is missing.
+        bound: an expression in the statement that gets a name first, ``return SGD(...)``, and that name.
+    """
+
+    statement: cst.BaseSmallStatement
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    bound: tuple[cst.BaseExpression, str] | None = None
+
+
+def optimizer_site(document: Document, line: int) -> Site:
+    """Returns the statement on a line that builds an optimizer.
+
+    Raises:
+        PatchError: there is none, there are several, or it is no statement of its own.
+    """
+    where = f"{document.path.name}:{line}"
+    calls = _building(document, line)
+    statements = {_statement(document, call) for call in calls}
+    if len(statements) != 1 or (len(calls) > 1 and not _are_arms(document, calls)):
+        raise PatchError(f"{where} builds {'several optimizers' if calls else 'no optimizer'}")
+    (statement,) = statements
+    if not isinstance(statement, cst.BaseSmallStatement):
+        raise PatchError(f"{where} builds the optimizer in the head of a block")
+    model = {model_of(document, call) for call in calls}
+    names = {"model": model.pop()} if len(model) == 1 and model != {""} else {}
+    target = _target(document, statement, calls)
+    if target:
+        return Site(statement, {**names, "optimizer": target})
+    (call,) = calls if len(calls) == 1 else (None,)
+    if call is None or not _is_optimizer(document, call) or document.within(call, *_OFTEN) is not None:
+        return Site(statement, names)
+    name = fresh(document, call, "optimizer")
+    return Site(statement, {**names, "optimizer": name}, (call, name))
+
+
+def fresh(document: Document, at: cst.CSTNode, name: str) -> str:
+    """Returns the name, with underscores behind it until nothing else bears it there."""
+    scope = document.scope(at)
+    while scope is not None and name in scope:
+        name += "_"
+    return name
+
+
+def _building(document: Document, line: int) -> list[cst.Call]:
+    """The calls on a line that build an optimizer: of a class of PyTorch's, else the outermost call."""
+    calls = [call for call in document.of(cst.Call) if line in statement_lines(document, call)]
+    known = [call for call in calls if _is_optimizer(document, call)]
+    if len(known) > 1 and not _are_arms(document, known):
+        known = [call for call in known if line in document.lines(call)]
+    inner = {each for call in calls for each in calls if call in document.parents(each)}
+    return known or [call for call in calls if call not in inner]
+
+
+def _is_optimizer(document: Document, call: cst.Call) -> bool:
+    found = named(document.full_name(call.func)) or getattr(torch.optim, last_part(call.func), None)
+    return isinstance(found, type) and issubclass(found, torch.optim.Optimizer)
+
+
+def _are_arms(document: Document, calls: list[cst.Call]) -> bool:
+    """Whether only one of the calls is made, and it is not told which."""
+    return all(isinstance(next(document.parents(call)), cst.IfExp | cst.BooleanOperation) for call in calls)
+
+
+def _statement(document: Document, call: cst.Call) -> cst.CSTNode | None:
+    return document.within(call, cst.BaseSmallStatement, cst.BaseCompoundStatement)
+
+
+def _target(document: Document, statement: cst.BaseSmallStatement, calls: list[cst.Call]) -> str:
+    """What the optimizer is assigned to; empty where it is not."""
+    walrus = document.within(calls[0], cst.NamedExpr)
+    if walrus is not None and calls[0] in _results(walrus.value):
+        return document.source(walrus.target)
+    if isinstance(statement, cst.AnnAssign) and statement.value is not None:
+        pairs = [(statement.target, statement.value)]
+    elif isinstance(statement, cst.Assign):
+        pairs = [pair for target in statement.targets for pair in _pairs(target.target, statement.value)]
+    else:
+        pairs = []
+    named = [target for target, value in pairs if any(call in _results(value) for call in calls)]
+    return document.source(named[0]) if named and not isinstance(named[0], cst.Tuple | cst.List) else ""
+
+
+def _pairs(
+    target: cst.BaseExpression, value: cst.BaseExpression
+) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    """Targets and values of an assignment, ``a, b = c, d`` one by one."""
+    if isinstance(target, cst.Tuple | cst.List) and isinstance(value, cst.Tuple | cst.List):
+        for one, other in zip(target.elements, value.elements, strict=False):
+            yield from _pairs(one.value, other.value)
+    elif isinstance(target, cst.Tuple):
+        likely = [each.value for each in target.elements if "opt" in last_part(each.value).lower()]
+        yield from ((each, value) for each in likely if len(likely) == 1)
+    else:
+        yield target, value
+
+
+def _results(value: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The expressions of which one is what another gives."""
+    if isinstance(value, cst.IfExp):
+        return [*_results(value.body), *_results(value.orelse)]
+    if isinstance(value, cst.BooleanOperation):
+        return [*_results(value.left), *_results(value.right)]
+    return [value]
