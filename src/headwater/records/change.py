@@ -17,6 +17,9 @@ cannot be applied by a program and is told only."""
 class ReplaceCall:
     """Another function is called at a line of the user's: ``nn.Sigmoid()`` becomes ``nn.ReLU()``.
 
+    There is one for each place of the network that it makes, so that several calls on one line can be told from one call
+    that is made several times; and there is none where a line makes other places too, which are to stay.
+
     Attributes:
         at: a line of the statement that holds the call.
         callee: last part of the name that is called there: ``"Sigmoid"``, ``"SGD"``.
