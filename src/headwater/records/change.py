@@ -17,8 +17,7 @@ cannot be applied by a program and is told only."""
 class ReplaceCall:
     """Another function is called at a line of the user's: ``nn.Sigmoid()`` becomes ``nn.ReLU()``.
 
-    There is one for each place of the network that it makes, so that several calls on one line can be told from one call
-    that is made several times; and there is none where a line makes other places too, which are to stay.
+    All calls of it on that line change. Who names a line has seen that none of them serves a place that is to stay.
 
     Attributes:
         at: a line of the statement that holds the call.

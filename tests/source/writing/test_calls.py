@@ -132,11 +132,16 @@ def test_several_places_of_one_line_are_one_edit(tmp_path: Path) -> None:
     assert patched(path, change(*[one] * 9)) == source.replace("Sigmoid", "ReLU")
 
 
-def test_two_calls_of_one_line_change_when_both_are_meant(tmp_path: Path) -> None:
-    path = written(tmp_path / "train.py", "import torch\ny = torch.sigmoid(a) * torch.sigmoid(b)\n")
-    one = edit(path, "y =", "sigmoid", F_RELU)
-    assert "2 times" in refusal(change(one)).not_written[0]
-    assert patched(path, change(one, one)) == "import torch\ny = torch.relu(a) * torch.relu(b)\n"
+def test_all_calls_on_the_line_change_and_none_on_the_next(tmp_path: Path) -> None:
+    source = "import torch\ny = (torch.sigmoid(a) * torch.sigmoid(b)  # here\n     * torch.sigmoid(c))\n"
+    path = written(tmp_path / "train.py", source)
+    assert patched(path, change(edit(path, "# here", "sigmoid", F_RELU))) == source.replace("sigmoid", "relu", 2)
+
+
+def test_a_line_between_several_calls_names_none(tmp_path: Path) -> None:
+    source = "import torch\ny = f(torch.sigmoid(a),\n    1,  # here\n    torch.sigmoid(c))\n"
+    path = written(tmp_path / "train.py", source)
+    assert "among several calls" in refusal(change(edit(path, "# here", "sigmoid", F_RELU))).not_written[0]
 
 
 def test_a_class_that_is_handed_on_changes_where_it_is_named(tmp_path: Path) -> None:

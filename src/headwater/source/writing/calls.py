@@ -11,16 +11,22 @@ _LITERAL = (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString)
 
 
 def calls_at(document: Document, line: int, callee: str) -> list[cst.Call]:
-    """Returns the calls of `callee` that stand on a line; where none does, those in the statement that spans it.
+    """Returns the calls of `callee` that stand on a line; where none does, the one in the statement that spans it.
 
     Args:
         document: the file.
         line: number of the line, as the file is now.
         callee: last part of the name that is called, as it is written or as it was imported.
+
+    Raises:
+        PatchError: there are several in that statement.
     """
     calls = [call for call in document.of(cst.Call) if own_name(document, call.func) == callee]
     on_line = [call for call in calls if line in (_first_line(document, call), _name_line(document, call))]
-    return on_line or [call for call in calls if line in statement_lines(document, call)]
+    around = on_line or [call for call in calls if line in statement_lines(document, call)]
+    if len(around) > 1 and not on_line:
+        raise PatchError(f"line {line} of {document.path.name} stands among several calls of {callee}")
+    return around
 
 
 def own_name(document: Document, name: cst.BaseExpression) -> str:

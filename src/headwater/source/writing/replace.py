@@ -27,24 +27,15 @@ def replaced(document: Document, edits: Sequence[ReplaceCall]) -> list[Splice]:
         PatchError: one of them cannot be written safely; the message says why.
     """
     splices: list[Splice] = []
-    for edit in dict.fromkeys(_key(edit) for edit in edits):
-        alike = [each for each in edits if _key(each) == edit]
-        splices += _replaced(document, alike, edits)
+    for edit in edits:
+        splices += _replaced(document, edit, edits)
     return splices
 
 
-def _key(edit: ReplaceCall) -> tuple[int, str]:
-    return edit.at.line, edit.callee
-
-
-def _replaced(document: Document, alike: Sequence[ReplaceCall], edits: Sequence[ReplaceCall]) -> list[Splice]:
-    """The edits of one name on one line: as many places of the network as there are edits."""
-    edit, where = alike[0], f"{document.path.name}:{alike[0].at.line}"
-    if any(each != edit for each in alike):
-        raise PatchError(f"{where} would have to become two things")
+def _replaced(document: Document, edit: ReplaceCall, edits: Sequence[ReplaceCall]) -> list[Splice]:
+    """One of the edits: the calls on its line, or else the places that name the class for that line."""
+    where = f"{document.path.name}:{edit.at.line}"
     calls = calls_at(document, document.now(edit.at.line), edit.callee)
-    if len(calls) > len(alike):
-        raise PatchError(f"{where} calls {edit.callee} {len(calls)} times, and not all of them are meant")
     if calls:
         for call in calls:
             refuse_choice(document, call, edit.callee)
