@@ -7,7 +7,7 @@ import headwater
 
 
 def test_the_public_names():
-    assert headwater.__all__ == ["__version__", "diagnose", "errors", "predict", "testing", "trace", "watch"]
+    assert headwater.__all__ == ["__version__", "diagnose", "errors", "fix", "predict", "testing", "trace", "watch"]
     assert dir(headwater) == sorted(headwater.__all__)
     for name in headwater.__all__:
         assert getattr(headwater, name) is not None

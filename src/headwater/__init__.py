@@ -1,4 +1,4 @@
-"""Headwater finds where a network's gradient runs dry, explains why in numbers, and shows it."""
+"""Headwater finds where a network's gradient runs dry, explains why in numbers, and proves a fix."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from headwater import errors as errors
     from headwater import testing as testing
     from headwater.diagnose import diagnose as diagnose
+    from headwater.fix import fix as fix
     from headwater.measure import trace as trace
     from headwater.predict import predict as predict
     from headwater.watch import watch as watch
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "diagnose", "errors", "predict", "testing", "trace", "watch"]
+__all__ = ["__version__", "diagnose", "errors", "fix", "predict", "testing", "trace", "watch"]
 
 # Imported on first use: `headwater explain` and the rules need no torch, whose import takes seconds.
 _HOMES = {
     "diagnose": "headwater.diagnose",
+    "fix": "headwater.fix",
     "predict": "headwater.predict",
     "trace": "headwater.measure",
     "watch": "headwater.watch",

@@ -30,6 +30,11 @@ def is_users(file: str) -> bool:
     return not file.startswith((*_STANDARD, *_INSTALLED, _PACKAGE, _TORCH))
 
 
+def is_headwaters(file: str) -> bool:
+    """Whether a file is Headwater's own."""
+    return file.startswith(_PACKAGE)
+
+
 def is_door(file: str) -> bool:
     """Whether a file is the one through which a user hands a model to Headwater: outside it no network runs."""
     return file == _DOOR

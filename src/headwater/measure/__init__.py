@@ -1,7 +1,8 @@
 """torch -> Measurement: norms, the trace, layers and profile, units, signals, updates, precision, the probation."""
 
 from headwater.measure.assemble import held_names, measurement, optimizer_record
-from headwater.measure.guard import untouched
+from headwater.measure.glance import glance
+from headwater.measure.guard import generators, untouched
 from headwater.measure.learning_rate import (
     Course,
     RandomState,
@@ -12,7 +13,7 @@ from headwater.measure.learning_rate import (
     training_step,
 )
 from headwater.measure.objective import Objective, batch_size, take, tensors
-from headwater.measure.optimizers import copied
+from headwater.measure.optimizers import copied, optimise
 from headwater.measure.probation import probation
 from headwater.measure.probe import Passes, Probe
 from headwater.measure.through_time import ThroughTime
@@ -29,9 +30,12 @@ __all__ = [
     "Updates",
     "batch_size",
     "copied",
+    "generators",
+    "glance",
     "held_names",
     "look_at_rate",
     "measurement",
+    "optimise",
     "optimizer_record",
     "probation",
     "seed_all",

@@ -31,7 +31,7 @@ def untouched(model: nn.Module, seed: int, batches: Any = None) -> Generator[Non
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
     gradients = [(p, p.grad) for p in model.parameters()]
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    generators = [(generator, generator.get_state()) for generator in _generators(batches)]
+    drawing = [(generator, generator.get_state()) for generator in generators(batches)]
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
         with (
@@ -58,14 +58,14 @@ def untouched(model: nn.Module, seed: int, batches: Any = None) -> Generator[Non
         for buffer, before in buffers:
             if not torch.equal(buffer, before):
                 buffer.detach().copy_(before)
-        for generator, state in generators:
+        for generator, state in drawing:
             generator.set_state(state)
         np.random.set_state(numpy_state)
         random.setstate(python_state)
 
 
-def _generators(batches: Any) -> list[torch.Generator]:
-    """The generators that a data loader and its sampler draw from, each once."""
+def generators(batches: Any) -> list[torch.Generator]:
+    """Returns the generators that a data loader and its sampler draw from, each once."""
     sources = [batches, getattr(batches, "sampler", None), getattr(batches, "batch_sampler", None)]
     found = [getattr(source, "generator", None) for source in sources]
     return list({id(each): each for each in found if isinstance(each, torch.Generator)}.values())

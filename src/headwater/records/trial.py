@@ -30,10 +30,11 @@ class TrialResult:
         steps: optimizer steps asked for.
         losses: the training loss of each step, on its batch before the step; shorter than `steps` when it was lost.
         held_out: the loss on each held-out batch at the end, in evaluation mode; empty when no data was held out.
-        score: of the user's own metric at the end, larger is better; ``None`` where none was given.
+        scores: the user's own metric on each held-out batch at the end, larger is better; empty where none was given.
         profile: the gradient along the trunk at the end of the training, where it was measured.
         changes: what the remedies did.
-        seconds: time taken.
+        seconds: time taken, by all of it.
+        spent: optimizer steps that this trial itself took: fewer than `losses` has where it went on with a shorter one.
         error: why it ended early: an exception of the user's code or of a remedy.
     """
 
@@ -43,10 +44,11 @@ class TrialResult:
     control: bool = False
     losses: tuple[float, ...] = ()
     held_out: tuple[float, ...] = ()
-    score: float | None = None
+    scores: tuple[float, ...] = ()
     profile: Profile | None = None
     changes: tuple[Change, ...] = ()
     seconds: float = 0.0
+    spent: int = 0
     error: str | None = None
 
     @property
@@ -56,11 +58,21 @@ class TrialResult:
         return self.error is not None or ended or not math.isfinite(self.losses[-1])
 
     @property
+    def score(self) -> float | None:
+        """Mean of the user's own metric; ``None`` where it was not given, or the training was lost."""
+        return fmean(self.scores) if self.scores and not self.lost else None
+
+    @property
     def level(self) -> float:
         """What it reached: mean loss on the held-out data, else over its last third; infinite when it was lost."""
         if self.lost:
             return math.inf
-        return fmean(self.held_out or self.losses[-max(1, len(self.losses) // LATE) :])
+        return fmean(self.held_out or self.late)
+
+    @property
+    def late(self) -> tuple[float, ...]:
+        """The training losses of the last third of its steps."""
+        return self.losses[-max(1, len(self.losses) // LATE) :]
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,7 @@ class FixRecord:
         candidates: the best first.
         original, control: the trainings that they were compared with.
         before: the gradient along the trunk of the original; the candidates' stand in their trials.
-        measure: what was compared: ``"held-out loss"`` or ``"training loss"``.
+        measure: what was compared: ``"score"``, ``"held-out loss"`` or ``"training loss"``.
         steps, seeds: of the longest trials.
         steps_spent: optimizer steps of all trials together.
         steps_exhaustive: what training every candidate with every seed for all steps would have taken.

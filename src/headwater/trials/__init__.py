@@ -1,1 +1,27 @@
 """Short trainings of candidates, and the search over them."""
+
+from headwater.trials.building import Recipe, built, made
+from headwater.trials.cache import Cache
+from headwater.trials.engines import ENGINES, executor
+from headwater.trials.objects import HELD_OUT, ObjectsWorkload
+from headwater.trials.searching import Progress, SoFar, search
+from headwater.trials.stream import materialised
+from headwater.trials.workload import Screening, Trial, Workload
+
+__all__ = [
+    "ENGINES",
+    "HELD_OUT",
+    "Cache",
+    "ObjectsWorkload",
+    "Progress",
+    "Recipe",
+    "Screening",
+    "SoFar",
+    "Trial",
+    "Workload",
+    "built",
+    "executor",
+    "made",
+    "materialised",
+    "search",
+]

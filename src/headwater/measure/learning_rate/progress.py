@@ -31,9 +31,10 @@ class RandomState:
     python: Any
 
     @classmethod
-    def now(cls, model: nn.Module) -> RandomState:
+    def now(cls, model: nn.Module | None = None) -> RandomState:
         """Reads the generators of the CPU and of the model's devices."""
-        devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
+        parameters = model.parameters() if model is not None else ()
+        devices = {p.device.index or 0 for p in parameters if p.device.type == "cuda"}
         on_cuda = {device: torch.cuda.get_rng_state(device) for device in devices}
         return cls(torch.get_rng_state(), on_cuda, np.random.get_state(), random.getstate())
 

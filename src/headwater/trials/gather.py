@@ -1,0 +1,65 @@
+"""Sends tasks to an executor, gives back what they return as it comes, and does again what a dead worker took along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from typing import Any, TypeVar
+
+from headwater.trials.worker import Packed
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+TRIES = 2
+"""Times that a task may take its worker along when nothing else runs: then it is the task that kills it."""
+_DIED = ("WorkerCrashedError", "KilledWorker")
+"""What Ray and Dask raise after all their retries; both packages may be absent."""
+
+
+def gather(
+    executor: Executor,
+    task: Callable[[Packed, A], R],
+    work: Packed,
+    arguments: Sequence[A],
+    failed: Callable[[A, str], R],
+) -> Generator[tuple[A, R]]:
+    """Yields each argument with the result of its task as it comes, in any order.
+
+    When a worker dies, all that were on their way are lost with it, and which one was at fault is not known. They are
+    then done one by one.
+
+    Args:
+        executor: any.
+        task: a function that can be pickled.
+        work: its first argument.
+        arguments: its second argument, for each task.
+        failed: what stands for the result of a task that ends its worker each time.
+    """
+    running = {executor.submit(task, work, each): each for each in arguments}
+    lost: list[A] = []
+    while running:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            argument = running.pop(future)
+            if _died(future):
+                lost.append(argument)
+            else:
+                yield argument, future.result()
+    for argument in lost:
+        yield argument, _alone(executor, task, work, argument, failed)
+
+
+def _alone(
+    executor: Executor, task: Callable[[Packed, A], R], work: Packed, argument: A, failed: Callable[[A, str], R]
+) -> R:
+    for _ in range(TRIES):
+        future = executor.submit(task, work, argument)
+        if not _died(future):
+            return future.result()
+    return failed(argument, "its process died each time: out of memory, or a crash")
+
+
+def _died(future: Future[Any]) -> bool:
+    error = future.exception()
+    return isinstance(error, BrokenExecutor) or type(error).__name__ in _DIED

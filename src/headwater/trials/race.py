@@ -1,0 +1,129 @@
+"""The race: all candidates train a little, the better half trains on, and the one that is left is proved.
+
+Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
+optimization", AISTATS, arXiv 1502.07943), with one seed: most candidates differ by far more than seeds do. The smallest
+of those that are as good as the best is then compared with the original and with a control, in which nothing but the
+initial weights was changed, over all seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from headwater.records import Standing
+from headwater.trials.candidates import Proposal
+from headwater.trials.ledger import ORIGINAL, Entrant, Ledger
+from headwater.trials.proof import Proof, proof
+from headwater.trials.standing import Table, table
+
+RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Shares of the steps after which the worse half leaves: the first still shows a network that begins to learn late."""
+FEWEST = 16
+"""Steps of the first rung at least: Adam's second moment and a normalisation's running mean know as many batches."""
+PROVED = 2
+"""Candidates that are put to the proof: where so many failed, nothing helped."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """How a proposal came out."""
+
+    proposal: Proposal
+    standing: Standing
+    why: str
+    proof: Proof | None = None
+
+
+@dataclass
+class _Race:
+    ledger: Ledger
+    seeds: Sequence[int]
+    tell: Callable[[Table], None]
+    placed: list[Placed] = field(default_factory=list[Placed])
+
+    def table(self, proposals: Sequence[Proposal], steps: int) -> Table:
+        """Trains the original and the proposals up to `steps` and ranks them."""
+        seed = self.seeds[0]
+        self.ledger.train([ORIGINAL, *(Entrant(each.remedies) for each in proposals)], [seed], steps)
+        results = [(each, self.ledger.result(Entrant(each.remedies), seed, steps)) for each in proposals]
+        found = table(self.ledger.result(ORIGINAL, seed, steps), results)
+        self.tell(found)
+        return found
+
+
+def race(
+    proposals: Sequence[Proposal],
+    ledger: Ledger,
+    seeds: Sequence[int],
+    tell: Callable[[Table], None],
+) -> tuple[Placed, ...]:
+    """Returns all proposals, the best first: at most one of them is recommended.
+
+    Args:
+        proposals: those that passed the screening, the likeliest to help first.
+        ledger: runs trials.
+        seeds: the first one is that of the race, all are those of the proof.
+        tell: called with the table after each rung.
+    """
+    run = _Race(ledger, seeds, tell)
+    budgets = rungs(ledger.horizon)
+    alive = tuple(proposals)
+    now: Table | None = None
+    for steps in budgets:
+        now = run.table(alive, steps)
+        alive = _going_on(run, now, steps) if steps != budgets[-1] else tuple(each for each, _ in now.ranked)
+        if len(alive) <= 1:
+            break
+    return (*_proved(run, now, alive, budgets), *reversed(run.placed)) if now else ()
+
+
+def rungs(steps: int) -> tuple[int, ...]:
+    """Returns after how many steps the candidates are compared."""
+    return tuple(sorted({min(steps, max(FEWEST, round(share * steps))) for share in RUNGS}))
+
+
+def _going_on(run: _Race, now: Table, steps: int) -> tuple[Proposal, ...]:
+    """The better half, without those that are far behind; of equal ones the smaller change goes on."""
+    close = now.close()
+    good = [each for each in now.as_good() if each in close]
+    rest = [each for each in close if each not in good]
+    half = max(1, (len(now.ranked) + 1) // 2)
+    kept = ([*good, *rest])[:half]
+    best = now.ranked[0][0] if now.ranked else None
+    if best is not None and best not in kept:
+        kept[-1] = best
+    for each, result in now.lost:
+        lost = f"it raised {result.error}" if result.error else "its loss left the finite numbers"
+        run.placed.append(Placed(each, "failed", f"{lost} at step {len(result.losses)}"))
+    for each, result in reversed(now.ranked):
+        if each not in kept:
+            leader = now.ranked[0][1]
+            why = f"after {steps} steps its loss was {result.level:.3g}, and {leader.level:.3g} with the best"
+            run.placed.append(Placed(each, "beaten", why))
+    return tuple(kept)
+
+
+def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence[int]) -> list[Placed]:
+    """Puts the smallest of those as good as the best to the proof, then the next ones."""
+    equal = [each for each in now.as_good() if each in alive]
+    order = [*equal, *(each for each in alive if each not in equal)]
+    failed: list[Placed] = []
+    for index, each in enumerate(order):
+        if index == PROVED:
+            return [*failed, *(Placed(other, "no better", _SMALL) for other in order[index:])]
+        found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
+        if found.holds:
+            rest = [_behind(other, other in equal) for other in order[index + 1 :]]
+            return [Placed(each, "recommended", found.why, found), *rest, *failed]
+        failed.append(Placed(each, "no better", found.why, found))
+    return failed
+
+
+def _behind(proposal: Proposal, equal: bool) -> Placed:
+    if equal:
+        return Placed(proposal, "as good", "no difference from the recommended one can be shown, and it changes more")
+    return Placed(proposal, "beaten", "it was behind at the end of the race")
+
+
+_SMALL = "it is behind candidates that are no better than the original"

@@ -1,0 +1,221 @@
+"""From findings to a proved change: propose, screen, race, prove."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import torch
+
+import headwater
+from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
+from headwater.trials.cache import Cache
+from headwater.trials.candidates import Proposal, combinations, singles, told
+from headwater.trials.gather import gather
+from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
+from headwater.trials.race import Placed, race
+from headwater.trials.standing import Table
+from headwater.trials.statistics import measure_of
+from headwater.trials.worker import Packed, packed, screen, train
+from headwater.trials.workload import Screening, Trial, Workload
+
+FIELD = 8
+"""Candidates that race at most: with more, the first rung would take longer than the rest."""
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """How far a search is.
+
+    Attributes:
+        stage: ``"screening"`` or ``"training"``.
+        done, total: tasks of that stage.
+        best: what the leading candidate does, when there is one.
+        level: what it reached.
+        original: what the original reached after as many steps.
+    """
+
+    stage: str
+    done: int
+    total: int
+    best: str = ""
+    level: float | None = None
+    original: float | None = None
+
+
+Progress = Callable[[SoFar], None]
+
+
+def search(
+    workload: Workload,
+    measurement: Measurement,
+    findings: Sequence[Finding],
+    *,
+    steps: int,
+    seeds: int,
+    executor: Executor,
+    progress: Progress | None = None,
+    cache: Cache | None = None,
+) -> FixRecord:
+    """Returns what was tried, and the smallest change that is proved to help, if there is one.
+
+    Args:
+        workload: the training.
+        measurement: of the original, by a diagnosis.
+        findings: root cause first.
+        steps: optimizer steps of the longest trials.
+        seeds: of the proof.
+        executor: runs the trials.
+        progress: called after each task.
+        cache: of results, from an earlier search of the same workload that was interrupted.
+
+    Raises:
+        InputError: the workload cannot be pickled.
+    """
+    begin = time.perf_counter()
+    if not any(each.severity in ("error", "warning") for each in findings):
+        return FixRecord("healthy", "The network is healthy: nothing was tried.", tuple(findings))
+    run = _Runs(packed(workload), executor, progress or _silent, cache)
+    passed, out = _screened(run, findings)
+    ledger = Ledger(run.train, steps)
+    placed = race(passed[:FIELD], ledger, range(seeds), run.race)
+    rest = tuple(Placed(each, "beaten", "others were likelier to help") for each in passed[FIELD:])
+    candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
+    verdict, reason = _verdict(candidates)
+    everyone = [result for each in (ORIGINAL, CONTROL) for result in ledger.longest(each)]
+    return FixRecord(
+        verdict,
+        reason,
+        tuple(findings),
+        candidates,
+        ledger.longest(ORIGINAL),
+        ledger.longest(CONTROL),
+        before=measurement.profile,
+        measure=measure_of([*everyone, *(r for each in candidates for r in each.trials)]),
+        steps=steps,
+        seeds=seeds,
+        steps_spent=ledger.spent,
+        steps_exhaustive=(len(placed) + 1) * steps * seeds,
+        seconds=time.perf_counter() - begin,
+        versions=_versions(),
+    )
+
+
+@dataclass
+class _Runs:
+    """Runs tasks, tells of each, and knows what was done before."""
+
+    work: Packed
+    executor: Executor
+    tell: Progress
+    cache: Cache | None
+    _so_far: SoFar = SoFar("screening", 0, 0)
+
+    def screen(self, proposals: Sequence[Proposal]) -> dict[Proposal, Screening]:
+        """Looks at each proposal."""
+        by_key = {each.remedies: each for each in proposals}
+        self._so_far = SoFar("screening", 0, len(by_key))
+        found: dict[Proposal, Screening] = {}
+        for key, result in gather(self.executor, screen, self.work, list(by_key), _crashed_screening):
+            found[by_key[key]] = result
+            self._one_more()
+        return found
+
+    def train(self, trials: Sequence[Trial]) -> list[TrialResult]:
+        """Runs each trial that was not run in an earlier search."""
+        known = {each: result for each in trials if self.cache and (result := self.cache.get(each)) is not None}
+        self._so_far = replace(self._so_far, stage="training", done=len(known), total=len(trials))
+        new = [each for each in trials if each not in known]
+        for trial, result in gather(self.executor, train, self.work, new, _crashed_trial):
+            known[trial] = result
+            if self.cache:
+                self.cache.put(trial, result)
+            self._one_more()
+        return [known[each] for each in trials]
+
+    def race(self, table: Table) -> None:
+        """Notes who leads."""
+        if table.ranked:
+            leader, result = table.ranked[0]
+            self._so_far = replace(self._so_far, best=leader.says, level=result.level, original=table.original.level)
+
+    def _one_more(self) -> None:
+        self._so_far = replace(self._so_far, done=self._so_far.done + 1)
+        self.tell(self._so_far)
+
+
+def _silent(_so_far: SoFar) -> None:
+    pass
+
+
+def _crashed_screening(remedies: tuple[str, ...], why: str) -> Screening:
+    return Screening(remedies, "failed", why)
+
+
+def _crashed_trial(trial: Trial, why: str) -> TrialResult:
+    return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, error=why)
+
+
+def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[list[Proposal], list[Candidate]]:
+    """Returns the proposals that passed, the likeliest to help first, and the others with the reason."""
+    alone = singles(findings)
+    looked = run.screen(alone)
+    applicable = [each for each in alone if looked[each].standing in ("passed", "screened out")]
+    together = combinations(findings, applicable)
+    looked |= run.screen(together)
+    first = {each.parts[0].code: each for each in reversed(alone)}
+    likely = [each for each in alone if first[each.parts[0].code] == each]
+    order = [*likely, *together, *(each for each in alone if each not in likely)]
+    passed = [each for each in order if looked[each].standing == "passed"]
+    said = [found for each in order if (found := _out(each, looked[each])) is not None]
+    by_hand = [_unraced(each, "refused", "to be done by hand") for each in told(findings)]
+    return passed, [*said, *by_hand]
+
+
+def _out(proposal: Proposal, looked: Screening) -> Candidate | None:
+    """A proposal that did not pass; of combinations that do not apply their parts tell the reason."""
+    if looked.standing == "passed" or (looked.standing == "refused" and len(proposal.remedies) > 1):
+        return None
+    return _unraced(proposal, looked.standing, looked.why)
+
+
+def _unraced(proposal: Proposal, standing: Standing, why: str) -> Candidate:
+    return Candidate(proposal.remedies, proposal.says, proposal.size, proposal.safety, standing, why)
+
+
+def _candidate(placed: Placed, ledger: Ledger) -> Candidate:
+    proposal = placed.proposal
+    trials = ledger.longest(Entrant(proposal.remedies))
+    return Candidate(
+        proposal.remedies,
+        proposal.says,
+        proposal.size,
+        proposal.safety,
+        placed.standing,
+        placed.why,
+        trials,
+        placed.proof.effect if placed.proof else None,
+        placed.proof.p_value if placed.proof else None,
+        trials[-1].changes if trials else (),
+    )
+
+
+def _verdict(candidates: Sequence[Candidate]) -> tuple[Verdict, str]:
+    best = next((each for each in candidates if each.standing == "recommended"), None)
+    if best is not None:
+        return "fixed", f"{best.says}: {best.why}"
+    raced = sum(bool(each.trials) for each in candidates)
+    if not raced:
+        return "nothing helped", f"None of {len(candidates)} candidates was worth training: see each one's reason."
+    return "nothing helped", f"None of {raced} candidates that were trained is better than the original."
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "headwater": headwater.__version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }

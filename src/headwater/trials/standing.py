@@ -1,0 +1,74 @@
+"""Who is ahead after some steps with one seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headwater.records import TrialResult
+from headwater.trials.candidates import Proposal
+from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measure_of
+
+NEGLIGIBLE = 0.01
+"""Share of the gain that a smaller change may lack of the best one's, and is as good for all that."""
+UNCLEAR = 0.1
+"""Share of the gain that it may lack where the difference is not significant: one seed shows no less."""
+CLOSE = 0.5
+"""Share of the best one's gain below which a candidate is not worth training on."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Candidates after the same steps with the same seed, the best first.
+
+    Attributes:
+        measure: what they are compared by.
+        original: how the original fared.
+        ranked: candidates that were not lost, with their trainings.
+        lost: those that were.
+    """
+
+    measure: Measure
+    original: TrialResult
+    ranked: tuple[tuple[Proposal, TrialResult], ...]
+    lost: tuple[tuple[Proposal, TrialResult], ...]
+
+    def gain(self, result: TrialResult) -> float:
+        """By how much a training lies below the original; below the worst one when the original was lost."""
+        before = mean_row(self.original, self.measure)
+        if self.original.lost:
+            before = max(mean_row(each, self.measure) for _, each in self.ranked)
+        return before - mean_row(result, self.measure)
+
+    @property
+    def best_gain(self) -> float:
+        """Gain of the best; zero where nothing gains."""
+        return max([0.0, *(self.gain(result) for _, result in self.ranked)])
+
+    def as_good(self) -> tuple[Proposal, ...]:
+        """Those that are as good as the best, the smallest first, and among equal ones the best."""
+        if not self.ranked:
+            return ()
+        best = self.ranked[0][1]
+        equal = [(each, result) for each, result in self.ranked if self._as_good(result, best)]
+        return tuple(each for each, _ in sorted(equal, key=lambda pair: pair[0].size))
+
+    def close(self) -> tuple[Proposal, ...]:
+        """Those that may yet win, the best first: not far behind the best, or all where none gains yet."""
+        least = CLOSE * self.best_gain if self.best_gain > 0 else -math.inf
+        return tuple(each for each, result in self.ranked if self.gain(result) >= least)
+
+    def _as_good(self, result: TrialResult, best: TrialResult) -> bool:
+        behind = mean_row(result, self.measure) - mean_row(best, self.measure)
+        if behind <= NEGLIGIBLE * self.best_gain:
+            return True
+        return behind <= UNCLEAR * self.best_gain and better([best], [result], self.measure) > ALPHA
+
+
+def table(original: TrialResult, results: Sequence[tuple[Proposal, TrialResult]]) -> Table:
+    """Ranks candidates; among equal ones the smaller change leads."""
+    measure = measure_of([original, *(result for _, result in results)])
+    kept = [pair for pair in results if not pair[1].lost]
+    ranked = sorted(kept, key=lambda pair: (mean_row(pair[1], measure), pair[1].level, pair[0].size))
+    return Table(measure, original, tuple(ranked), tuple(pair for pair in results if pair[1].lost))

@@ -1,0 +1,113 @@
+"""Is one training better than another, or was it chance?
+
+Trials are compared in pairs that share the seed (initial weights and the order of the data) and the batch on which they
+are judged, so that most of the noise cancels (Bouthillier et al. 2021, "Accounting for variance in machine learning
+benchmarks", MLSys, arXiv 2103.03098). A difference can be due to the seeds or to the batches. It counts when it holds
+over both: the larger p-value is that of the hypothesis that it fails over one of them (intersection-union test: Berger
+1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24).
+
+Over seeds: Student's paired t-test, one-sided, on the means of the batches. Over batches: Wilcoxon's signed-rank test
+(1945), one-sided, on the means of the seeds, as the losses of single batches have long tails; below six batches, where
+its smallest p-value is above 0.01, the t-test again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any, Literal, cast
+
+import numpy as np
+from scipy import stats
+
+from headwater.records import TrialResult
+
+Measure = Literal["score", "held-out loss", "training loss"]
+ALPHA = 0.05
+"""Probability with which chance alone may pass for a difference (Fisher 1925)."""
+_RANKS = 6
+"""Pairs from which on Wilcoxon's test can fall below 0.05 clearly: its smallest p-value is ``2^-n``, 0.016 for six."""
+
+_SAME = 1e-9
+"""Gaps that differ by no more than this share are equal but for rounding: the user's function seeds itself."""
+_UNTESTED = 0.5
+"""Of one pair, which no test can tell from chance."""
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def measure_of(results: Sequence[TrialResult]) -> Measure:
+    """Returns what trials of one workload are compared by: the best that one of them which was not lost has."""
+    kept = [each for each in results if not each.lost]
+    if any(each.scores for each in kept):
+        return "score"
+    return "held-out loss" if any(each.held_out for each in kept) else "training loss"
+
+
+def row(result: TrialResult, measure: Measure) -> tuple[float, ...]:
+    """Returns what a trial reached on each batch, smaller is better."""
+    if measure == "score":
+        return tuple(-each for each in result.scores)
+    if measure == "held-out loss":
+        return result.held_out
+    return result.late
+
+
+def mean_row(result: TrialResult, measure: Measure) -> float:
+    """Returns the mean of `row`; infinite when the training was lost."""
+    return math.inf if result.lost else fmean(row(result, measure))
+
+
+def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: Measure) -> float:
+    """Returns the p-value of the hypothesis that `ones` are no better than `others`.
+
+    A lost training is worse than one that was not, by how much cannot be said: where each pair has exactly one that was
+    lost, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the sign
+    test.
+
+    Args:
+        ones: trials of one candidate.
+        others: those that they are compared with; pairs are made by the seed.
+        measure: by what.
+    """
+    pairs = paired(ones, others)
+    if not pairs or any(one.lost for one, _ in pairs):
+        return 1.0
+    if all(other.lost for _, other in pairs):
+        return 0.0
+    whole = [(one, other) for one, other in pairs if not other.lost]
+    gaps = np.array([differences(one, other, measure) for one, other in whole], dtype=np.float64)
+    if gaps.size == 1:
+        return _UNTESTED if gaps[0, 0] < 0 else 1.0
+    over_seeds = _mean_below(gaps.mean(axis=1))
+    if len(whole) < len(pairs):
+        wins = len(pairs) - len(whole) + int((gaps.mean(axis=1) < 0).sum())
+        over_seeds = float(cast(Any, stats).binomtest(wins, len(pairs), alternative="greater").pvalue)
+    return max(over_seeds, _ranked_below(gaps.mean(axis=0)))
+
+
+def paired(ones: Sequence[TrialResult], others: Sequence[TrialResult]) -> list[tuple[TrialResult, TrialResult]]:
+    """Returns the pairs of trials with the same seed and the same budget."""
+    by_seed = {(each.seed, each.steps): each for each in others}
+    return [(each, by_seed[each.seed, each.steps]) for each in ones if (each.seed, each.steps) in by_seed]
+
+
+def differences(one: TrialResult, other: TrialResult, measure: Measure) -> Numbers:
+    """Returns by how much `one` lies above `other` on each batch."""
+    return np.subtract(row(one, measure), row(other, measure), dtype=np.float64)
+
+
+def _mean_below(gaps: Numbers) -> float:
+    """One-sided t-test of a mean below zero; where all gaps are equal, one alone among them, nothing varies."""
+    if np.ptp(gaps) <= _SAME * np.abs(gaps).max():
+        return 0.0 if gaps[0] < 0 else 1.0
+    return float(cast(Any, stats).ttest_1samp(gaps, 0.0, alternative="less").pvalue)
+
+
+def _ranked_below(gaps: Numbers) -> float:
+    if len(gaps) < _RANKS:
+        return _mean_below(gaps)
+    if not gaps.any():
+        return 1.0
+    return float(cast(Any, stats).wilcoxon(gaps, alternative="less").pvalue)

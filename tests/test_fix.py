@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import headwater
+from headwater.errors import InputError, ModelError, OptimizerError
+from headwater.records import SourceLine
+from headwater.trials.engines import Inline
+from tests.trials.small import adam, network, regression, squared_error
+
+
+def fixed(make_model: Any = network, **arguments: Any) -> Any:
+    given = {"optimizer": adam, "validation": regression(4), "steps": 80, "engine": Inline()} | arguments
+    return headwater.fix(make_model, regression(), squared_error, **given)
+
+
+def test_a_broadcast_target_is_mended_and_the_mended_training_is_handed_over():
+    result = fixed()
+    assert result.verdict == "fixed" and result.best is not None
+    assert "match-shapes" in result.best.remedies
+    assert result.best.effect is not None and result.best.effect > 0.5
+    assert result.best.p_value is not None and result.best.p_value < 0.05
+    model, optimizer, scheduler = result.build()
+    inputs, targets = regression(1)[0]
+    assert model(inputs).shape == targets.shape
+    assert isinstance(optimizer, torch.optim.Adam) and scheduler is None
+
+
+def test_trials_in_other_processes_end_alike():
+    here, there = fixed().candidates, fixed(engine="local", workers=1).candidates
+    assert [each.remedies for each in here] == [each.remedies for each in there]
+    pairs = [
+        pair for ours, theirs in zip(here, there, strict=True) for pair in zip(ours.trials, theirs.trials, strict=True)
+    ]
+    assert pairs and all(ours.losses == theirs.losses and ours.held_out == theirs.held_out for ours, theirs in pairs)
+
+
+def test_a_healthy_network_is_left_in_peace():
+    def healthy() -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+
+    result = fixed(healthy)
+    assert result.verdict == "healthy" and result.best is None
+    assert result.record.steps_spent == 0 and result.candidates == ()
+    model, *_ = result.build(seed=4)
+    torch.manual_seed(4)
+    twin = healthy()
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+def test_where_nothing_helps_it_says_so():
+    """The targets are noise: no change to the training can learn them."""
+
+    def noise() -> list[tuple[Tensor, Tensor]]:
+        draw = torch.Generator().manual_seed(1)
+        return [(torch.randn(16, 4, generator=draw), torch.randn(16, generator=draw)) for _ in range(12)]
+
+    result = headwater.fix(
+        network, noise()[:6], squared_error, optimizer=adam, validation=noise()[6:], steps=60, engine=Inline()
+    )
+    assert result.verdict == "nothing helped" and result.best is None
+    assert all(each.standing != "recommended" for each in result.candidates)
+
+
+def test_the_line_that_builds_the_optimizer_is_known():
+    def both() -> tuple[nn.Module, torch.optim.Optimizer]:
+        model = network()
+        return model, torch.optim.Adam(model.parameters(), lr=0.02)
+
+    line = both.__code__.co_firstlineno + 2
+    assert fixed(both, optimizer=None).workload.optimizer_built == SourceLine(__file__, line)
+
+
+def wrong_pair() -> Any:
+    return network(), "adam"
+
+
+@pytest.mark.parametrize(
+    ("make_model", "arguments", "error", "says"),
+    [
+        (network(), {}, InputError, "pass a function that builds the model anew"),
+        (network, {"optimizer": adam(network().parameters())}, OptimizerError, "as a function of the parameters"),
+        (network, {"validation": None, "score": lambda *_: 1.0}, InputError, "pass validation="),
+        (network, {"steps": 0}, InputError, "Expected steps as a whole number"),
+        (network, {"engine": "spark"}, InputError, "Expected engine as one of local, ray, dask"),
+        (network, {"address": "127.0.0.1:1"}, InputError, "The local engine has no address"),
+        (lambda: "model", {}, ModelError, "Expected make_model() to return"),
+        (wrong_pair, {"optimizer": None}, InputError, "got (Sequential, str)"),
+    ],
+)
+def test_what_cannot_be_used_is_said(make_model: Any, arguments: dict[str, Any], error: type[Exception], says: str):
+    arguments = {"engine": "local", **arguments}
+    with pytest.raises(error) as raised:
+        fixed(make_model, **arguments)
+    assert says.lower() in str(raised.value).lower()

@@ -1,0 +1,173 @@
+"""A trial is a pure function: the same numbers whenever and however it runs."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from headwater.trials import Trial, materialised
+from tests.trials.small import adam, network, regression, squared_error, workload
+
+
+def test_the_same_trial_gives_the_same_numbers():
+    work = workload(validation=regression(2))
+    first = work.run(Trial((), seed=3, steps=12))
+    torch.manual_seed(99)
+    again = workload(validation=regression(2)).run(Trial((), seed=3, steps=12))
+    assert first.losses == again.losses and first.held_out == again.held_out
+    assert first.losses != work.run(Trial((), seed=4, steps=12)).losses
+
+
+def test_its_losses_are_those_of_a_plain_loop():
+    found = workload().run(Trial((), seed=3, steps=12))
+    torch.manual_seed(3)
+    model = network()
+    optimizer = adam(model.parameters())
+    losses: list[float] = []
+    for inputs, targets in (regression() * 2)[:12]:
+        optimizer.zero_grad()
+        loss = squared_error(model(inputs), targets)
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+    assert found.losses == tuple(losses)
+
+
+def dropping() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.ReLU(), nn.Linear(8, 1))
+
+
+def shuffled() -> DataLoader[Any]:
+    inputs, targets = (torch.cat(parts) for parts in zip(*regression(), strict=True))
+    return DataLoader(TensorDataset(inputs, targets), batch_size=16, shuffle=True)
+
+
+def test_a_trial_that_goes_on_ends_where_one_from_the_start_does():
+    """Dropout, shuffling and an optimizer with a state: all of it has to be picked up where it was."""
+    trial = Trial((), seed=0, steps=20, horizon=20)
+    whole = workload(dropping, batches=shuffled()).run(trial)
+    work = workload(dropping, batches=shuffled(), validation=regression(1))
+    work.run(Trial((), seed=0, steps=7, horizon=20))
+    work.run(Trial((), seed=1, steps=7, horizon=20))
+    torch.rand(3)
+    going_on = work.run(trial)
+    assert going_on.losses == whole.losses
+    assert (going_on.spent, whole.spent) == (13, 20)
+
+
+def test_a_pickled_workload_gives_the_same_numbers():
+    work = workload(dropping, batches=shuffled())
+    twin = cloudpickle.loads(cloudpickle.dumps(work))
+    assert twin.run(Trial((), 0, 10)).losses == work.run(Trial((), 0, 10)).losses
+
+
+def test_every_network_of_a_seed_sees_the_same_batches_in_an_order_of_the_seed():
+    seen: list[list[float]] = []
+
+    def step(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        seen[-1].append(float(batch[1].sum()))
+        return squared_error(model(batch[0]), batch[1])
+
+    def orders(make_model: Any, **fields: Any) -> list[float]:
+        seen.append([])
+        workload(make_model, batches=shuffled(), loss_fn=None, step=step).run(Trial((), steps=16, **fields))
+        return seen[-1]
+
+    order = orders(network, seed=0)
+    assert len(order) == 16 and order[:8] != order[8:]  # shuffled anew in the second epoch
+    assert orders(dropping, seed=0) == order
+    assert orders(network, seed=0, control=True) == order
+    assert orders(network, seed=1) != order
+
+
+def test_the_control_differs_by_its_initial_weights_only():
+    work = workload()
+    original, control = work.run(Trial((), 0, 8)), work.run(Trial((), 0, 8, control=True))
+    assert original.losses[0] != control.losses[0]
+    assert control.control and not original.control
+
+
+def test_random_numbers_of_the_caller_stay_as_they_were():
+    work = workload(dropping, batches=shuffled())
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
+    work.run(Trial((), 0, 5))
+    work.screen(())
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert (np.random.get_state()[1] == before[2]).all()
+
+
+def test_a_remedy_is_applied_and_told():
+    result = workload().run(Trial(("match-shapes",), 0, 100))
+    assert [change.remedy for change in result.changes] == ["match-shapes"]
+    assert result.level < 0.1 * workload().run(Trial((), 0, 100)).level
+
+
+def test_a_training_that_leaves_the_finite_numbers_ends_there():
+    def wild(parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, lr=1e6)
+
+    result = workload(optimizer=wild).run(Trial((), 0, 500))
+    assert result.lost and result.error is None and result.level == math.inf
+    assert len(result.losses) == result.spent < 500 and not math.isfinite(result.losses[-1])
+
+
+def test_what_the_users_code_raises_is_told_and_no_more():
+    def refuses() -> nn.Module:
+        raise RuntimeError("no weights today")
+
+    result = workload(refuses).run(Trial((), 0, 5))
+    assert result.lost and result.error == "RuntimeError: no weights today"
+    assert workload(refuses).screen(()).standing == "failed"
+
+
+def test_held_out_batches_are_evaluated_in_evaluation_mode():
+    modes: list[bool] = []
+
+    def watched() -> nn.Module:
+        model = dropping()
+        model.register_forward_hook(lambda module, *_: modes.append(module.training))
+        return model
+
+    def score(model: nn.Module, batch: tuple[Tensor, Tensor]) -> float:
+        return -float(squared_error(model(batch[0]).squeeze(-1), batch[1]))
+
+    result = workload(watched, validation=regression(2), score=score).run(Trial((), 0, 3))
+    assert modes == [True] * 3 + [False] * 4
+    assert len(result.held_out) == len(result.scores) == 2
+    assert result.score == pytest.approx(sum(result.scores) / 2)
+
+
+def test_the_profile_is_measured_where_it_is_asked_for_and_changes_nothing():
+    plain, looked = (workload(dropping).run(Trial((), 0, 6, horizon=9, profile=each)) for each in (False, True))
+    assert plain.profile is None and looked.profile is not None
+    assert [point.name for point in looked.profile.points] == ["0", "3"]
+    work = workload(dropping)
+    work.run(Trial((), 0, 6, horizon=9, profile=True))
+    assert work.run(Trial((), 0, 9)).losses == workload(dropping).run(Trial((), 0, 9)).losses
+
+
+def test_the_model_may_come_with_its_optimizer():
+    def both() -> tuple[nn.Module, torch.optim.Optimizer]:
+        model = network()
+        return model, adam(model.parameters())
+
+    pair = workload(both, optimizer=None).run(Trial((), 0, 6))
+    assert pair.losses == workload().run(Trial((), 0, 6)).losses
+
+
+def test_an_iterator_is_read_once_and_a_loader_again_and_again():
+    batches = regression(3)
+    assert materialised(iter(batches), 2) == batches[:2]
+    assert materialised(batches, 2) == batches
+    assert materialised(batches[0], 2) == [batches[0]]
+    loader = shuffled()
+    assert isinstance(materialised(loader, 2), DataLoader)
