@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ def test_a_broadcast_target_is_mended_and_the_mended_training_is_handed_over():
     inputs, targets = regression(1)[0]
     assert model(inputs).shape == targets.shape
     assert isinstance(optimizer, torch.optim.Adam) and scheduler is None
+    assert "match-shapes" in result.to_json() and "match-shapes" in result.to_html()
 
 
 def test_trials_in_other_processes_end_alike():
@@ -72,7 +74,10 @@ def test_the_line_that_builds_the_optimizer_is_known():
         return model, torch.optim.Adam(model.parameters(), lr=0.02)
 
     line = both.__code__.co_firstlineno + 2
-    assert fixed(both, optimizer=None).workload.optimizer_built == SourceLine(__file__, line)
+    result = fixed(both, optimizer=None)
+    assert result.workload.optimizer_built == SourceLine(__file__, line)
+    assert f"+++ {__file__}" in result.diff or Path(__file__).name in result.diff
+    assert any(row.startswith("+") and "register_forward_hook" in row for row in result.diff.splitlines())
 
 
 def wrong_pair() -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 from torch.optim import Optimizer
@@ -16,8 +17,12 @@ from headwater.errors import InputError, OptimizerError
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
-from headwater.source import recorded, recording
+from headwater.report.fix import html, json, terminal
+from headwater.source import patch, recorded, recording
 from headwater.trials import HELD_OUT, ObjectsWorkload, Progress, built, executor, made, materialised, search
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Scheduler = LRScheduler | ReduceLROnPlateau
 
@@ -53,6 +58,26 @@ class FixResult:
     def diff(self) -> str:
         """The recommendation as a unified diff of the user's source; empty where it cannot be written as one."""
         return self.record.diff
+
+    def print(self, console: Console | None = None) -> None:
+        """Prints verdict, ranking and change on a terminal (standard output unless a rich console is given)."""
+        terminal.render(self.record, console)
+
+    def to_html(self) -> str:
+        """Returns the search as one page without scripts that needs nothing else, also no network."""
+        return html.render(self.record)
+
+    def save_html(self, path: str | Path) -> Path:
+        """Writes the page and returns its path.
+
+        Raises:
+            InputError: the folder does not exist, or nothing can be written there.
+        """
+        return html.save(self.record, path)
+
+    def to_json(self) -> str:
+        """Returns the search as JSON; ``schema.json`` beside `headwater.report.fix.json` describes it."""
+        return json.render(self.record)
 
     def build(self, seed: int = 0) -> tuple[nn.Module, Optimizer, Scheduler | None]:
         """Makes the model anew and applies the recommendation; without one the training is the original.
@@ -124,7 +149,15 @@ def fix(
             executor=running,
             progress=progress,
         )
-    return FixResult(record, workload)
+    return FixResult(_with_source(record, workload), workload)
+
+
+def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixRecord:
+    """Adds the recommendation as a diff of the user's source, and what could not be written so."""
+    if record.best is None:
+        return record
+    written = patch(record.best.changes, optimizer=workload.optimizer_built, factory=workload.make_model)
+    return replace(record, diff=written.diff, snippet=written.snippet, not_written=written.not_written)
 
 
 def _workload(

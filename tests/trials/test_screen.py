@@ -18,7 +18,8 @@ def test_a_remedy_that_does_not_apply_says_why():
     work = workload()
     fitting = replace(work.measurement, head=replace(work.measurement.head, output_shape=(16,)))
     looked = replace(work, measurement=fitting).screen(("match-shapes",))
-    assert looked.standing == "refused" and "do not differ by one last axis" in looked.why
+    assert (looked.standing, looked.changes) == ("refused", ())
+    assert looked.why == "match-shapes: outputs and targets have the same shape [16]"
 
 
 def test_only_errors_that_were_there_before_count():
