@@ -47,10 +47,10 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 ORDER = tuple(
     """reconnect register-parameters match-shapes match-loss remove-softmax remove-output-activation standardise-inputs
     standardise-targets gated-recurrence activation-swap leaky-activation normalise-elsewhere normalisation pre-norm
-    position-encoding residual scale-residual scale-logits normalise-queries random-init init-matched orthogonal-
-    recurrence forget-bias chrono-init bfloat16 autocast adaptive-optimizer decoupled-decay lower-decay lower-
-    epsilon momentum kahan-summation stochastic-rounding master-weights loss-scaling raise-rate lower-rate decaying-
-    rate clip-gradient relax-clip find-non-finite""".split()
+    position-encoding residual scale-residual scale-logits normalise-queries random-init init-matched
+    orthogonal-recurrence forget-bias chrono-init bfloat16 autocast adaptive-optimizer decoupled-decay lower-decay
+    lower-epsilon momentum kahan-summation stochastic-rounding master-weights loss-scaling raise-rate lower-rate
+    decaying-rate clip-gradient relax-clip find-non-finite""".split()
 )
 """In which remedies are applied: the parts of the network, their weights, the optimizer, its rate, its gradient."""
 
