@@ -31,7 +31,6 @@ gradients that are still scaled, gets a limit that is scaled as well.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from functools import partial
@@ -42,6 +41,7 @@ from torch.optim import LBFGS, SGD, Optimizer
 from headwater.records import Change, Code
 from headwater.records.numbers import number
 from headwater.remedies.options import rounded
+from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "clip-gradient"
@@ -87,7 +87,7 @@ def _apply(key: str, limit_of: Callable[[Training], float]) -> Callable[[Trainin
         limit = limit_of(training)
         training.optimizer.register_step_pre_hook(partial(clip_gradient, limit))
         hooked = f"{{optimizer}}.register_step_pre_hook(partial(clip_gradient, {limit}))"
-        after = f"{inspect.getsource(clip_gradient)}\n\n{hooked}"
+        after = f"{source(clip_gradient)}\n\n{hooked}"
         imports = ("import torch", "from functools import partial", "from torch.optim import Optimizer")
         says = f"the gradient is clipped to a norm of {number(limit)}"
         return Change(key, says, ("",), code=Code(after=after, imports=imports))
