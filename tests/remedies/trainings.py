@@ -39,7 +39,7 @@ def executed(change: Change, model: nn.Module, optimizer: Optimizer | None = Non
 def run(code: Code, model: nn.Module, optimizer: Optimizer | None = None) -> None:
     scope: dict[str, Any] = {"model": model, "optimizer": optimizer}
     for part in (*code.imports, code.before, code.after):
-        text = part.format(model="model", optimizer="optimizer")
+        text = part.replace("{model}", "model").replace("{optimizer}", "optimizer")
         exec(compile(text, "<change>", "exec"), scope)
 
 

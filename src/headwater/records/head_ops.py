@@ -18,6 +18,15 @@ CLASSIFICATION = frozenset(
     "NllLoss NllLoss2D NllLossNd LogSoftmax BinaryCrossEntropy BinaryCrossEntropyWithLogits LogSigmoid SoftMarginLoss "
     "MultiMarginLoss MultilabelMarginLoss CtcLoss".split()
 )
+LIMITS = {
+    "Sigmoid": (0.0, 1.0),
+    "Hardsigmoid": (0.0, 1.0),
+    "Softmax": (0.0, 1.0),
+    "Tanh": (-1.0, 1.0),
+    "Relu": (0.0, math.inf),
+}
+"""What an activation can put out."""
+
 _REDUCTIONS = frozenset("Mean Sum Div Mul".split())
 _DISTANCES = frozenset("Pow Abs Square Mul".split())
 

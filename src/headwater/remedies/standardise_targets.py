@@ -42,7 +42,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from headwater.records import Change, Code, HeadRecord
-from headwater.records.head_ops import CLASSIFICATION, compares_like, feeder, regression
+from headwater.records.head_ops import CLASSIFICATION, LIMITS, compares_like, feeder, regression
 from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
 
@@ -52,8 +52,6 @@ NEAR = 2.0
 """Deviations within this factor of 1 are left: one step of the output's bias bridges it."""
 _LINEAR = frozenset("L1Loss SmoothL1Loss HuberLoss Abs".split())
 """Losses that grow with the error itself, those of Huber's kind where it is large."""
-_LIMITS = {"Sigmoid": (0.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0)}
-_BOUNDED_BELOW = frozenset("Relu Softplus Exp".split())
 
 
 def unstandardise(
@@ -76,27 +74,28 @@ def _refusal(training: Training) -> str | None:
         return "outputs and targets are not known as one tensor each"
     if index is None or not compares_like(head, index) or {op.kind for op in head.ops} & CLASSIFICATION:
         return "the loss does not compare the outputs with real targets"
-    if _feeder(head) in _BOUNDED_BELOW:
+    limits = _limits(head)
+    if limits is not None and math.isinf(limits[1]):
         return "the output is bounded below: drop its activation instead"
     mean, deviation = _affine(head)
     if not deviation:
         return "all targets are the same"
-    if not _feeder(head) and abs(mean) < 1 / NEAR and 1 / NEAR < deviation < NEAR:
+    if limits is None and abs(mean) < 1 / NEAR and 1 / NEAR < deviation < NEAR:
         return f"the targets have mean {mean:.2g} and standard deviation {deviation:.2g}: they are standardised"
     return None
 
 
-def _feeder(head: HeadRecord) -> str:
-    """Kind of the activation on the output; empty where there is none."""
+def _limits(head: HeadRecord) -> tuple[float, float] | None:
+    """What the activation on the output can put out; ``None`` where there is none."""
     index = regression(head)
     found = feeder(head, index) if index is not None else None
-    return found.kind if found is not None else ""
+    return LIMITS.get(found.kind) if found is not None else None
 
 
 def _affine(head: HeadRecord) -> tuple[float, float]:
     """Mean and deviation that the output is led to, in six digits."""
     mean, deviation = head.target_mean or 0.0, head.target_std or 0.0
-    if (limits := _LIMITS.get(_feeder(head))) is not None:
+    if (limits := _limits(head)) is not None:
         low, high = head.target_min or 0.0, head.target_max or 0.0
         deviation = (high - low) / (limits[1] - limits[0])
         mean = low - limits[0] * deviation

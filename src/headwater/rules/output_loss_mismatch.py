@@ -65,7 +65,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headwater.records import Finding, HeadOp, HeadRecord, Measurement, Severity, Where
-from headwater.records.head_ops import SOFTMAX, compares_like, feeder, gives_output, is_straight, regression
+from headwater.records.head_ops import LIMITS, SOFTMAX, compares_like, feeder, gives_output, is_straight, regression
 from headwater.records.numbers import number
 from headwater.rules.common import percent, trainable
 from headwater.rules.rule import Rule
@@ -74,15 +74,6 @@ CODE, NAME = "HW603", "output-loss-mismatch"
 
 FAR, NEAR = 0.25, 0.05
 """Share of the targets' range that lies beyond the output's limit: never to be learnt; more than rounding."""
-
-_LIMITS = {
-    "Sigmoid": (0.0, 1.0),
-    "Hardsigmoid": (0.0, 1.0),
-    "Softmax": (0.0, 1.0),
-    "Tanh": (-1.0, 1.0),
-    "Relu": (0.0, math.inf),
-}
-"""What an activation can put out."""
 
 _NLL = frozenset(["NllLoss", "NllLoss2D", "NllLossNd"])
 _LOGARITHMS = frozenset("LogSoftmax Log LogSigmoid Log1P Logsumexp Logaddexp Logcumsumexp".split())
@@ -182,9 +173,9 @@ def _out_of_reach(measurement: Measurement) -> _Fault | None:
     if index is None or not is_straight(head, index) or not compares_like(head, index):
         return None
     fed = feeder(head, index)
-    if fed is None or fed.kind not in _LIMITS or head.target_min is None or head.target_max is None:
+    if fed is None or fed.kind not in LIMITS or head.target_min is None or head.target_max is None:
         return None
-    low, high = _LIMITS[fed.kind]
+    low, high = LIMITS[fed.kind]
     span = head.target_max - head.target_min
     beyond = max(low - head.target_min, head.target_max - high)
     share = min(beyond / span, 1.0) if span > 0 else float(beyond > 0)

@@ -1,0 +1,216 @@
+"""Operations that make the output: taken away, exchanged, and left where they are meant."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.detection.cases import BY_NAME
+from benchmarks.detection.problem import Problem, fit
+from headwater.records import ReplaceCall, SourceLine
+from headwater.remedies import Training, remedy
+from headwater.source import recording
+from tests.remedies.trainings import case, codes, diagnosed, executed, training
+
+
+class Net(nn.Module):
+    """A layer, and an output as its author wrote it."""
+
+    def __init__(self, end: Callable[[Tensor], Tensor], outputs: int = 3) -> None:
+        super().__init__()
+        self.layer, self.end = nn.Linear(4, outputs), end
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.layer(x))
+
+
+def softmax_method(x: Tensor) -> Tensor:
+    return x.softmax(-1)
+
+
+def softmax_functional(x: Tensor) -> Tensor:
+    return F.softmax(x, dim=1)
+
+
+def softmax_keyword(x: Tensor) -> Tensor:
+    return torch.softmax(input=x, dim=1)
+
+
+def relu_in_place(x: Tensor) -> Tensor:
+    return F.relu(x, inplace=True)
+
+
+def line_of(function: Callable[..., Any]) -> SourceLine:
+    """The one line of its body."""
+    return SourceLine(__file__, inspect.getsourcelines(function)[1] + 1)
+
+
+X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+CLASSES, BITS, REALS = X[:, :3].argmax(1), (X[:, :1] > 0).float(), 5 + 3 * X[:, :1]
+LOSSES = {
+    "cross-entropy": (F.cross_entropy, CLASSES, 3),
+    "bce-with-logits": (F.binary_cross_entropy_with_logits, BITS, 1),
+    "squared": (F.mse_loss, REALS, 1),
+    "nll": (F.nll_loss, CLASSES, 3),
+    "bce": (F.binary_cross_entropy, BITS, 1),
+}
+
+
+def prepared(end: Callable[[Tensor], Tensor], loss: str) -> Training:
+    torch.manual_seed(0)
+    loss_fn, targets, outputs = LOSSES[loss]
+    return training(Net(end, outputs), [(X, targets)], loss_fn)
+
+
+FUNCTIONS: list[tuple[str, Callable[[Tensor], Tensor], str, str]] = [
+    ("remove-softmax", softmax_method, "cross-entropy", "softmax"),
+    ("remove-softmax", softmax_functional, "cross-entropy", "softmax"),
+    ("remove-softmax", softmax_keyword, "cross-entropy", "softmax"),
+    ("remove-output-activation", relu_in_place, "squared", "relu"),
+]
+
+
+@pytest.mark.parametrize(("key", "end", "loss", "callee"), FUNCTIONS)
+def test_a_call_gives_way_to_what_it_is_applied_to(key: str, end: Callable[..., Any], loss: str, callee: str) -> None:
+    found = prepared(end, loss)
+    layer = copy.deepcopy(found.model.layer)
+    change = remedy(key).apply(found)
+    assert torch.equal(found.model(X), layer(X))
+    assert change.edits == (ReplaceCall(line_of(end), callee, ""),)
+    assert torch.equal(copy.deepcopy(found.model)(X), layer(X))  # copies are changed too
+
+
+MODULES = [
+    ("remove-softmax", nn.Softmax(dim=1), "cross-entropy", "torch.nn.Identity", {}),
+    ("remove-softmax", nn.Sigmoid(), "bce-with-logits", "torch.nn.Identity", {}),
+    ("remove-output-activation", nn.ReLU(), "squared", "torch.nn.Identity", {}),
+    ("remove-output-activation", nn.Tanh(), "squared", "torch.nn.Identity", {}),
+    ("match-loss:log-softmax", nn.Softmax(dim=-1), "nll", "torch.nn.LogSoftmax", {"dim": "1"}),
+    ("match-loss:log-softmax", nn.Sigmoid(), "nll", "torch.nn.LogSoftmax", {"dim": "1"}),
+    ("match-loss:sigmoid", nn.Softmax(dim=1), "bce", "torch.nn.Sigmoid", {}),
+]
+
+
+@pytest.mark.parametrize(("key", "end", "loss", "to", "arguments"), MODULES)
+def test_a_module_is_exchanged_and_the_code_does_the_same(
+    key: str, end: nn.Module, loss: str, to: str, arguments: dict[str, str]
+) -> None:
+    torch.manual_seed(0)
+    loss_fn, targets, outputs = LOSSES[loss]
+    with recording():
+        end = type(end)(end.dim) if isinstance(end, nn.Softmax) else type(end)()
+        here = SourceLine(__file__, inspect.currentframe().f_lineno - 1)  # type: ignore[union-attr]
+    model = nn.Sequential(nn.Linear(4, outputs), end)
+    found, written = training(model, [(X, targets)], loss_fn), copy.deepcopy(model)
+    change = remedy(key).apply(found)
+    assert change.places == ("1",)
+    assert change.edits == (ReplaceCall(here, type(end).__name__, to, (), arguments),)
+    assert type(model[1]) is type(executed(change, written)[1])
+    assert torch.equal(model(X), written(X))
+    expected = {"Identity": lambda x: x, "LogSoftmax": lambda x: x.log_softmax(1), "Sigmoid": torch.sigmoid}
+    assert torch.equal(model(X), expected[to.rpartition(".")[2]](model[0](X)))
+
+
+CASES = [
+    ("double-softmax-mlp", "remove-softmax"),
+    ("double-softmax-cnn", "remove-softmax"),
+    ("double-softmax-transformer", "remove-softmax"),
+    ("sigmoid-before-bce-with-logits", "remove-softmax"),
+    ("relu-on-regression-output", "remove-output-activation"),
+    ("sigmoid-on-regression-output", "remove-output-activation"),
+    ("nll-on-raw-logits", "match-loss:log-softmax"),
+    ("nll-on-probabilities-gru", "match-loss:log-softmax"),
+    ("one-unit-softmax", "match-loss:sigmoid"),
+    ("one-unit-softmax-cnn", "match-loss:sigmoid"),
+]
+
+
+def losses(problem: Problem, steps: int = 4) -> list[float]:
+    found: list[float] = []
+    fit(problem, steps, lambda _, loss: found.append(loss))
+    return found
+
+
+@pytest.mark.parametrize(("name", "key"), CASES)
+def test_a_changed_network_trains_as_its_twin_that_was_written_right(name: str, key: str) -> None:
+    problem, broken = case(name)
+    assert "HW603" in codes(broken.findings)
+    assert remedy(key).refusal(broken) is None
+    remedy(key).apply(broken)
+    assert "HW603" not in codes(diagnosed(problem))
+    assert losses(problem) == losses(BY_NAME[BY_NAME[name].twin or ""].build(0))
+
+
+@pytest.mark.parametrize("name", ["double-softmax-mlp", "double-softmax-cnn"])
+def test_where_the_line_cannot_be_changed_the_logarithm_trains_alike(name: str) -> None:
+    problem, broken = case(name)
+    written = Problem(copy.deepcopy(problem.model), *list(vars(problem).values())[1:])
+    change = remedy("remove-softmax").apply(broken)
+    executed(change, written.model)
+    assert losses(written) == pytest.approx(losses(problem), rel=1e-5)
+
+
+def hand_written(outputs: Tensor, targets: Tensor) -> Tensor:
+    """A focal loss: its own sigmoid is no fault of the network."""
+    p = torch.sigmoid(outputs)
+    return -((1 - p) ** 2 * targets * p.log() + p**2 * (1 - targets) * (1 - p).log()).mean()
+
+
+LEFT = [
+    ("remove-softmax", softmax_method, "nll", "does not apply"),
+    ("remove-softmax", nn.Identity(), "cross-entropy", "no softmax"),
+    ("remove-output-activation", torch.sigmoid, "bce", "no target"),
+    ("remove-output-activation", nn.Softplus(), "squared", "no activation"),
+    ("match-loss:sigmoid", softmax_method, "cross-entropy", "no softmax over one unit"),
+    ("match-loss:log-softmax", nn.LogSoftmax(1), "nll", "gets log-probabilities"),
+    ("match-loss:log-softmax", nn.Identity(), "cross-entropy", "log-probabilities"),
+    ("match-loss:log-softmax", nn.Identity(), "squared", "no negative log-likelihood"),
+]
+
+
+@pytest.mark.parametrize(("key", "end", "loss", "why"), LEFT)
+def test_what_is_meant_is_left(key: str, end: Callable[..., Any], loss: str, why: str) -> None:
+    assert why in (remedy(key).refusal(prepared(end, loss)) or "")
+
+
+def test_operations_of_the_loss_are_left() -> None:
+    torch.manual_seed(0)
+    found = training(nn.Linear(4, 1), [(X, BITS)], hand_written)
+    assert any(op.kind == "Sigmoid" for op in found.measurement.head.ops)
+    for key in ("remove-softmax", "remove-output-activation"):
+        assert "output" in (remedy(key).refusal(found) or "")
+
+
+def test_a_module_of_hidden_layers_is_left() -> None:
+    torch.manual_seed(0)
+    relu = nn.ReLU()
+    model = nn.Sequential(nn.Linear(4, 8), relu, nn.Linear(8, 1), relu)
+    found = training(model, [(X, REALS - 9)], F.mse_loss)
+    assert "used in hidden layers as well" in (remedy("remove-output-activation").refusal(found) or "")
+
+
+def test_an_attention_keeps_its_softmax() -> None:
+    """A call on another line, of the same function, goes on as it was."""
+    torch.manual_seed(0)
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            weights = (x @ x.T).softmax(-1)
+            return self.layer(weights @ x).softmax(-1)
+
+    model = Attending()
+    expected = model.layer((X @ X.T).softmax(-1) @ X)
+    found = training(model, [(X, X.argmax(1))], F.cross_entropy)
+    remedy("remove-softmax").apply(found)
+    torch.testing.assert_close(model(X), expected)
