@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import linecache
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from benchmarks.detection.cases import BY_NAME
 from benchmarks.detection.problem import Problem, fit
 from headwater.records import ReplaceCall, SourceLine
 from headwater.remedies import Training, remedy
-from headwater.source import recording
+from headwater.source import patch, recording
 from tests.remedies.trainings import case, codes, diagnosed, executed, training
 
 
@@ -194,6 +197,94 @@ def test_a_module_of_hidden_layers_is_left() -> None:
     model = nn.Sequential(nn.Linear(4, 8), relu, nn.Linear(8, 1), relu)
     found = training(model, [(X, REALS - 9)], F.mse_loss)
     assert "used in hidden layers as well" in (remedy("remove-output-activation").refusal(found) or "")
+
+
+def test_a_call_that_serves_hidden_layers_is_left() -> None:
+    torch.manual_seed(0)
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 8), nn.Linear(8, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(self.two(torch.relu(self.one(x))))
+
+    found = training(Twice(), [(X, REALS - 9)], F.mse_loss)
+    assert "for hidden layers as well" in (remedy("remove-output-activation").refusal(found) or "")
+
+
+def test_a_line_that_builds_hidden_activations_is_not_rewritten() -> None:
+    torch.manual_seed(0)
+    with recording():
+        model = nn.Sequential(*(each for i in (8, 1) for each in (nn.LazyLinear(i), nn.Tanh())))
+    model(X)
+    change = remedy("remove-output-activation").apply(training(model, [(X, REALS)], F.mse_loss))
+    assert change.edits == () and change.instead.before == "{model}.set_submodule('3', nn.Identity())"
+    assert [type(each) for each in model] == [nn.Linear, nn.Tanh, nn.Linear, nn.Identity]
+
+
+SCRIPT = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(4, 16)
+        self.answer = nn.Linear(16, OUTPUTS)
+        self.end = END
+
+    def forward(self, x):
+        x = torch.tanh(self.hidden(x))
+        x = self.answer(x)
+        return CALL
+
+
+def make():
+    torch.manual_seed(0)
+    return Net()
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "loss", "end", "call", "right"),
+    [
+        ("remove-softmax", "cross-entropy", "None", "F.softmax(x, dim=1)", "x"),
+        ("remove-softmax", "cross-entropy", "None", "x.softmax(-1)", "x"),
+        ("remove-softmax", "cross-entropy", "nn.Softmax(dim=1)", "self.end(x)", "x"),
+        ("remove-softmax", "bce-with-logits", "None", "torch.sigmoid(x)", "x"),
+        ("remove-output-activation", "squared", "nn.ReLU()", "self.end(x)", "x"),
+        ("match-loss:sigmoid", "bce", "nn.Softmax(1)", "self.end(x)", "x.sigmoid()"),
+        ("match-loss:sigmoid", "bce", "None", "torch.softmax(x, 1)", "x.sigmoid()"),
+        ("match-loss:log-softmax", "nll", "nn.Softmax(-1)", "self.end(x)", "x.log_softmax(1)"),
+        ("match-loss:log-softmax", "nll", "None", "x", "x.log_softmax(1)"),
+    ],
+)
+def test_the_diff_of_a_file_does_what_was_tried(
+    tmp_path: Path, key: str, loss: str, end: str, call: str, right: str
+) -> None:
+    loss_fn, targets, outputs = LOSSES[loss]
+    file = tmp_path / f"{key}-{loss}-net.py"
+    file.write_text(SCRIPT.replace("OUTPUTS", str(outputs)).replace("END", end).replace("CALL", call))
+    module = loaded(file)
+    found = training(module.make(), [(X, targets)], loss_fn)
+    assert remedy(key).refusal(found) is None
+    written = patch([remedy(key).apply(found)], optimizer=None, factory=module.make)
+    assert written.not_written == ()
+    file.write_text(written.files[0].new)
+    assert torch.equal(found.model(X), loaded(file).make()(X))
+    file.write_text(SCRIPT.replace("OUTPUTS", str(outputs)).replace("END", end).replace("CALL", right))
+    assert torch.equal(found.model(X), loaded(file).make()(X))
+
+
+def loaded(file: Path) -> Any:
+    scope: dict[str, Any] = {"__name__": "net", "__file__": str(file)}
+    linecache.checkcache(str(file))
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+    return SimpleNamespace(**scope)
 
 
 def test_an_attention_keeps_its_softmax() -> None:

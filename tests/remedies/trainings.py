@@ -24,8 +24,8 @@ def case(name: str) -> tuple[Problem, Training]:
 
 def training(model: nn.Module, batches: Any, loss_fn: Any, *, optimizer: Optimizer | None = None) -> Training:
     """A training as it stands before its first step, with its diagnosis."""
+    report = headwater.diagnose(model, batches, loss_fn)  # without an optimizer, whose rate it would try at length
     optimizer = optimizer or SGD(model.parameters(), lr=1e-2)
-    report = headwater.diagnose(model, batches, loss_fn, optimizer=optimizer)
     return Training(model, optimizer, report.measurement, report.findings, steps=100, loss_fn=loss_fn)
 
 
@@ -62,9 +62,7 @@ def same_training(a: nn.Module, b: nn.Module, problem: Problem, steps: int = 3) 
 
 
 def diagnosed(problem: Problem) -> tuple[Finding, ...]:
-    return headwater.diagnose(
-        problem.model, problem.batches, problem.loss_fn, step=problem.step, optimizer=problem.optimizer
-    ).findings
+    return headwater.diagnose(problem.model, problem.batches, problem.loss_fn, step=problem.step).findings
 
 
 def codes(findings: tuple[Finding, ...]) -> set[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import cast
 
 from torch import Tensor, nn
 
-from headwater.records import Code, HeadOp, HeadRecord, ReplaceCall, SourceLine
+from headwater.records import Code, HeadOp, HeadRecord, ReplaceCall, SourceLine, UnitsRecord
 from headwater.records.head_ops import LIMITS, elements
 from headwater.remedies.remedy import Training
-from headwater.remedies.rewrite import Calls, redirect, replace_modules
+from headwater.remedies.rewrite import Calls, named, redirect, replace_modules
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,14 @@ def _makes_output(head: HeadRecord, op: HeadOp) -> bool:
 
 def refusal(training: Training, op: HeadOp) -> str | None:
     """Says why an operation cannot be replaced; ``None`` when it can."""
-    if own_module(training, op) is None:
-        return None if op.line is not None else f"the line that calls {words(op)} is not known"
-    if any(units.name == op.module and units.role == "hidden" for units in training.measurement.units):
-        return f"{op.module} is used in hidden layers as well: give the output a call of its own"
+    others = [units for units in training.measurement.units if units.role != "output"]
+    if own_module(training, op) is not None:
+        shared = any(units.name == op.module for units in others)
+        return f"{op.module} is used in hidden layers as well: give the output a call of its own" if shared else None
+    if op.line is None:
+        return f"the line that calls {words(op)} is not known"
+    if any((units.file, units.line, units.kind) == (op.file, op.line, op.kind.lower()) for units in others):
+        return f"{op.file}:{op.line} calls {words(op)} for hidden layers as well: give the output a line of its own"
     return None
 
 
@@ -108,11 +111,17 @@ def exchanged(training: Training, op: HeadOp, new: nn.Module, **arguments: int) 
         arguments: that `new` was built with.
     """
     old, name = own_module(training, op), type(new).__name__
-    held = cast("Iterator[tuple[str, nn.Module]]", training.model.named_modules(remove_duplicate=False))
-    paths = [path for path, module in held if module is old]
+    paths = [path for path, module in named(training.model, every=True) if module is old]
     replace_modules(training.model, lambda _, module: new if module is old else None)
     written = {key: str(value) for key, value in arguments.items()}
-    edit = ReplaceCall(op.built, type(old).__name__, f"torch.nn.{name}", (), written) if op.built is not None else None
     built = f"nn.{name}({', '.join(f'{key}={value}' for key, value in written.items())})"
     lines = "\n".join(f"{{model}}.set_submodule({path!r}, {built})" for path in paths)
-    return Swap(op.module, (edit,) if edit else (), Code(before=lines, imports=("from torch import nn",)))
+    instead = Code(before=lines, imports=("from torch import nn",))
+    if op.built is None or any(units.built == op.built for units in _others(training, op)):
+        return Swap(op.module, (), instead)
+    return Swap(op.module, (ReplaceCall(op.built, type(old).__name__, f"torch.nn.{name}", (), written),), instead)
+
+
+def _others(training: Training, op: HeadOp) -> list[UnitsRecord]:
+    """Activations besides this operation."""
+    return [units for units in training.measurement.units if units.role != "output" or units.name != op.module]

@@ -33,9 +33,7 @@ of mean 0 and variance 1 are what every initialisation assumes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +42,7 @@ from headwater.errors import RemedyError
 from headwater.records import Change, Code, InputRecord
 from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
+from headwater.remedies.rewrite import named
 
 _CODE = "standardise-inputs"
 
@@ -107,7 +106,7 @@ def _apply(training: Training) -> Change:
 def _places(training: Training) -> dict[str, int]:
     """Paths of the modules that get the hook, and the axis of their features."""
     calls = {layer.name: layer.calls for layer in training.measurement.layers}
-    modules = dict(cast("Iterator[tuple[str, nn.Module]]", training.model.named_modules()))
+    modules = dict(named(training.model))
     found: dict[str, int] = {}
     for record in training.measurement.inputs:
         if record.normalised:
