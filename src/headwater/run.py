@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("headwater")
 
-FIRST = 8
-"""Steps that are probed one after the other at the beginning, whatever it costs, as a diagnosis takes them."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -59,7 +56,7 @@ def run_script(target: Target, *, run_dir: str | None = None, steps: int | None 
     recorders: list[Recorder] = []
 
     def begin() -> None:
-        from headwater.monitor import Session, Settings
+        from headwater.monitor import OF_A_SCRIPT, Session, Settings
         from headwater.watch import record
 
         def opened(monitor: Monitor) -> None:
@@ -70,7 +67,7 @@ def run_script(target: Target, *, run_dir: str | None = None, steps: int | None 
             except StoreError as error:  # a report at the end needs no disk
                 log.warning("This training is watched and not recorded. %s", error)
 
-        session = Session(Settings(budget=budget, first=tuple(range(FIRST + 1))), most=steps, opened=opened)
+        session = Session(Settings(budget=budget, first=OF_A_SCRIPT), most=steps, opened=opened)
         session.begin()
         sessions.append(session)
 

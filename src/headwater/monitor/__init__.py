@@ -2,14 +2,17 @@
 
 from headwater.monitor.about import rank, run_info, world_size
 from headwater.monitor.alarms import Event
+from headwater.monitor.discovery import models_of
 from headwater.monitor.figures import StepFigures
+from headwater.monitor.losses import loss_of
 from headwater.monitor.monitor import Monitor
 from headwater.monitor.recorder import Recorder
 from headwater.monitor.session import Session
-from headwater.monitor.settings import Settings
+from headwater.monitor.settings import OF_A_SCRIPT, Settings
 from headwater.monitor.sink import Sink, Teller
 
 __all__ = [
+    "OF_A_SCRIPT",
     "Event",
     "Monitor",
     "Recorder",
@@ -18,6 +21,8 @@ __all__ = [
     "Sink",
     "StepFigures",
     "Teller",
+    "loss_of",
+    "models_of",
     "rank",
     "run_info",
     "world_size",

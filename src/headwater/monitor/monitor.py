@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from weakref import finalize
 
 import torch
@@ -19,6 +19,7 @@ from headwater.monitor import patches
 from headwater.monitor.alarms import Event
 from headwater.monitor.belongings import Belongings, Models
 from headwater.monitor.governor import Governor, Purse
+from headwater.monitor.losses import loss_of
 from headwater.monitor.names import named_models, named_optimizers
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
@@ -236,7 +237,7 @@ class Monitor:
         return tuple(self.tracks) if self._thread in (None, threading.get_ident()) else ()
 
     def _before_backward(self, tensors: Any, gradients: Any) -> None:
-        tracks, begins = self._here(), _begin(tensors, gradients)
+        tracks, begins = self._here(), loss_of(tensors, gradients)
         if not tracks or begins is None:
             return
         self._opened_by = self._last
@@ -309,28 +310,6 @@ class Monitor:
         for track in self.tracks:
             self._publish(track, (), everything=True)
         self.sinks.close()
-
-
-def _begin(tensors: Any, gradients: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Where a backward pass begins, and the loss there; ``None`` where that is not one tensor.
-
-    Of several numbers with a gradient for each the loss is ``(tensor * gradient).sum()``.
-    """
-    tensor, gradient = _single(tensors), _single(gradients)
-    if not isinstance(tensor, torch.Tensor) or tensor.grad_fn is None:
-        return None
-    value = tensor.detach()
-    if value.numel() == 1:
-        return tensor, value
-    if not isinstance(gradient, torch.Tensor) or gradient.shape != value.shape or not value.is_floating_point():
-        return None
-    return (tensor, (value * gradient.detach()).sum(dtype=torch.float32)) if value.layout == torch.strided else None
-
-
-def _single(given: Any) -> Any:
-    """What is alone in a list or tuple."""
-    several = cast("Sequence[Any]", given) if isinstance(given, list | tuple) else (given,)
-    return several[0] if len(several) == 1 else None
 
 
 def _captures_graph() -> bool:

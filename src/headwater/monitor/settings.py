@@ -11,6 +11,8 @@ BUDGET = 0.01
 """Share of the training's time that watching may take."""
 FIRST = (3,)
 """Steps, from 0, that are probed whatever it costs: the first at which what starts at zero by design has moved."""
+OF_A_SCRIPT = tuple(range(9))
+"""Those of a script: one after the other at the beginning, eight and the one that they have led to, as a diagnosis."""
 AT_LEAST_EVERY = 600.0
 """Seconds after which a step is probed whatever it costs."""
 

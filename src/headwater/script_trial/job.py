@@ -1,0 +1,125 @@
+"""What a trial's process is told, and what it answers; both are files. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import msgspec
+
+from headwater.records import Change, Finding, Measurement, Profile, SourceLine
+from headwater.script import Target
+
+Task = Literal["observe", "screen", "train"]
+
+
+@dataclass(frozen=True)
+class Original:
+    """A script's training as it is.
+
+    Attributes:
+        measurement, findings: the diagnosis of its first steps; of several optimizers the one whose training is worst.
+        steps: optimizer steps that it took, up to those that were asked for.
+        optimizer: which of the optimizers that the script builds is meant, counted from 0.
+        built: the user's line that builds it, when it is the user's own.
+        imports: installed modules that the script imports, in that order.
+        environment: variables that it sets.
+    """
+
+    measurement: Measurement
+    findings: tuple[Finding, ...]
+    steps: int
+    optimizer: int
+    built: SourceLine | None = None
+    imports: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a script.
+
+    Attributes:
+        target: the script.
+        task: ``"observe"`` it as it is, ``"screen"`` its first steps with remedies, or ``"train"``.
+        steps: optimizer steps after which it ends.
+        scratch: folder whose files are the script's to write.
+        moved: its folders in which the script finds itself, and the user's that each stands for.
+        original: as it was observed; ``None`` for that.
+        remedies, seed, control, horizon, profile: see `headwater.trials.workload.Trial`.
+    """
+
+    target: Target
+    task: Task
+    steps: int
+    scratch: str
+    moved: dict[str, str]
+    original: Original | None = None
+    remedies: tuple[str, ...] = ()
+    seed: int = 0
+    control: bool = False
+    horizon: int = 0
+    profile: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of it.
+
+    Attributes:
+        ended: how the script ended (`headwater.script.Ended`).
+        line: where it crashed.
+        steps: optimizer steps that were seen: of the optimizer that is tried, else of all together.
+        losses: one for each of these steps.
+        original: what was observed; ``None`` where nothing could be measured.
+        changes: what the remedies did.
+        findings: those of the changed training.
+        profile: the gradient along the trunk in the last step.
+        refused: why a remedy does not apply.
+        error: why the training was broken off, where it was not the script.
+    """
+
+    ended: str = "finished"
+    line: tuple[str, int] | None = None
+    steps: int = 0
+    losses: tuple[float, ...] = ()
+    original: Original | None = None
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    profile: Profile | None = None
+    refused: str = ""
+    error: str = ""
+
+
+def write_job(job: Job) -> bytes:
+    """Returns the job as a file holds it."""
+    return msgspec.msgpack.encode(job)
+
+
+def read_job(data: bytes) -> Job:
+    """Reads what `write_job` wrote."""
+    return msgspec.msgpack.decode(data, type=Job)
+
+
+def write_answer(answer: Answer, moved: dict[str, str]) -> bytes:
+    """Returns the answer as a file holds it, with every path as the user knows it (`Job.moved`)."""
+    return msgspec.msgpack.encode(_replaced(msgspec.to_builtins(answer), moved))
+
+
+def read_answer(data: bytes) -> Answer:
+    """Reads what `write_answer` wrote."""
+    return msgspec.msgpack.decode(data, type=Answer)
+
+
+def _replaced(value: object, words: dict[str, str]) -> object:
+    if isinstance(value, str):
+        for old, new in words.items():
+            value = value.replace(old, new)
+        return value
+    if isinstance(value, dict):
+        return {
+            _replaced(key, words): _replaced(each, words) for key, each in cast("dict[object, object]", value).items()
+        }
+    if isinstance(value, list | tuple):
+        return [_replaced(each, words) for each in cast("list[object]", value)]
+    return value

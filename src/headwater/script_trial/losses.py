@@ -1,0 +1,64 @@
+"""The loss of each step of one optimizer, as its backward passes show it."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from headwater.monitor import loss_of
+
+
+class Losses:
+    """Listens at PyTorch's doors (`headwater.monitor.patches.Listener`).
+
+    Of several backward passes before a step (accumulated gradients, a closure that is evaluated again) the mean counts.
+    Where several optimizers train, a step takes the passes since the one before it, whosever that was; without any,
+    those of that step.
+
+    Attributes:
+        steps: losses, one for each step.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+        self._heard: list[torch.Tensor] = []
+        self._newest: float | None = None
+        self._scale: Any = None
+
+    def stepped(self, *, tried: bool) -> None:
+        """An optimizer has taken a step.
+
+        Args:
+            tried: whether it is the one whose losses are wanted.
+        """
+        if self._heard:
+            scale = 1.0 if self._scale is None else float(self._scale)
+            self._newest = fmean(map(float, self._heard)) / scale
+        if tried and self._newest is not None:
+            self.steps.append(self._newest)
+        self._forget()
+
+    def before_backward(self, tensors: Any, gradients: Any) -> None:
+        """Takes note of the loss."""
+        begins = loss_of(tensors, gradients)
+        if begins is not None:
+            self._heard.append(begins[1].detach().clone())
+
+    def after_backward(self, completed: bool) -> None:
+        """Nothing more is to be learnt."""
+
+    def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
+        """The loss does not change by it."""
+
+    def before_scaled_step(self, optimizer: Any, scaler: Any) -> None:
+        """Takes note of what the loss was multiplied by."""
+        self._scale = scaler._scale
+
+    def after_scaled_step(self, optimizer: Any) -> None:
+        """A step that the scaler left out is none: what was heard for it is dropped."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._heard, self._scale = [], None

@@ -1,0 +1,150 @@
+"""A script with remedies put into it at the moment when its optimizer is built."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from headwater.errors import RemedyError
+from headwater.measure import RandomState
+from headwater.monitor import Monitor, Settings, models_of, patches
+from headwater.monitor.names import module_of, together
+from headwater.monitor.stepping import under_way
+from headwater.records import Change, Measurement, SourceLine
+from headwater.remedies import Training, remedy
+from headwater.script import enough
+from headwater.script_trial.construction import on_built
+from headwater.script_trial.job import Answer, Job, Original
+from headwater.script_trial.losses import Losses
+from headwater.script_trial.redraw import redraw_weights
+
+_UNWATCHED = 1e-9
+"""A budget that grants no probe but those that are asked for."""
+
+
+class Trying:
+    """Changes the training that was diagnosed, notes its losses, and ends the script after its steps."""
+
+    def __init__(self, job: Job) -> None:
+        assert job.original is not None  # it was observed before
+        self._job, self._original = job, job.original
+        self._count = 0
+        self._training: Training | None = None
+        self._monitor: Monitor | None = None
+        self._losses = Losses()
+        self._changes: list[Change] = []
+        self._refused = self._error = ""
+
+    def begin(self) -> None:
+        """Waits for the optimizer."""
+        if self._job.control:
+            redraw_weights(self._job.seed)
+        on_built(self._built)
+        patches.listen(self._losses)
+        register_optimizer_step_post_hook(self._stepped)
+
+    def answer(self) -> Answer:
+        """Returns what came of it."""
+        track = self._monitor.tracks[0] if self._monitor is not None and self._monitor.tracks else None
+        measured = track.measured if track is not None else None
+        return Answer(
+            steps=len(self._losses.steps),
+            losses=tuple(self._losses.steps),
+            changes=tuple(self._changes),
+            findings=track.findings if track is not None else (),
+            profile=measured.profile if measured is not None else None,
+            refused=self._refused,
+            error=self._error,
+        )
+
+    def _built(self, optimizer: Optimizer, line: SourceLine | None) -> None:
+        number, self._count = self._count, self._count + 1
+        if number != self._original.optimizer:
+            return
+        models = models_of(p for group in optimizer.param_groups for p in group["params"])
+        model = measured_model(models, self._original.measurement)
+        if model is None:
+            self._error = _elsewhere(self._original)
+            enough()
+        before = RandomState.now(model)
+        self._apply(
+            Training(model, optimizer, self._original.measurement, self._original.findings, self._whole, built=line)
+        )
+        before.again()  # the script draws on as it does without remedies
+        if probed := self._probed():
+            settings = Settings(_UNWATCHED, first=probed, at_least_every=math.inf)
+            self._monitor = Monitor(model, optimizer, settings)
+            self._monitor.attach()
+
+    def _apply(self, training: Training) -> None:
+        self._training = training
+        for key in self._job.remedies:
+            chosen = remedy(key)
+            if reason := chosen.refusal(training):
+                self._refused = f"{key}: {reason}"
+                enough()
+            try:
+                self._changes.append(chosen.apply(training))
+            except RemedyError as error:
+                self._error = f"{key}: {error}"
+                enough()
+
+    @property
+    def _whole(self) -> int:
+        return self._job.horizon or self._job.steps
+
+    def _probed(self) -> tuple[int, ...]:
+        if self._job.task == "screen":
+            return tuple(range(self._job.steps))
+        return (self._job.steps - 1,) if self._job.profile else ()
+
+    def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
+        if under_way(optimizer) > 1:  # the step of a base class, inside that of its subclass
+            return
+        training = self._training
+        tried = training is not None and optimizer is training.optimizer
+        self._losses.stepped(tried=tried)
+        if training is None or not tried:
+            return
+        losses = self._losses.steps
+        if isinstance(training.scheduler, ReduceLROnPlateau):
+            training.scheduler.step(losses[-1] if losses else math.inf)
+        elif training.scheduler is not None:
+            training.scheduler.step()
+        if not losses:
+            self._error = "its loss is not heard: the script does not call backward() on one tensor"
+        if self._error or self._refused or len(losses) >= self._job.steps or not math.isfinite(losses[-1]):
+            enough()
+
+
+def measured_model(models: list[nn.Module], measurement: Measurement) -> nn.Module | None:
+    """Returns the model in which the measurement's names are found: one, or several under the names of their classes.
+
+    Args:
+        models: those of the optimizer, outermost, as they are or wrapped.
+        measurement: of the script as it is.
+    """
+    counts: Counter[str] = Counter()
+    named: dict[str, nn.Module] = {}
+    for each in models:
+        kind = type(module_of(each)).__name__
+        counts[kind] += 1
+        named[kind if counts[kind] == 1 else f"{kind}{counts[kind]}"] = each
+    wanted = {parameter.name for parameter in measurement.parameters}
+    found = together(named) if named else None
+    if found is not None and wanted <= {name for name, _ in found.named_parameters(remove_duplicate=False)}:
+        return found
+    return None
+
+
+def _elsewhere(original: Original) -> str:
+    return (
+        f"{original.measurement.model} was diagnosed, and is not there as it was then when its optimizer is built: "
+        "remedies cannot be put into it"
+    )

@@ -1,0 +1,65 @@
+"""What counts as the loss of a step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from headwater.script_trial.losses import Losses
+
+
+class Scaler:
+    _scale = torch.tensor(1024.0)
+
+
+def heard(losses: Losses, value: float) -> None:
+    weight = torch.tensor(value, requires_grad=True)
+    loss: Tensor = weight * 1
+    losses.before_backward((loss,), None)
+    losses.after_backward(True)
+
+
+def test_the_mean_of_accumulated_passes() -> None:
+    losses = Losses()
+    for values in ([1.0, 3.0], [5.0]):
+        for value in values:
+            heard(losses, value)
+        losses.stepped(tried=True)
+    assert losses.steps == [2.0, 5.0]
+
+
+def test_each_optimizer_takes_its_own() -> None:
+    losses = Losses()
+    for generator, discriminator in [(1.0, 10.0), (2.0, 20.0)]:
+        heard(losses, discriminator)
+        losses.stepped(tried=False)
+        heard(losses, generator)
+        losses.stepped(tried=True)
+    assert losses.steps == [1.0, 2.0]
+
+
+def test_two_optimizers_that_share_one_pass() -> None:
+    losses = Losses()
+    for value in (4.0, 3.0):
+        heard(losses, value)
+        losses.stepped(tried=False)
+        losses.stepped(tried=True)
+    assert losses.steps == [4.0, 3.0]
+
+
+def test_the_scale_is_taken_out_and_a_step_that_is_left_out_is_none() -> None:
+    losses = Losses()
+    heard(losses, 3.0 * 1024)
+    losses.before_scaled_step(None, Scaler)
+    losses.after_scaled_step(None)  # an infinity: the optimizer was not called
+    heard(losses, 2.0 * 1024)
+    losses.before_scaled_step(None, Scaler)
+    losses.stepped(tried=True)
+    losses.after_scaled_step(None)
+    assert losses.steps == [2.0]
+
+
+def test_what_is_not_heard_is_no_step() -> None:
+    losses = Losses()
+    losses.stepped(tried=True)
+    assert losses.steps == []

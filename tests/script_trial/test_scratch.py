@@ -1,0 +1,120 @@
+"""The folder of a trial looks like the user's, and what is written there stays there."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headwater.script import Target
+from headwater.script_trial import scratch as module
+from headwater.script_trial.scratch import scratch
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    for name in ("src/deep", "data", "out", ".git"):
+        (root / name).mkdir(parents=True)
+    (root / "src" / "train.py").write_text("print(1)")
+    (root / "data" / "x.bin").write_bytes(b"12345")
+    (root / "out" / "best.pt").write_bytes(b"precious")
+    (root / "log.txt").write_text("before\n")
+    (root / ".git" / "config").write_text("")
+    with sqlite3.connect(root / "runs.sqlite") as base:
+        base.execute("create table runs (name)")
+    base.close()
+    return root
+
+
+def test_it_looks_like_the_project_around_the_current_folder(project: Path) -> None:
+    with scratch(Target("train.py", ("--fast",)), project / "src") as place:
+        mirror = place.cwd.parent
+        assert place.cwd.name == "src" and place.target.arguments == ("--fast",)
+        assert Path(place.target.name).resolve() == place.cwd / "train.py"  # a copy, and no link
+        assert (mirror / "data" / "x.bin").read_bytes() == b"12345" and (mirror / "data" / "x.bin").is_symlink()
+        assert (mirror / ".git").is_symlink() and not (mirror / "out").is_symlink()
+        assert place.moved == {str(mirror): str(project)}
+        inside = place.folder
+    assert not inside.exists() and (project / "out" / "best.pt").exists()
+
+
+def test_a_script_of_another_project_has_its_own_there(project: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    with scratch(Target(str(project / "src" / "train.py")), here) as place:
+        assert place.cwd.name == "here" and Path(place.target.name).is_relative_to(place.folder)
+        assert sorted(place.moved.values()) == [str(here), str(project)]
+
+
+def test_far_folders_of_a_large_project_are_linked_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 5)
+    with scratch(Target("train.py"), project / "src") as place:
+        assert not place.cwd.is_symlink() and (place.cwd.parent / "data").is_symlink()
+
+
+WRITES = """
+import os, pathlib, sqlite3, sys, shutil
+from headwater.script_trial.guard import announce, protect
+protect(sys.argv[1], [sys.argv[2]])
+here = pathlib.Path(__file__).resolve().parent.parent
+(here / "out" / "best.pt").write_bytes(b"junk")
+with open("../log.txt", "a") as file:
+    file.write("after")
+assert (here / "log.txt").read_text().split() == ["before", "after"]
+os.remove(here / "data" / "x.bin")
+with sqlite3.connect(here / "runs.sqlite") as base:
+    base.execute("insert into runs values ('x')")
+(here / "new").mkdir()
+os.replace(here / "out" / "best.pt", here / "new" / "best.pt")
+shutil.rmtree(here / "out")
+"""
+FORBIDDEN = {
+    "written": "open(root + '/out/best.pt', 'wb')",
+    "replaced": "open('x', 'w'); os.replace('x', root + '/out/best.pt')",
+    "removed": "os.remove(root + '/out/best.pt')",
+    "removed whole": "shutil.rmtree(root + '/out')",
+    "announced": "announce(os, 'strerror'); os.strerror(root + '/out/best.pt')",
+}
+
+
+def run(project: Path, script: str) -> subprocess.CompletedProcess[str]:
+    (project / "src" / "train.py").write_text(script)
+    with scratch(Target("train.py"), project / "src") as place:
+        command = [sys.executable, place.target.name, str(place.folder), str(project)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        return subprocess.run(command, cwd=place.cwd, env=environment, capture_output=True, text=True)
+
+
+def files(project: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in project.rglob("*") if path.is_file() and path.suffix != ".py"}
+
+
+def test_what_a_script_writes_stays_there(project: Path) -> None:
+    before = files(project)
+    done = run(project, WRITES)
+    assert done.returncode == 0, done.stderr
+    assert files(project) == before
+
+
+@pytest.mark.parametrize("way", FORBIDDEN)
+def test_files_that_are_named_by_their_absolute_path_are_not_touched(project: Path, way: str) -> None:
+    before = files(project)
+    done = run(project, f"{WRITES}root = sys.argv[2]\n{FORBIDDEN[way]}")
+    assert done.returncode == 1 and "PermissionError" in done.stderr and f"'{project / 'out'}" in done.stderr
+    assert files(project) == before
+
+
+def test_new_files_and_caches_may_be_written_anywhere(project: Path) -> None:
+    (project / ".cache").mkdir()
+    (project / ".cache" / "lock").write_text("")
+    done = run(
+        project, f"{WRITES}root = sys.argv[2]\nfor name in ('new', '.cache/lock'): open(f'{{root}}/{{name}}', 'w')"
+    )
+    assert done.returncode == 0, done.stderr
