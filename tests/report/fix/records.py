@@ -34,14 +34,15 @@ for module in model.modules():
 def trials(
     remedies: tuple[str, ...] = (), end: float = 2.3, *, steps: int = STEPS, seeds: int = SEEDS, **other: Any
 ) -> tuple[TrialResult, ...]:
-    """Trainings whose loss falls from 2.3 toward `end`; each seed ends a little higher than the one before."""
+    """Trainings whose loss falls from 2.3 toward `end` in 120 steps; each seed lies a little higher than the last."""
+    reached = end if steps == STEPS else end + (2.3 - end) * math.exp(-4 * steps / STEPS)
     return tuple(
         TrialResult(
             remedies=remedies,
             seed=seed,
             steps=steps,
-            losses=tuple(end + (2.3 - end) * math.exp(-4 * step / steps) + 0.01 * seed for step in range(steps)),
-            held_out=(end + 0.01 * seed,),
+            losses=tuple(end + (2.3 - end) * math.exp(-4 * step / STEPS) + 0.01 * seed for step in range(steps)),
+            held_out=(reached + 0.01 * seed,),
             seconds=0.5,
             **other,
         )
@@ -84,24 +85,31 @@ FIXED = FixRecord(
             end=0.12,
             standing="recommended",
             says="ReLU in place of sigmoid in 50 hidden layers; He initialisation of 51 weights",
-            why="The smallest change that is not worse than the best: 0.13 against 0.11.",
+            why="held-out loss 0.93 after 30 steps with 3 seeds, where the original has 2.31 and a do-nothing "
+            "control 2.31; 0.12 against 2.3 after 120 steps (p = 0.001)",
             trials=(
-                *trials(("activation-swap:relu", "init-matched:he"), 1.0, steps=30, seeds=2),
-                *trials(("activation-swap:relu", "init-matched:he"), 0.12, profile=after()),
+                *trials(("activation-swap:relu", "init-matched:he"), 0.12, steps=30),
+                *trials(("activation-swap:relu", "init-matched:he"), 0.12, seeds=1, profile=after()),
             ),
         ),
         candidate(
             *("activation-swap:gelu", "residual:zero-initialised", "adaptive-optimizer:adamw"),
             end=0.1,
             standing="as good",
-            why="As good as the recommended change, and larger.",
+            why="no difference from the recommended one can be shown, and it changes more",
         ),
-        candidate("residual", end=0.9, standing="beaten", why="Better than the original, and worse than the best."),
-        candidate("init-matched:xavier", why="Not told from the original: 2.30 against 2.30."),
-        candidate("raise-rate:10", why="Its loss left the finite numbers.", trials=trials(end=math.inf)),
-        candidate("lower-rate", standing="screened out", why="The gradient still vanishes: 2.1e-42 of it arrives."),
-        candidate("clip-gradient", standing="screened out", why="The gradient still vanishes: 2.1e-42 of it arrives."),
-        candidate("gated-recurrence", standing="refused", why="There is no recurrent layer."),
+        candidate(
+            "residual",
+            end=0.9,
+            standing="beaten",
+            why="after 30 steps its loss was 1.43, and 0.93 with the best",
+            trials=trials(("residual",), 0.9, steps=30),
+        ),
+        candidate("init-matched:xavier", why="after 120 steps its loss is 2.31, the original's 2.31"),
+        candidate("raise-rate:10", why="its loss left the finite numbers at step 1", trials=trials(end=math.inf)),
+        candidate("lower-rate", standing="screened out", why="HW101 still stands: 2.1e-42 of the gradient arrives."),
+        candidate("clip-gradient", standing="screened out", why="HW101 still stands: 2.1e-42 of the gradient arrives."),
+        candidate("gated-recurrence", standing="refused", why="there is no recurrent layer"),
     ),
     original=trials(end=2.3),
     control=trials(end=2.301, control=True),
@@ -120,7 +128,7 @@ FIXED = FixRecord(
 NOTHING = replace(
     FIXED,
     verdict="nothing helped",
-    reason="Of 5 candidates that were trained, none beats both the original and the control.",
+    reason="None of 2 candidates that were trained is better than the original.",
     candidates=tuple(each for each in FIXED.candidates if each.standing not in ("recommended", "as good", "beaten")),
     diff="",
     snippet="",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from headwater.records import FixRecord
-from headwater.report.fix.words import cost, level, longest, outcome, ranking, untried
+from headwater.report.fix.words import cost, level, longest, outcome, ranking, sentence, untried
 from tests.report.fix.records import FIXED, HEALTHY, NOTHING, candidate, trials
 
 
@@ -18,18 +18,15 @@ def test_a_fix_is_told_with_its_effect_and_how_sure_it_is() -> None:
         "(activation-swap:relu + init-matched:he)"
     )
     assert said.message == (
-        "Held-out loss 2.31 -> 0.13, lower with 3 of 3 seeds, p = 0.001; a do-nothing control (other random numbers "
-        "only) comes to 2.31."
+        "Held-out loss 0.93 after 30 steps with 3 seeds, where the original has 2.31 and a do-nothing control 2.31; "
+        "0.12 against 2.3 after 120 steps (p = 0.001)."
     )
 
 
-def test_seeds_are_paired() -> None:
-    best = FIXED.candidates[0]
-    # The seed that ends highest is the only one above its pair, though all lie below the original's mean.
-    original = (*trials(end=2.3)[:2], replace(trials(end=2.3)[2], held_out=(0.13,)))
-    record = replace(FIXED, original=original, candidates=(best,))
-    assert "lower with 2 of 3 seeds" in outcome(record).message
-    assert "seeds" not in outcome(replace(record, original=trials(end=2.3, steps=30))).message  # of other trainings
+def test_a_sentence_begins_with_a_capital_and_ends_with_a_full_stop() -> None:
+    assert [sentence(said) for said in ("ab c", "Ab c.", "why?", " ", "HW101 stands")] == [
+        *("Ab c.", "Ab c.", "Why?", "", "HW101 stands."),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,14 +40,20 @@ def test_without_a_fix_the_reason_is_given(record: FixRecord, tone: str, headlin
 
 def test_candidates_are_judged_by_their_longest_trials() -> None:
     best = FIXED.candidates[0]
-    assert {trial.steps for trial in best.trials} == {30, 120}
-    assert [trial.steps for trial in longest(best.trials)] == [120, 120, 120]
-    assert level(best.trials) == "0.13"  # 0.12, 0.13 and 0.14; the short ones ended at 1
+    assert [trial.steps for trial in best.trials] == [30, 30, 30, 120]
+    assert [trial.steps for trial in longest(best.trials)] == [120]
+    assert level(best.trials, "held-out loss") == "0.12"
+    assert level(best.trials[:3], "held-out loss") == "0.932"  # the middle one of three, 0.01 apart: 0.12 + 2.18 / e
+
+
+def test_a_score_is_shown_where_it_is_what_counts() -> None:
+    assert level(trials(end=0.5, scores=(0.9, 0.8)), "score") == "0.85"
+    assert level(trials(end=0.5, scores=(0.9, 0.8)), "held-out loss") == "0.51"
 
 
 def test_a_training_that_was_lost_has_no_level() -> None:
-    assert level(trials(end=math.inf)) == "lost"
-    assert level(()) == ""
+    assert level(trials(end=math.inf), "score") == "lost"
+    assert level((), "score") == ""
 
 
 def test_the_ranking_stands_under_what_it_is_compared_with() -> None:
@@ -62,13 +65,15 @@ def test_the_ranking_stands_under_what_it_is_compared_with() -> None:
     ]
     assert [row.standing for row in rows] == ["", "", "recommended", "as good", "beaten", "no better", "no better"]
     best = rows[2]
-    assert (best.size, best.level, best.lower_by, best.p) == ("2", "0.13", "95 %", "0.001")
+    assert (best.size, best.steps, best.level, best.lower_by, best.p) == ("2", "120", "0.12", "95 %", "0.001")
+    assert [row.steps for row in rows] == ["120", "120", "120", "120", "30", "120", "120"]
+    assert best.why == "" and rows[3].why == FIXED.candidates[1].why  # the verdict has said it
     assert ranking(HEALTHY) == ()
 
 
 def test_what_was_in_no_race_is_told_once_for_each_reason() -> None:
     assert untried(FIXED) == [
-        ("screened out", "The gradient still vanishes: 2.1e-42 of it arrives.", ["lower-rate", "clip-gradient"]),
+        ("screened out", "HW101 still stands: 2.1e-42 of the gradient arrives.", ["lower-rate", "clip-gradient"]),
         ("refused", "There is no recurrent layer.", ["gated-recurrence"]),
     ]
 

@@ -26,7 +26,10 @@ _MOST = 10.0
 
 @dataclass(frozen=True)
 class Curve:
-    """One candidate's training loss: the step in the middle of each stretch, and mean, least and largest over seeds."""
+    """One candidate's training loss: the step in the middle of each stretch, and its mean, the least and the largest.
+
+    The mean is that of the longest trainings; the other seeds widen the band as far as they went.
+    """
 
     kind: Kind
     name: str
@@ -42,7 +45,7 @@ def curves(record: FixRecord) -> tuple[Curve, ...]:
     for each in record.candidates:
         groups.append(("recommended" if each is record.best else "other", name(each), each.trials))
     order: tuple[Kind, ...] = ("other", "control", "original", "recommended")
-    found = [Curve(kind, said, _points(longest(trials))) for kind, said, trials in groups]
+    found = [Curve(kind, said, _points(trials)) for kind, said, trials in groups]
     return tuple(sorted((each for each in found if each.points), key=lambda each: order.index(each.kind)))
 
 
@@ -71,13 +74,19 @@ def _points(trials: Sequence[TrialResult]) -> tuple[tuple[float, float, float, f
     """Means over stretches of steps, so that the noise of single batches does not hide the course."""
     steps = max((len(trial.losses) for trial in trials), default=0)
     cuts = [round(i * steps / min(_POINTS, steps)) for i in range(min(_POINTS, steps) + 1)] if steps else []
+    final = longest(trials)
     points: list[tuple[float, float, float, float]] = []
     for start, end in pairwise(cuts):
-        stretches = [[loss for loss in trial.losses[start:end] if math.isfinite(loss)] for trial in trials]
-        means = [fmean(stretch) for stretch in stretches if stretch]
-        if means:
-            points.append((0.5 * (start + end), fmean(means), min(means), max(means)))
+        means, line = _means(trials, start, end), _means(final, start, end)
+        if line:
+            points.append((0.5 * (start + end), fmean(line), min(means), max(means)))
     return tuple(points)
+
+
+def _means(trials: Sequence[TrialResult], start: int, end: int) -> list[float]:
+    """Mean loss over a stretch of each training that went through it."""
+    whole = [trial.losses[start:end] for trial in trials if len(trial.losses) >= end]
+    return [fmean(losses) for losses in whole if all(map(math.isfinite, losses))]
 
 
 def _axis(shown: Sequence[Curve]) -> Axis:

@@ -9,7 +9,7 @@ from headwater.records.numbers import number
 from headwater.report.fix.curves import curves, draw_curves
 from headwater.report.fix.diff import code_lines, diff_lines
 from headwater.report.fix.profiles import draw_profiles, profiles
-from headwater.report.fix.words import Row, cost, outcome, ranking, untried
+from headwater.report.fix.words import Row, cost, outcome, ranking, sentence, untried
 from headwater.report.html.document import document, resource
 from headwater.report.html.findings import findings_section
 from headwater.report.html.svg import NARROW, WIDE, prose, safe
@@ -17,14 +17,14 @@ from headwater.report.paths import writable
 from headwater.report.words import count
 
 _SIGNS = {"good": "✓", "risk": "!"}
-_COLUMNS = ("change", "size", "level", "lower by", "p", "came out")
+_COLUMNS = ("change", "size", "steps", "level", "lower by", "p", "came out")
 _SAID = {
     "original": "the original",
     "recommended": "recommended",
     "control": "a do-nothing control: other random numbers only",
     "other": "other candidates",
 }
-_SPREAD = "A line is the mean over seeds, a band reaches from the least to the largest."
+_SPREAD = "A line is the longest training, or the mean of several; a band reaches from the lowest seed to the highest."
 _FOOTER = "A gradient is the Frobenius norm over a whole batch. <code>headwater fix</code> made this page."
 
 
@@ -77,7 +77,7 @@ def _ranking(record: FixRecord) -> str:
     rows = ranking(record)
     if not rows:
         return ""
-    titles = (*_COLUMNS[:2], record.measure, *_COLUMNS[3:])
+    titles = (*_COLUMNS[:3], record.measure, *_COLUMNS[4:])
     head = "".join(
         f'<th scope="col"{_words(name)}>{safe(said)}</th>' for name, said in zip(_COLUMNS, titles, strict=True)
     )
@@ -90,10 +90,10 @@ def _ranking(record: FixRecord) -> str:
 
 
 def _row(row: Row) -> str:
-    said = (row.says, row.why)
+    said = (sentence(row.says), sentence(row.why))
     name = f"<code>{safe(row.name)}</code>" if row.standing else safe(row.name)
     what = name + "".join(f"<small>{prose(each)}</small>" for each in said if each)
-    numbers = "".join(f"<td>{prose(each)}</td>" for each in (row.size, row.level, row.lower_by, row.p))
+    numbers = "".join(f"<td>{prose(each)}</td>" for each in (row.size, row.steps, row.level, row.lower_by, row.p))
     kind = (row.standing or "reference").replace(" ", "-")
     return f'<tr class="{kind}"><th scope="row">{what}</th>{numbers}<td class="words">{row.standing}</td></tr>'
 

@@ -15,12 +15,10 @@ from headwater.report.words import count
 
 _WIDEST = 100
 """Columns: longer lines are hard to read."""
-_ROOMY = 72
-"""Columns from which there is room for all numbers."""
+_ROOMY, _WIDE = 72, 96
+"""Columns from which there is room for most numbers, and for all."""
 _MOST_TRIED, _MOST_UNTRIED = 14, 6
-_TITLES = {"level": "level", "lower by": "lower by", "p": "p", "size": "size"}
-_NARROW = ("level", "lower by")
-"""Columns for which there is always room."""
+_COLUMNS = ("level", "lower by", "p", "steps", "size")
 _LEAST = 5
 """Columns of a number."""
 _TONE = {"good": "bold green", "risk": "bold yellow"}
@@ -58,7 +56,8 @@ def _ranking(record: FixRecord, width: int, signs: Glyphs) -> list[Text]:
     rows = ranking(record)
     if not rows:
         return []
-    titles = _TITLES | {"level": record.measure} if width >= _ROOMY else {name: _TITLES[name] for name in _NARROW}
+    columns = _COLUMNS if width >= _WIDE else _COLUMNS[:4] if width >= _ROOMY else _COLUMNS[:2]
+    titles = {name: record.measure if name == "level" and width >= _ROOMY else name for name in columns}
     widths = {name: max(_LEAST, len(title)) + 2 for name, title in titles.items()}
     lines = [text("".join(f"{title:>{widths[name]}}" for name, title in titles.items()), "dim", signs)]
     for row in rows[:_MOST_TRIED]:
@@ -68,7 +67,7 @@ def _ranking(record: FixRecord, width: int, signs: Glyphs) -> list[Text]:
 
 def _row(row: Row, widths: dict[str, int], width: int, signs: Glyphs) -> list[Text]:
     style = _STYLE[row.standing]
-    values = {"level": row.level, "lower by": row.lower_by, "p": row.p, "size": row.size}
+    values = {"level": row.level, "lower by": row.lower_by, "p": row.p, "steps": row.steps, "size": row.size}
     numbers = text("".join(f"{values[name]:>{wide}}" for name, wide in widths.items()) + "  ", style, signs)
     lines = paragraph(text(row.name, style, signs), width, indent=numbers)
     said = f"{row.standing}: {row.why}" if row.why else row.standing

@@ -42,13 +42,15 @@ class Row:
     Attributes:
         name: the remedies' keys.
         says: what they do.
-        level: the loss that was reached.
-        lower_by: by how much that lies below the original's.
+        steps: of its longest training: those that fall behind are trained no further.
+        level: the loss, or the score, that it reached.
+        lower_by: by how much its loss lies below the original's.
     """
 
     name: str
     says: str
     size: str
+    steps: str
     level: str
     lower_by: str
     p: str
@@ -60,10 +62,10 @@ def outcome(record: FixRecord) -> Outcome:
     """Sums a search up."""
     best = record.best
     if best is not None:
-        return Outcome("good", f"Recommended: {printable(best.says)} ({name(best)})", _effect(record, best))
+        return Outcome("good", f"Recommended: {printable(best.says)} ({name(best)})", sentence(best.why))
     if record.verdict == "healthy":
-        return Outcome("good", "Healthy: there is nothing to fix", printable(record.reason))
-    return Outcome("risk", "Nothing that was tried helped", printable(record.reason))
+        return Outcome("good", "Healthy: there is nothing to fix", sentence(record.reason))
+    return Outcome("risk", "Nothing that was tried helped", sentence(record.reason))
 
 
 def name(candidate: Candidate) -> str:
@@ -74,11 +76,11 @@ def name(candidate: Candidate) -> str:
 def ranking(record: FixRecord) -> tuple[Row, ...]:
     """What was trained, the best first, under what it was compared with."""
     references = [
-        Row(said, "", "", level(trials), "", "", "", "")
+        Row(said, "", "", _steps(trials), level(trials, record.measure), "", "", "", "")
         for said, trials in ((ORIGINAL, record.original), (CONTROL, record.control))
         if trials
     ]
-    return (*references, *(_row(each) for each in record.candidates if each.standing not in UNTRIED))
+    return (*references, *(_row(each, record.measure) for each in record.candidates if each.standing not in UNTRIED))
 
 
 def untried(record: FixRecord) -> list[tuple[Standing, str, list[str]]]:
@@ -86,7 +88,7 @@ def untried(record: FixRecord) -> list[tuple[Standing, str, list[str]]]:
     found: dict[tuple[Standing, str], list[str]] = {}
     for each in record.candidates:
         if each.standing in UNTRIED:
-            found.setdefault((each.standing, printable(each.why)), []).append(name(each))
+            found.setdefault((each.standing, sentence(each.why)), []).append(name(each))
     return [(standing, why, names) for (standing, why), names in found.items()]
 
 
@@ -110,43 +112,39 @@ def longest(trials: Sequence[TrialResult]) -> list[TrialResult]:
     return [trial for trial in trials if trial.steps == most]
 
 
-def level(trials: Sequence[TrialResult]) -> str:
-    """The loss that trainings reached, on average over seeds."""
-    levels = [trial.level for trial in longest(trials)]
-    if not levels:
-        return ""
-    return number(fmean(levels), _DIGITS) if all(map(math.isfinite, levels)) else "lost"
+def level(trials: Sequence[TrialResult], measure: str) -> str:
+    """What the longest trainings reached, on average over seeds."""
+    final = longest(trials)
+    if any(trial.lost for trial in final):
+        return "lost"
+    reached = [trial.score if measure == "score" else trial.level for trial in final]
+    known = [each for each in reached if each is not None]
+    return number(fmean(known), _DIGITS) if known else ""
 
 
-def _row(candidate: Candidate) -> Row:
+def sentence(said: str) -> str:
+    """Begins with a capital and ends with a full stop."""
+    said = printable(said).strip()
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "?", "!")) else ".") if said else ""
+
+
+def _row(candidate: Candidate, measure: str) -> Row:
     return Row(
         name(candidate),
         printable(candidate.says),
         f"{candidate.size}",
-        level(candidate.trials),
+        _steps(candidate.trials),
+        level(candidate.trials, measure),
         "" if candidate.effect is None else _share(candidate.effect),
         "" if candidate.p_value is None else number(candidate.p_value),
         candidate.standing,
-        printable(candidate.why),
+        "" if candidate.standing == "recommended" else printable(candidate.why),  # the verdict says it
     )
+
+
+def _steps(trials: Sequence[TrialResult]) -> str:
+    return f"{longest(trials)[0].steps:,}" if trials else ""
 
 
 def _share(effect: float) -> str:
     return f"{100 * effect:.0f} %" if math.isfinite(effect) else "-"
-
-
-def _effect(record: FixRecord, best: Candidate) -> str:
-    """Both levels, on how many seeds it is the lower one, and what doing nothing comes to."""
-    measure = printable(record.measure)
-    said = f"{measure[:1].upper()}{measure[1:]} {level(record.original) or '-'} -> {level(best.trials) or '-'}"
-    before = {(trial.seed, trial.steps): trial.level for trial in record.original}
-    after = {(trial.seed, trial.steps): trial.level for trial in longest(best.trials)}
-    pairs = [(after[each], before[each]) for each in after if each in before]
-    if pairs:
-        wins = sum(reached < earlier for reached, earlier in pairs)
-        said += f", lower with {wins} of {count(len(pairs), 'seed')}"
-    if best.p_value is not None:
-        said += f", p = {number(best.p_value)}"
-    if record.control:
-        said += f"; {CONTROL} (other random numbers only) comes to {level(record.control)}"
-    return f"{said}."
