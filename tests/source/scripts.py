@@ -38,6 +38,7 @@ SCRIPTS = (
         """.split()
     ),
     Script("rnn_tanh.py", "time"),
+    Script("lstm_forgets.py", "time"),
     Script("wrong_rate.py", "rate too small"),
     Script("rate_too_large.py", "rate too large"),
     Script("double_softmax.py", "softmax twice"),

@@ -28,7 +28,7 @@ x = torch.randn(1000, 16)
 y = (x @ torch.randn(16, 4)).argmax(1)
 model = Network(32, 8, act_layer=nn.Sigmoid)
 criterion = nn.CrossEntropyLoss()
-optimizer = SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1, momentum=0.9)
+optimizer = SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.05, momentum=0.9)
 for _ in range(200):
     rows = torch.randint(800, (64,))
     optimizer.zero_grad()

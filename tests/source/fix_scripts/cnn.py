@@ -41,7 +41,7 @@ train_x, train_y = bars(400)
 test_x, test_y = bars(200)
 net = ConvNet()
 criterion = nn.CrossEntropyLoss()
-optimizer = optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+optimizer = optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
 for epoch in range(15):
     for rows in torch.randperm(400).split(32):
         optimizer.zero_grad()

@@ -4,7 +4,7 @@ from torch import nn
 CONFIG = {
     "activation": "Sigmoid",
     "widths": [16, 32, 32, 32, 32, 32, 32, 32, 4],
-    "optimizer": {"name": "SGD", "lr": 0.1, "momentum": 0.9},
+    "optimizer": {"name": "SGD", "lr": 0.05, "momentum": 0.9},
     "steps": 200,
     "seed": 0,
 }

@@ -12,7 +12,7 @@ for i in range(8):
     couches += [nn.Linear(16 if i == 0 else 32, 32), nn.Sigmoid()]  # à revoir
 réseau = nn.Sequential(*couches, nn.Linear(32, 4))
 critère = nn.CrossEntropyLoss()
-opt = optim.SGD(réseau.parameters(), lr=0.1, momentum=0.9)
+opt = optim.SGD(réseau.parameters(), lr=0.05, momentum=0.9)
 
 for étape in range(200):
     lot = torch.randint(800, (64,))

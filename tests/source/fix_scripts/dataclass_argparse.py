@@ -10,7 +10,7 @@ import torch.nn as nn
 class Config:
     width: int = 32
     depth: int = 8
-    lr: float = 0.1
+    lr: float = 0.05
     momentum: float = 0.9
     steps: int = 200
     batch_size: int = 64

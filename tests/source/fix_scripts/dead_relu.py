@@ -11,12 +11,10 @@ def init(module):
 torch.manual_seed(0)
 x = torch.randn(1000, 16)
 y = (x @ torch.randn(16, 4)).argmax(1)
-model = nn.Sequential(
-    nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4)
-)
+model = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4))
 model.apply(init)
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for _ in range(200):
     rows = torch.randint(800, (64,))
     optimizer.zero_grad()

@@ -11,7 +11,7 @@ def mlp(sizes, activation=nn.Sigmoid, output_activation=nn.Identity):
 
 
 def train(net, x, y, steps=200):
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
     for _ in range(steps):
         rows = torch.randint(len(x), (64,))

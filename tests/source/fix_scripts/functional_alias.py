@@ -30,7 +30,7 @@ torch.manual_seed(2)
 inputs = torch.randn(1000, 16)
 targets = (inputs @ torch.randn(16, 4)).argmax(1)
 mlp = MLP()
-sgd = optim.SGD(mlp.parameters(), lr=0.1, momentum=0.9)
+sgd = optim.SGD(mlp.parameters(), lr=0.05, momentum=0.9)
 for epoch in range(15):
     for x, y in batches(inputs[:800], targets[:800]):
         sgd.zero_grad()

@@ -22,7 +22,7 @@ labels = (data @ torch.randn(16, 4)).argmax(1)
 train, test = slice(0, 800), slice(800, 1000)
 
 model = Deep()
-opt = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+opt = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 loss_fn = nn.CrossEntropyLoss()
 for epoch in range(15):
     for batch in torch.randperm(800).split(64):

@@ -32,7 +32,7 @@ class Trainer:
 
 
 class LitClassifier(LightningModule):
-    def __init__(self, width=32, depth=8, lr=0.1):
+    def __init__(self, width=32, depth=8, lr=0.05):
         super().__init__()
         self.lr = lr
         layers = [nn.Linear(16, width), nn.Sigmoid()]

@@ -15,7 +15,7 @@ class LitModule(nn.Module):
     def configure_optimizers(self):
         return torch.optim.SGD(
             self.parameters(),
-            lr=0.1,
+            lr=0.05,
             momentum=0.9,
         )
 

@@ -10,7 +10,7 @@ y = (x @ torch.randn(16, 4)).argmax(1)
 layers = [nn.Linear(a, b) for a, b in zip(widths, widths[1:])]
 model = nn.Sequential(*[each for pair in zip(layers, activations) for each in pair], nn.Linear(widths[-1], 4))
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(list(model.parameters()), lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD(list(model.parameters()), lr=0.05, momentum=0.9)
 for _ in range(200):
     rows = torch.randint(800, (64,))
     optimizer.zero_grad()

@@ -3,7 +3,7 @@ import torch, torch.nn as nn
 torch.manual_seed(0); x = torch.randn(1000, 16); y = (x @ torch.randn(16, 4)).argmax(1)
 
 model = nn.Sequential(nn.Linear(16, 32), nn.Sigmoid(), nn.Linear(32, 32), nn.Sigmoid(), nn.Linear(32, 32), nn.Sigmoid(), nn.Linear(32, 32), nn.Sigmoid(), nn.Linear(32, 32), nn.Sigmoid(), nn.Linear(32, 32), nn.Sigmoid(), nn.Linear(32, 32), nn.Sigmoid(), nn.Linear(32, 4))
-optimizer = torch.optim.SGD([{"params": [p for n, p in model.named_parameters() if n.endswith("weight")], "weight_decay": 1e-5}, {"params": [p for n, p in model.named_parameters() if not n.endswith("weight")], "weight_decay": 0.0}], lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD([{"params": [p for n, p in model.named_parameters() if n.endswith("weight")], "weight_decay": 1e-5}, {"params": [p for n, p in model.named_parameters() if not n.endswith("weight")], "weight_decay": 0.0}], lr=0.05, momentum=0.9)
 
 for step in range(200):
     rows = torch.randint(800, (64,))

@@ -32,7 +32,7 @@ def run(steps):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = FeedForward([16] + [32] * 8 + [4]).to(device)
     criterion = nn.CrossEntropyLoss().to(device)
-    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=100, gamma=0.5)
     step = 0
     while step < steps:

@@ -32,7 +32,7 @@ y = (x @ torch.randn(16, 4)).argmax(1)
 model = Net()
 criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.SGD(
-    [{"params": model.stages.parameters()}, {"params": model.head.parameters(), "lr": 0.05}], lr=0.1, momentum=0.9
+    [{"params": model.stages.parameters()}, {"params": model.head.parameters(), "lr": 0.02}], lr=0.05, momentum=0.9
 )
 for _ in range(200):
     rows = torch.randint(800, (64,))

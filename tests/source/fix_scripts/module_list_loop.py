@@ -27,7 +27,7 @@ x = torch.randn(1000, 16)
 y = (x @ torch.randn(16, 4)).argmax(1)
 model = Net([16] + 8 * [32] + [4])
 ce = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(params=model.parameters(), lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD(params=model.parameters(), lr=0.05, momentum=0.9)
 for step in range(200):
     pick = torch.randint(0, 800, size=(64,))
     optimizer.zero_grad(set_to_none=True)

@@ -44,7 +44,7 @@ net
 # In[4]:
 
 
-optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
 history = []
 
 

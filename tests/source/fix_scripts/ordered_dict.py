@@ -18,7 +18,7 @@ model = nn.Sequential(OrderedDict([
     ("out", nn.Linear(32, 4)),
 ]))
 
-optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9)
+optimizer = torch.optim.SGD(model.parameters(), 0.05, 0.9)
 criterion = nn.CrossEntropyLoss()
 for i in range(200):
     rows = torch.randint(800, (64,))

@@ -19,7 +19,7 @@ x = torch.randn(1000, 16)
 y = (x @ torch.randn(16, 4)).argmax(1)
 
 block = partial(Block, act=nn.Sigmoid)
-make_optimizer = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
+make_optimizer = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
 model = nn.Sequential(block(16, 32), *(block(32, 32) for _ in range(7)), nn.Linear(32, 4))
 optimizer = make_optimizer(model.parameters())
 for _ in range(200):

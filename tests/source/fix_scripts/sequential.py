@@ -21,7 +21,7 @@ model = nn.Sequential(
     nn.Linear(32, 4),
 )
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 
 for step in range(200):
     batch = torch.randint(800, (64,))

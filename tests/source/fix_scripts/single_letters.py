@@ -12,7 +12,7 @@ class M(n.Module):
     for l in s.b: x=f.sigmoid(l(x))
     return s.c(x)
 m=M()
-o=t.optim.SGD(m.parameters(),.1,.9)
+o=t.optim.SGD(m.parameters(),.05,.9)
 for _ in range(200):
   i=t.randint(800,(64,))
   o.zero_grad()

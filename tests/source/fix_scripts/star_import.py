@@ -15,7 +15,7 @@ for i in range(7):
 net.append(Linear(32, 4))
 
 loss_fn = CrossEntropyLoss()
-opt = SGD(net.parameters(), lr=0.1, momentum=0.9)
+opt = SGD(net.parameters(), lr=0.05, momentum=0.9)
 for i in range(200):
     batch = randint(800, (64,))
     opt.zero_grad()

@@ -34,7 +34,7 @@ Y = (X @ torch.randn(16, 4)).argmax(1)
 
 net = Net()
 loss_function = nn.CrossEntropyLoss()
-optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+optimizer = optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
 
 for i in range(200):
     idx = torch.randint(0, 800, (64,))

@@ -43,5 +43,5 @@ class Trainer:
 torch.manual_seed(0)
 x = torch.randn(1000, 16)
 y = (x @ torch.randn(16, 4)).argmax(1)
-trainer = Trainer(Net(), lr=0.1).fit(x[:800], y[:800])
+trainer = Trainer(Net(), lr=0.05).fit(x[:800], y[:800])
 print("final: loss %.4f, accuracy %.3f" % trainer.score(x[800:], y[800:]))

@@ -19,7 +19,7 @@ torch.manual_seed(3)
 x = torch.randn(1000, 16)
 y = (x @ torch.randn(16, 4)).argmax(1)
 net, criterion = Net(), CrossEntropyLoss()
-optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9)
+optimizer = SGD(net.parameters(), lr=0.05, momentum=0.9)
 for _ in range(200):
     rows = torch.randint(800, (64,))
     loss = criterion(net(x[rows]), y[rows])

@@ -10,7 +10,7 @@ model = nn.Sequential(
     *(nn.Sequential(nn.Linear(width, width), nn.Sigmoid()) for _ in range(7)),
     nn.Linear(width, 4),
 )
-state = {"step": 0, "optimizer": (optimizer := torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9))}
+state = {"step": 0, "optimizer": (optimizer := torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9))}
 while (step := state["step"]) < 200:
     rows = torch.randint(800, (64,))
     optimizer.zero_grad()
