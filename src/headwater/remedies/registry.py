@@ -8,16 +8,22 @@ from headwater.errors import InputError
 from headwater.records import REMEDIES
 from headwater.remedies import (
     adaptive_optimizer,
+    chrono_init,
     clip_gradient,
     decaying_rate,
     decoupled_decay,
+    forget_bias,
+    gated_recurrence,
+    kahan_summation,
     lower_decay,
     lower_epsilon,
     lower_rate,
+    master_weights,
     match_loss,
     match_shapes,
     momentum,
     normalise_queries,
+    orthogonal_recurrence,
     position_encoding,
     raise_rate,
     register_parameters,
@@ -27,6 +33,7 @@ from headwater.remedies import (
     scale_logits,
     standardise_inputs,
     standardise_targets,
+    stochastic_rounding,
 )
 from headwater.remedies.remedy import Remedy
 
@@ -50,25 +57,32 @@ def registered(remedies: Sequence[Remedy]) -> dict[str, Remedy]:
 _ALL = registered(
     [
         *adaptive_optimizer.REMEDIES,
+        *chrono_init.REMEDIES,
         *clip_gradient.REMEDIES,
         *decaying_rate.REMEDIES,
         *decoupled_decay.REMEDIES,
+        *forget_bias.REMEDIES,
+        *gated_recurrence.REMEDIES,
+        *kahan_summation.REMEDIES,
         *lower_decay.REMEDIES,
         *lower_epsilon.REMEDIES,
         *lower_rate.REMEDIES,
-        *remove_softmax.REMEDIES,
-        *remove_output_activation.REMEDIES,
+        *master_weights.REMEDIES,
         *match_loss.REMEDIES,
         *match_shapes.REMEDIES,
         *momentum.REMEDIES,
+        *normalise_queries.REMEDIES,
+        *orthogonal_recurrence.REMEDIES,
+        *position_encoding.REMEDIES,
         *raise_rate.REMEDIES,
         *register_parameters.REMEDIES,
         *relax_clip.REMEDIES,
-        *normalise_queries.REMEDIES,
-        *position_encoding.REMEDIES,
+        *remove_output_activation.REMEDIES,
+        *remove_softmax.REMEDIES,
         *scale_logits.REMEDIES,
         *standardise_inputs.REMEDIES,
         *standardise_targets.REMEDIES,
+        *stochastic_rounding.REMEDIES,
     ]
 )
 
