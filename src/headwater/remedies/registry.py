@@ -8,6 +8,8 @@ from headwater.errors import InputError
 from headwater.records import REMEDIES
 from headwater.remedies import (
     adaptive_optimizer,
+    autocast,
+    bfloat16,
     chrono_init,
     clip_gradient,
     decaying_rate,
@@ -15,6 +17,7 @@ from headwater.remedies import (
     forget_bias,
     gated_recurrence,
     kahan_summation,
+    loss_scaling,
     lower_decay,
     lower_epsilon,
     lower_rate,
@@ -57,6 +60,8 @@ def registered(remedies: Sequence[Remedy]) -> dict[str, Remedy]:
 _ALL = registered(
     [
         *adaptive_optimizer.REMEDIES,
+        *autocast.REMEDIES,
+        *bfloat16.REMEDIES,
         *chrono_init.REMEDIES,
         *clip_gradient.REMEDIES,
         *decaying_rate.REMEDIES,
@@ -64,6 +69,7 @@ _ALL = registered(
         *forget_bias.REMEDIES,
         *gated_recurrence.REMEDIES,
         *kahan_summation.REMEDIES,
+        *loss_scaling.REMEDIES,
         *lower_decay.REMEDIES,
         *lower_epsilon.REMEDIES,
         *lower_rate.REMEDIES,

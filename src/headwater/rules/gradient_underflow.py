@@ -42,7 +42,8 @@ Two per cent of zeros do no harm; every float16 training has them.
 
 1. Scale the loss: `torch.amp.GradScaler`, which finds the factor and takes it out before the step. If your training
    has one, diagnose with it: let `step(model, batch)` return the scaled loss, and unscale in a hook before the step.
-2. bfloat16 in place of float16, where the hardware has it: no scaling is needed.
+2. bfloat16 in place of float16, where the hardware has it: no scaling is needed. Weights that are kept in float16 want
+   float32, and autocast.
 3. For float8, one scale for each tensor.
 
 ## What not to do
@@ -97,7 +98,8 @@ def check(measurement: Measurement) -> Finding | None:
             "loss scale": precision.loss_scale or 1.0,
             "dtype": precision.gradient_dtype,
         },
-        remedies=("loss-scaling", "bfloat16"),
+        # gradients of float16 weights would underflow again when they are divided by the scale
+        remedies=("loss-scaling", "bfloat16") if worst.dtype == "float32" else ("autocast", "bfloat16"),
     )
 
 
