@@ -5,4 +5,4 @@ for _ in range(7): layers.append(nn.Linear(32, 32)); layers.append(nn.Sigmoid())
 net = nn.Sequential(*layers, nn.Linear(32, 4)); opt = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9); ce = nn.CrossEntropyLoss()
 for _ in range(200):
     b = torch.randint(800, (64,)); opt.zero_grad(); ce(net(x[b]), y[b]).backward(); opt.step()
-out = net(x[800:]); print("final: loss %.4f, accuracy %.3f" % (ce(out, y[800:]), (out.argmax(1) == y[800:]).float().mean()))
+out = net(x[800:]); print("final: loss %.4f, accuracy %.3f" % (ce(out, y[800:]).item(), (out.argmax(1) == y[800:]).float().mean()))

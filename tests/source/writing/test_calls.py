@@ -138,6 +138,12 @@ def test_all_calls_on_the_line_change_and_none_on_the_next(tmp_path: Path) -> No
     assert patched(path, change(edit(path, "# here", "sigmoid", F_RELU))) == source.replace("sigmoid", "relu", 2)
 
 
+def test_calls_change_inside_of_each_other(tmp_path: Path) -> None:
+    source = "import torch\ny = torch.sigmoid(f(torch.sigmoid(a)))\n"
+    path = written(tmp_path / "train.py", source)
+    assert patched(path, change(edit(path, "y =", "sigmoid", F_RELU, keep=()))) == source.replace("sigmoid", "relu")
+
+
 def test_a_line_between_several_calls_names_none(tmp_path: Path) -> None:
     source = "import torch\ny = f(torch.sigmoid(a),\n    1,  # here\n    torch.sigmoid(c))\n"
     path = written(tmp_path / "train.py", source)

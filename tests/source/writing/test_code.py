@@ -81,6 +81,11 @@ AROUND = {
         "opt, sched = make(net.parameters())  # here\n",
         "start(net)\nopt, sched = make(net.parameters())  # here\nschedule(opt)\nif True:\n    pass\n",
     ),
+    "a function that gets the parameters": (
+        "def make(ps): return SGD(ps)  # here\ndef main(net):\n    opt = make(net.parameters())\n",
+        "def make(ps): return SGD(ps)  # here\ndef main(net):\n    start(net)\n    opt = make(net.parameters())\n"
+        "    schedule(opt)\n    if True:\n        pass\n",
+    ),
     "two arms": (
         "o = SGD(net.parameters()) if a else Adam(net.parameters())  # here\n",
         "start(net)\no = SGD(net.parameters()) if a else Adam(net.parameters())  # here\nschedule(o)\n"
@@ -106,13 +111,17 @@ REFUSED = {
     "a, b = SGD(net.parameters()), SGD(net.parameters())  # here\n": "several optimizers",
     "with SGD(net.parameters()) as opt:  # here\n    pass\n": "the head of a block",
     "opt = SGD(one.parameters() + other.parameters())  # here\n": "does not tell what the model is called",
+    "def f(net):\n    return SGD(net.parameters()) if a else Adam(net.parameters())  # here\n": (
+        "does not tell what the optimizer is called"
+    ),
+    "def f(ps):\n    return SGD(ps), 1  # here\nf(net.parameters())\n": "does not tell what the model is called",
     "x = 1  # here\n": "no optimizer",
 }
 
 
 @pytest.mark.parametrize("source", REFUSED)
 def test_code_that_has_no_place_becomes_a_snippet(tmp_path: Path, source: str) -> None:
-    path = written(tmp_path / "train.py", "from torch.optim import SGD\n" + source)
+    path = written(tmp_path / "train.py", "from torch.optim import SGD, Adam\n" + source)
     made = refusal(change(code=BOTH), optimizer=place(path, "# here"))
     assert REFUSED[source] in made.not_written[0]
     assert made.snippet == (
@@ -217,3 +226,31 @@ def test_factories_without_room_are_refused(tmp_path: Path) -> None:
     assert "in a lambda" in refusal(change(code=FIRST), factory=module.make).not_written[0]
     assert "returns in 2 places" in refusal(change(code=FIRST), factory=module.two).not_written[0]
     assert "no function in a file" in refusal(change(code=FIRST), factory=Path).not_written[0]
+
+
+def test_variables_of_the_code_get_names_of_their_own(tmp_path: Path) -> None:
+    code = Code(
+        "for module in {model}.modules():\n    module.module(module, module=1)",
+        "rate = f({optimizer})\n{optimizer}.hook(lambda: rate.step())",
+    )
+    path = written(tmp_path / "train.py", "module = 1\nopt = make(net.parameters())\nrate = 2\n")
+    new = patched(path, change(code=code), change(code=code), optimizer=place(path, "opt"))
+    loop = "for module_ in net.modules():\n    module_.module(module_, module=1)\n"
+    assert new == (
+        f"module = 1\n{loop}{loop}opt = make(net.parameters())\n"
+        "rate_ = f(opt)\nopt.hook(lambda: rate_.step())\nrate__ = f(opt)\nopt.hook(lambda: rate__.step())\nrate = 2\n"
+    )
+
+
+def test_a_model_that_bears_the_name_of_a_variable_of_the_code_stays_what_it_is(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "module = Net()\nopt = make(module.parameters())\n")
+    code = Code("for module in {model}.modules():\n    print(module)")
+    new = patched(path, change(code=code), optimizer=place(path, "opt"))
+    assert "for module_ in module.modules():\n    print(module_)\n" in new
+
+
+def test_nothing_is_put_behind_a_return(tmp_path: Path) -> None:
+    source = "def f(net):\n    return make(net.parameters()) or make(net.parameters())\n"
+    path = written(tmp_path / "train.py", source)
+    code = Code(after="torch.compile({model})")
+    assert "one of several ways" in refusal(change(code=code), optimizer=place(path, "return")).not_written[0]

@@ -39,6 +39,15 @@ def last_part(name: cst.BaseExpression) -> str:
     return name.value if isinstance(name, cst.Name) else name.attr.value if isinstance(name, cst.Attribute) else ""
 
 
+def results(value: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The expressions of which one is what another one gives: the arms of a condition."""
+    if isinstance(value, cst.IfExp):
+        return [*results(value.body), *results(value.orelse)]
+    if isinstance(value, cst.BooleanOperation):
+        return [*results(value.left), *results(value.right)]
+    return [value]
+
+
 def refuse_choice(document: Document, node: cst.CSTNode, callee: str) -> None:
     """Raises where a call is one of several that a configuration chooses from.
 

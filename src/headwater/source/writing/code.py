@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
+
+import libcst as cst
+from libcst.metadata import Scope
 
 from headwater.errors import PatchError
 from headwater.records import Code, SourceLine
@@ -12,6 +16,7 @@ from headwater.source.writing.factory import factory_line, factory_site
 from headwater.source.writing.files import Files
 from headwater.source.writing.imports import imports_added
 from headwater.source.writing.insertion import inserted
+from headwater.source.writing.renaming import lasting, renamed
 from headwater.source.writing.sites import Site, optimizer_site
 
 _PLACEHOLDERS = ("model", "optimizer")
@@ -47,6 +52,7 @@ def _needs(code: Code) -> set[str]:
 
 
 def _at_return(document: Document, site: Site, codes: Sequence[Code]) -> list[Splice]:
+    codes = _renamed(document, site, codes)
     lines = [line for code in codes for part in (code.before, code.after) for line in _lines(site, part)]
     splices, binding = _bound(document, site)
     splices += inserted(document, site.statement, [*binding, *lines], [])
@@ -57,13 +63,29 @@ def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list
     missing = sorted({name for code in codes for name in _needs(code)} - set(site.names))
     if missing:
         raise PatchError(f"{document.path.name} does not tell what the {missing[0]} is called where it is needed")
+    codes = _renamed(document, site, codes)
     ahead = [line for code in codes for line in _lines(site, code.before)]
     behind = [line for code in codes for line in _lines(site, code.after)]
     splices, binding = _bound(document, site) if behind else ([], [])
     if binding:
         ahead, behind = [*ahead, *binding, *behind], []
+    if behind and isinstance(site.statement, cst.Return):
+        raise PatchError(f"{document.path.name} returns what it builds in one of several ways")
     splices += inserted(document, site.statement, ahead, behind)
     return [*splices, *_imported(document, site, codes)]
+
+
+def _renamed(document: Document, site: Site, codes: Sequence[Code]) -> list[Code]:
+    """The codes with names for their variables that neither the file nor another code uses."""
+    scope, taken, done = document.scope(site.statement), set(site.names.values()), list[Code]()
+    for code in codes:
+        done.append(renamed(code, partial(_is_taken, scope, frozenset(taken))))
+        taken |= lasting(done[-1])
+    return done
+
+
+def _is_taken(scope: Scope | None, names: frozenset[str], name: str) -> bool:
+    return name in names or (scope is not None and name in scope)
 
 
 def _bound(document: Document, site: Site) -> tuple[list[Splice], list[str]]:

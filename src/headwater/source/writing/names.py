@@ -51,7 +51,7 @@ def spelled(document: Document, at: cst.BaseExpression, full: str) -> tuple[str,
     if prefixes:
         best = max(prefixes, key=lambda name: len(known[name]))
         return best + full[len(known[best]) :], ""
-    return full, "import torch"
+    return full, "import torch" if owner.startswith("torch") else f"import {owner}"
 
 
 def _imported(document: Document, at: cst.BaseExpression) -> Iterator[tuple[str, str]]:

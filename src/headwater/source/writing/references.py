@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from headwater.errors import PatchError
-from headwater.source.writing.calls import last_part, own_name, refuse_choice, statement_lines
+from headwater.source.writing.calls import last_part, own_name, refuse_choice, results, statement_lines
 from headwater.source.writing.document import Document
 
 _Binding = tuple[str, cst.BaseExpression]
@@ -56,9 +56,10 @@ def _bindings(document: Document, node: cst.CSTNode) -> Iterator[_Binding]:
     """What a node binds: an assignment, a default, an argument."""
     if isinstance(node, cst.Assign | cst.AnnAssign) and node.value is not None:
         for target in [each.target for each in node.targets] if isinstance(node, cst.Assign) else [node.target]:
-            yield _key(target), node.value
-            if isinstance(document.within(node, cst.ClassDef, cst.FunctionDef), cst.ClassDef):
-                yield f".{last_part(target)}", node.value
+            for value in results(node.value):
+                yield _key(target), value
+                if isinstance(document.within(node, cst.ClassDef, cst.FunctionDef), cst.ClassDef):
+                    yield f".{last_part(target)}", value
     elif isinstance(node, cst.Param) and node.default is not None:
         yield node.name.value, node.default
     elif isinstance(node, cst.Call):

@@ -9,7 +9,7 @@ import libcst as cst
 import torch
 
 from headwater.errors import PatchError
-from headwater.source.writing.calls import last_part, statement_lines
+from headwater.source.writing.calls import last_part, results, statement_lines
 from headwater.source.writing.document import Document
 from headwater.source.writing.models import model_of
 from headwater.source.writing.names import named
@@ -39,24 +39,45 @@ def optimizer_site(document: Document, line: int) -> Site:
     Raises:
         PatchError: there is none, there are several, or it is no statement of its own.
     """
-    where = f"{document.path.name}:{line}"
     calls = _building(document, line)
-    statements = {_statement(document, call) for call in calls}
-    if len(statements) != 1 or (len(calls) > 1 and not _are_arms(document, calls)):
-        raise PatchError(f"{where} builds {'several optimizers' if calls else 'no optimizer'}")
-    (statement,) = statements
+    if len({_statement(document, call) for call in calls}) != 1 or (len(calls) > 1 and not _are_arms(document, calls)):
+        raise PatchError(f"{document.path.name}:{line} builds {'several optimizers' if calls else 'no optimizer'}")
+    site = _site(document, calls, all(_is_optimizer(document, call) for call in calls))
+    if "model" not in site.names:
+        callers = _callers(document, site.statement, calls)
+        further = _site(document, callers, is_optimizer=True) if callers else site
+        return further if "model" in further.names else site
+    return site
+
+
+def _site(document: Document, calls: list[cst.Call], is_optimizer: bool) -> Site:
+    """The statement around some calls of which one gives the optimizer, or something that holds it."""
+    statement = _statement(document, calls[0])
     if not isinstance(statement, cst.BaseSmallStatement):
-        raise PatchError(f"{where} builds the optimizer in the head of a block")
+        raise PatchError(f"{document.path.name} builds the optimizer in the head of a block")
     model = {model_of(document, call) for call in calls}
     names = {"model": model.pop()} if len(model) == 1 and model != {""} else {}
     target = _target(document, statement, calls)
     if target:
         return Site(statement, {**names, "optimizer": target})
     (call,) = calls if len(calls) == 1 else (None,)
-    if call is None or not _is_optimizer(document, call) or document.within(call, *_OFTEN) is not None:
+    if call is None or not is_optimizer or document.within(call, *_OFTEN) is not None:
         return Site(statement, names)
     name = fresh(document, call, "optimizer")
     return Site(statement, {**names, "optimizer": name}, (call, name))
+
+
+def _callers(document: Document, statement: cst.BaseSmallStatement, calls: list[cst.Call]) -> list[cst.Call]:
+    """The only call of the function that makes the optimizer and does nothing but return it; none where it does not."""
+    function = document.within(statement, cst.FunctionDef)
+    if function is None or document.within(function, cst.ClassDef, cst.FunctionDef) is not None:
+        return []
+    returned = [each.value for each in document.of(cst.Return) if document.within(each, cst.FunctionDef) is function]
+    target = _target(document, statement, calls)
+    if not all(each in calls or (each and target and document.source(each) == target) for each in returned):
+        return []
+    found = [each for each in document.of(cst.Call) if last_part(each.func) == function.name.value]
+    return found if len(found) == 1 else []
 
 
 def fresh(document: Document, at: cst.CSTNode, name: str) -> str:
@@ -94,7 +115,7 @@ def _statement(document: Document, call: cst.Call) -> cst.CSTNode | None:
 def _target(document: Document, statement: cst.BaseSmallStatement, calls: list[cst.Call]) -> str:
     """What the optimizer is assigned to; empty where it is not."""
     walrus = document.within(calls[0], cst.NamedExpr)
-    if walrus is not None and calls[0] in _results(walrus.value):
+    if walrus is not None and calls[0] in results(walrus.value):
         return document.source(walrus.target)
     if isinstance(statement, cst.AnnAssign) and statement.value is not None:
         pairs = [(statement.target, statement.value)]
@@ -102,7 +123,7 @@ def _target(document: Document, statement: cst.BaseSmallStatement, calls: list[c
         pairs = [pair for target in statement.targets for pair in _pairs(target.target, statement.value)]
     else:
         pairs = []
-    named = [target for target, value in pairs if any(call in _results(value) for call in calls)]
+    named = [target for target, value in pairs if any(call in results(value) for call in calls)]
     return document.source(named[0]) if named and not isinstance(named[0], cst.Tuple | cst.List) else ""
 
 
@@ -118,12 +139,3 @@ def _pairs(
         yield from ((each, value) for each in likely if len(likely) == 1)
     else:
         yield target, value
-
-
-def _results(value: cst.BaseExpression) -> list[cst.BaseExpression]:
-    """The expressions of which one is what another gives."""
-    if isinstance(value, cst.IfExp):
-        return [*_results(value.body), *_results(value.orelse)]
-    if isinstance(value, cst.BooleanOperation):
-        return [*_results(value.left), *_results(value.right)]
-    return [value]
