@@ -4,8 +4,8 @@
 
 Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is
 that of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes,
-the histograms of wandb's default) the mean is honest only over a longer time: those variants take `--long` seconds of the plain training on a processor,
-which on a busy machine are many more on the wall.
+the histograms of wandb's default) the mean is honest only over a longer time: those variants take `--long` seconds of
+the plain training on a processor, which on a busy machine are many more on the wall.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def _how(args: argparse.Namespace) -> str:
         "Step times divided by those of a plain training, which took turns with it in blocks of ten steps in one "
         "process. `process time` is what this process spent on all its threads: it hardly depends on what else the "
         f"machine does. {args.seeds} seeds. `own account` is the share of the time that watching counts as its own and "
-        "keeps below its budget, once the first probe is made up for. `probes` are the steps that fell in and were itemised. wandb is offline. "
+        "keeps below its budget, once the first probe is made up for. `probes` are the steps that fell in and were "
+        "itemised. wandb is offline. "
         f"Stochastic gradient descent with momentum. {device}"
     )
 

@@ -48,7 +48,7 @@ class Timing:
 
 
 def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, device: str) -> Timing:
-    """Times at least `steps` steps and `seconds` seconds of processor of a watched training, and as many steps of a plain one."""
+    """Times a watched training and as many steps of a plain one: at least `steps`, and for `seconds` of processor."""
     pair = [(Unwatched(), Training(kind, seed, device)), (variant.make(), Training(kind, seed, device))]
     for _, training in pair:
         for _ in range(WARM):
