@@ -24,8 +24,8 @@ from torch import nn
 torch.manual_seed(0)
 inputs = 100 + torch.randn(256, 8)
 targets = inputs[:, :1] - 100
-model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+model = nn.Sequential(nn.Linear(8, 48), nn.Tanh(), nn.Linear(48, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
 for step in range(40):
     rows = torch.randint(256, (32,))
     loss = nn.functional.mse_loss(model(inputs[rows]), targets[rows])
