@@ -39,16 +39,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Timing:
-    """All blocks of one variant on one network, how many steps were itemised, and what share watching counts itself."""
+    """All blocks of one variant on one network, and how many steps were itemised."""
 
     blocks: tuple[Block, ...]
     probes: int | None
-    share: float | None
     syncs: float | None
 
 
 def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, device: str) -> Timing:
-    """Times a watched training and as many steps of a plain one: at least `steps`, and for `seconds` of processor."""
+    """Times at least `steps` steps and `seconds` seconds of a watched training, and as many steps of a plain one."""
     pair = [(Unwatched(), Training(kind, seed, device)), (variant.make(), Training(kind, seed, device))]
     for _, training in pair:
         for _ in range(WARM):
@@ -58,13 +57,13 @@ def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, 
     rng = random.Random(seed)
     try:
         blocks: list[Block] = []
-        while len(blocks) < max(2, steps // BLOCK) or sum(block.plain_process for block in blocks) < seconds:
+        while len(blocks) < max(2, steps // BLOCK) or sum(sum(block.plain) for block in blocks) < seconds:
             blocks.append(_block(pair, rng))
-        probes, share = watching.probes(), watching.share()
+        probes = watching.probes()
         syncs = _syncs(watching, watched) if device == "cuda" else None
     finally:
         watching.close()
-    return Timing(tuple(blocks), probes, share, syncs)
+    return Timing(tuple(blocks), probes, syncs)
 
 
 def _block(pair: Sequence[tuple[Unwatched, Training]], rng: random.Random) -> Block:

@@ -13,7 +13,6 @@ from headwater.cli.check import check
 from headwater.cli.console import complain
 from headwater.cli.demo import demo
 from headwater.cli.explain import explain
-from headwater.cli.fix import fix
 from headwater.cli.predict import predict
 from headwater.cli.report import report
 from headwater.cli.run import SETTINGS, run
@@ -35,7 +34,6 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(check)
 app.command(context_settings=SETTINGS)(run)
-app.command(context_settings=SETTINGS)(fix)
 app.command()(report)
 app.command()(predict)
 app.command()(explain)

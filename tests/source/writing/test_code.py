@@ -152,14 +152,6 @@ def test_what_the_code_needs_is_imported_once_and_where_imports_belong(tmp_path:
     assert new == IMPORTS[head] + body.replace("    opt", f"{lines}    opt")
 
 
-def test_each_name_of_an_import_is_added_where_it_is_missing(tmp_path: Path) -> None:
-    path = written(tmp_path / "train.py", "from torch import nn\nopt = SGD(net.parameters())\n")
-    code = Code("a({model})", imports=("from torch import Tensor, nn", "from typing import Any, Protocol"))
-    new = patched(path, change(code=code), optimizer=place(path, "opt"))
-    exec(new.partition("a(net)")[0], names := {})
-    assert {"Tensor", "nn", "Any", "Protocol"} <= set(names)
-
-
 def test_a_name_that_means_something_else_is_not_imported(tmp_path: Path) -> None:
     path = written(tmp_path / "train.py", "import tensors as torch\nopt = SGD(net.parameters())\n")
     code = Code("torch.a({model})", imports=("import torch",))
@@ -262,3 +254,18 @@ def test_nothing_is_put_behind_a_return(tmp_path: Path) -> None:
     path = written(tmp_path / "train.py", source)
     code = Code(after="torch.compile({model})")
     assert "one of several ways" in refusal(change(code=code), optimizer=place(path, "return")).not_written[0]
+
+
+def test_functions_and_classes_of_the_code_keep_their_insides(tmp_path: Path) -> None:
+    code = Code(
+        "class Plain(Base):\n    def forward(self, x):\n        y = x\n        return y\n{model}.part = Plain()"
+    )
+    path = written(tmp_path / "train.py", "forward = x = y = Plain = 1\nopt = make(net.parameters())\n")
+    new = patched(path, change(code=code), optimizer=place(path, "opt"))
+    assert new.splitlines()[1:6] == [
+        "class Plain_(Base):",
+        "    def forward(self, x):",
+        "        y = x",
+        "        return y",
+        "net.part = Plain_()",
+    ]

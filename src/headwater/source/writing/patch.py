@@ -8,10 +8,10 @@ from typing import Any
 
 from headwater.errors import PatchError
 from headwater.records import Change, Code, ReplaceCall, SourceLine
-from headwater.source.writing.code import with_code
 from headwater.source.writing.diff import PatchedFile, unified
 from headwater.source.writing.files import Files
-from headwater.source.writing.replace import replaced
+from headwater.source.writing.inserting.code import with_code
+from headwater.source.writing.replacing.replace import replaced
 from headwater.source.writing.snippet import snippet
 
 

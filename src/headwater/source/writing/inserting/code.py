@@ -12,12 +12,12 @@ from libcst.metadata import Scope
 from headwater.errors import PatchError
 from headwater.records import Code, SourceLine
 from headwater.source.writing.document import Document, Splice
-from headwater.source.writing.factory import factory_line, factory_site
 from headwater.source.writing.files import Files
 from headwater.source.writing.imports import imports_added
+from headwater.source.writing.inserting.factory import factory_line, factory_site
+from headwater.source.writing.inserting.renaming import lasting, renamed
+from headwater.source.writing.inserting.sites import Site, optimizer_site
 from headwater.source.writing.insertion import inserted
-from headwater.source.writing.renaming import lasting, renamed
-from headwater.source.writing.sites import Site, optimizer_site
 
 _PLACEHOLDERS = ("model", "optimizer")
 
@@ -56,7 +56,7 @@ def _at_return(document: Document, site: Site, codes: Sequence[Code]) -> list[Sp
     lines = [line for code in codes for part in (code.before, code.after) for line in _lines(site, part)]
     splices, binding = _bound(document, site)
     splices += inserted(document, site.statement, [*binding, *lines], [])
-    return [*_imported(document, site, codes), *splices]
+    return [*splices, *_imported(document, site, codes)]
 
 
 def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list[Splice]:
@@ -72,7 +72,7 @@ def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list
     if behind and isinstance(site.statement, cst.Return):
         raise PatchError(f"{document.path.name} returns what it builds in one of several ways")
     splices += inserted(document, site.statement, ahead, behind)
-    return [*_imported(document, site, codes), *splices]
+    return [*splices, *_imported(document, site, codes)]
 
 
 def _renamed(document: Document, site: Site, codes: Sequence[Code]) -> list[Code]:

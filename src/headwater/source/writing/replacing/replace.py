@@ -9,12 +9,12 @@ import torch
 
 from headwater.errors import PatchError
 from headwater.records import ReplaceCall
-from headwater.source.writing.arguments import arguments_written
 from headwater.source.writing.calls import calls_at, last_part, refuse_choice
 from headwater.source.writing.document import Document, Splice
 from headwater.source.writing.imports import imports_added
 from headwater.source.writing.names import meaning, named, spelled
-from headwater.source.writing.references import references_of
+from headwater.source.writing.replacing.arguments import arguments_written
+from headwater.source.writing.replacing.references import references_of
 
 _HOMES = ("torch", "torch.nn.functional")
 """Both hold most activations, under the same names."""

@@ -11,7 +11,7 @@ import torch
 from headwater.errors import PatchError
 from headwater.source.writing.calls import last_part, results, statement_lines
 from headwater.source.writing.document import Document
-from headwater.source.writing.models import model_of
+from headwater.source.writing.inserting.models import model_of
 from headwater.source.writing.names import named
 
 _OFTEN = (cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation)

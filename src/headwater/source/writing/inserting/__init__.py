@@ -1,0 +1,1 @@
+"""Code around the statement that builds the optimizer."""

@@ -1,0 +1,1 @@
+"""Other calls in the place of those that a file makes."""
