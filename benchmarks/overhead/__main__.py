@@ -4,7 +4,8 @@
 
 Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is
 that of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes,
-the histograms of wandb's default) the mean is honest only over a longer time: those variants take `--long` seconds.
+the histograms of wandb's default) the mean is honest only over a longer time: those variants take `--long` seconds of
+the plain training on a processor, which on a busy machine are many more on the wall.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ HEADER = (
     "process time",
     "interval",
     "steps",
+    "own account",
     "probes",
     "syncs",
     "records",
@@ -45,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--steps", type=int, default=60, help="steps of each variant and seed")
-    parser.add_argument("--long", type=float, default=60.0, help="seconds of those that do something now and then")
+    parser.add_argument("--long", type=float, default=60.0, help="seconds of processor, of those that act now and then")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="only variants and networks whose name holds this word; no page")
     args = parser.parse_args()
@@ -75,7 +77,9 @@ def _how(args: argparse.Namespace) -> str:
     return (
         "Step times divided by those of a plain training, which took turns with it in blocks of ten steps in one "
         "process. `process time` is what this process spent on all its threads: it hardly depends on what else the "
-        f"machine does. {args.seeds} seeds. `probes` are the steps that fell in and were itemised. wandb is offline. "
+        f"machine does. {args.seeds} seeds. `own account` is the share of the time that watching counts as its own and "
+        "keeps below its budget, once the first probe is made up for. `probes` are the steps that fell in and were "
+        "itemised. wandb is offline. "
         f"Stochastic gradient descent with momentum. {device}"
     )
 
@@ -91,6 +95,7 @@ def _timings(kind: str, name: str, args: argparse.Namespace) -> list[Timing]:
 def _cells(name: str, timings: Sequence[Timing]) -> list[str]:
     blocks = [block for timing in timings for block in timing.blocks]
     probes = [timing.probes for timing in timings if timing.probes is not None]
+    shares = [timing.share for timing in timings if timing.share is not None]
     syncs = [timing.syncs for timing in timings if timing.syncs is not None]
     middle = median(t for b in blocks for t in b.watched) / median(t for b in blocks for t in b.plain)
     return [
@@ -101,6 +106,7 @@ def _cells(name: str, timings: Sequence[Timing]) -> list[str]:
         f"{_process(blocks):.3f}",
         _interval(blocks, _process),
         str(sum(len(block.watched) for block in blocks)),
+        f"{fmean(shares):.2%}" if shares else "",
         str(sum(probes)) if probes else "",
         f"{fmean(syncs):.1f}" if syncs else "",
         VARIANTS[name].records,

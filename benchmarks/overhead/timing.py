@@ -39,15 +39,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Timing:
-    """All blocks of one variant on one network, and how many steps were itemised."""
+    """All blocks of one variant on one network, how many steps were itemised, and what share watching counts itself."""
 
     blocks: tuple[Block, ...]
     probes: int | None
+    share: float | None
     syncs: float | None
 
 
 def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, device: str) -> Timing:
-    """Times at least `steps` steps and `seconds` seconds of a watched training, and as many steps of a plain one."""
+    """Times a watched training and as many steps of a plain one: at least `steps`, and for `seconds` of processor."""
     pair = [(Unwatched(), Training(kind, seed, device)), (variant.make(), Training(kind, seed, device))]
     for _, training in pair:
         for _ in range(WARM):
@@ -57,13 +58,13 @@ def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, 
     rng = random.Random(seed)
     try:
         blocks: list[Block] = []
-        while len(blocks) < max(2, steps // BLOCK) or sum(sum(block.plain) for block in blocks) < seconds:
+        while len(blocks) < max(2, steps // BLOCK) or sum(block.plain_process for block in blocks) < seconds:
             blocks.append(_block(pair, rng))
-        probes = watching.probes()
+        probes, share = watching.probes(), watching.share()
         syncs = _syncs(watching, watched) if device == "cuda" else None
     finally:
         watching.close()
-    return Timing(tuple(blocks), probes, syncs)
+    return Timing(tuple(blocks), probes, share, syncs)
 
 
 def _block(pair: Sequence[tuple[Unwatched, Training]], rng: random.Random) -> Block:

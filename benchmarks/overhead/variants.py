@@ -60,6 +60,10 @@ class Unwatched:
         """Steps that were itemised."""
         return None
 
+    def share(self) -> float | None:
+        """Share of the time that watching says it took."""
+        return None
+
     def close(self) -> None:
         """Ends watching."""
 
@@ -96,6 +100,9 @@ class Headwater(Unwatched):
 
     def probes(self) -> int | None:
         return self._probes
+
+    def share(self) -> float | None:
+        return self._track.governor.spent / self._track.governor.elapsed
 
     def close(self) -> None:
         patches.listen(self._watch.monitor)

@@ -12,8 +12,17 @@ from benchmarks.detection.nets import init_, mlp
 from benchmarks.detection.nets_sequence import Transformer
 from benchmarks.detection.nets_vision import cnn
 from benchmarks.detection.problem import Case, Family, adam, adamw, sgd
-from benchmarks.repair.data import ASKED, CHARACTERS, LETTERS, SPACES, clothes, copied, flat_clothes, next_character
-from benchmarks.repair.data import python_source
+from benchmarks.repair.data import (
+    ASKED,
+    CHARACTERS,
+    LETTERS,
+    SPACES,
+    clothes,
+    copied,
+    flat_clothes,
+    next_character,
+    python_source,
+)
 
 CNN = Family("cnn", asked)
 NEW = "held_out"

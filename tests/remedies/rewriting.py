@@ -1,4 +1,4 @@
-"""Small trainings to change, and the same by what a change says to write."""
+"""Small trainings to change, the same by what a change says to write, and what a diagnosis with its optimizer finds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from headwater.records import Change, Code, Measurement, ReplaceCall, SourceLine
+import headwater
+from benchmarks.detection.cases import BY_NAME
+from benchmarks.detection.problem import Problem
+from headwater.records import Change, Code, Finding, Measurement, ReplaceCall, SourceLine
 from headwater.remedies import Training
 from tests.builders import measurement
 
@@ -77,3 +80,17 @@ def same_by_code(change: Change, make: Make, live: Training) -> bool:
 def _stepping(live: Training) -> Callable[[], None]:
     scheduler: Any = live.scheduler
     return scheduler.step if scheduler is not None else lambda: None
+
+
+def case(name: str) -> tuple[Problem, Training]:
+    """A case of the detection benchmark, diagnosed with its optimizer."""
+    problem = BY_NAME[name].build(0)
+    optimizer = problem.make_optimizer()
+    report = headwater.diagnose(problem.model, problem.batches, problem.loss_fn, optimizer=optimizer)
+    return problem, Training(problem.model, optimizer, report.measurement, report.findings, steps=100)
+
+
+def remedied(problem: Problem, live: Training) -> tuple[Finding, ...]:
+    """The findings, beside information, after a remedy was applied."""
+    report = headwater.diagnose(live.model, problem.batches, problem.loss_fn, optimizer=live.optimizer)
+    return tuple(each for each in report.findings if each.severity != "info")

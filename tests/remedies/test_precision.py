@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict, namedtuple
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from headwater.records import Measurement, PrecisionRecord
 from headwater.remedies import Training, remedy
 from headwater.remedies.loss_scaling import scaled
 from tests.builders import measurement
-from tests.remedies.rewriting import executed, network
-from tests.remedies.trainings import case, codes, diagnosed
+from tests.remedies.rewriting import case, executed, network, remedied
+from tests.remedies.trainings import codes
 
 AUTOCAST, BFLOAT16, SCALING = remedy("autocast"), remedy("bfloat16"), remedy("loss-scaling")
 UNDERFLOW = measurement(precision=PrecisionRecord(gradient_dtype="float16", loss_scale=2.0**20))
@@ -222,4 +221,4 @@ def test_the_finding_goes_away(name: str, key: str, code: str) -> None:
     assert key in {each for finding in live.findings if finding.code == code for each in finding.remedies}
     assert remedy(key).refusal(live) is None
     remedy(key).apply(live)
-    assert code not in codes(diagnosed(replace(problem, optimizer=live.optimizer)))
+    assert code not in codes(remedied(problem, live))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
@@ -10,8 +8,8 @@ from torch.optim import SGD, Adagrad, Adam
 from headwater.errors import RemedyError
 from headwater.remedies import Training, remedy
 from tests.builders import measurement
-from tests.remedies.rewriting import executed
-from tests.remedies.trainings import case, codes, diagnosed
+from tests.remedies.rewriting import case, executed, remedied
+from tests.remedies.trainings import codes
 
 REMEDY = remedy("register-parameters")
 
@@ -108,4 +106,4 @@ def test_the_finding_goes_away(name: str) -> None:
     problem, live = case(name)
     assert "HW606" in codes(live.findings)
     REMEDY.apply(live)
-    assert "HW606" not in codes(diagnosed(replace(problem, optimizer=live.optimizer)))
+    assert "HW606" not in codes(remedied(problem, live))

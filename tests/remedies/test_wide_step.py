@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from headwater.measure.optimizers import copied
 from headwater.remedies import Training, remedy
 from headwater.remedies.wide_step import StochasticStep
 from tests.builders import measurement
-from tests.remedies.rewriting import executed, network
-from tests.remedies.trainings import case, codes, diagnosed
+from tests.remedies.rewriting import case, executed, network, remedied
+from tests.remedies.trainings import codes
 
 KEYS = ["master-weights", "kahan-summation", "stochastic-rounding"]
 BF16 = torch.bfloat16
@@ -217,4 +216,4 @@ def test_the_finding_goes_away(key: str, name: str) -> None:
     problem, live = case(name)
     assert "HW501" in codes(live.findings)
     remedy(key).apply(live)
-    assert "HW501" not in codes(diagnosed(replace(problem, optimizer=live.optimizer)))
+    assert "HW501" not in codes(remedied(problem, live))

@@ -19,12 +19,17 @@ from headwater.remedies import Training
 def case(name: str) -> tuple[Problem, Training]:
     """A case of the detection benchmark, diagnosed."""
     problem = BY_NAME[name].build(0)
-    return problem, training(problem.model, problem.batches, problem.loss_fn, optimizer=problem.make_optimizer())
+    optimizer = problem.make_optimizer()
+    return problem, training(problem.model, problem.batches, problem.loss_fn, step=problem.step, optimizer=optimizer)
 
 
-def training(model: nn.Module, batches: Any, loss_fn: Any, *, optimizer: Optimizer | None = None) -> Training:
+def training(
+    model: nn.Module, batches: Any, loss_fn: Any, *, step: Any = None, optimizer: Optimizer | None = None
+) -> Training:
     """A training as it stands before its first step, with its diagnosis."""
-    report = headwater.diagnose(model, batches, loss_fn)  # without an optimizer, whose rate it would try at length
+    report = headwater.diagnose(
+        model, batches, loss_fn, step=step
+    )  # without an optimizer, whose rate it would try at length
     optimizer = optimizer or SGD(model.parameters(), lr=1e-2)
     return Training(model, optimizer, report.measurement, report.findings, steps=100, loss_fn=loss_fn)
 

@@ -29,6 +29,7 @@ def test_a_collapse_at_the_last_layer_only_is_layer_scale_over_a_class_token():
     normalised = with_layers(chain(), gain_parts=GainParts(1.0, 0.6, 1e-5, 0.25))
     found = check(with_spreads(normalised, [0.6] * 11 + [3e-5]))
     assert found is not None and found.severity == "warning"
+    assert found.remedies[0] == "normalise-elsewhere"
 
 
 def test_he_initialised_relu_is_silent():

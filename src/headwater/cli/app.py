@@ -13,6 +13,7 @@ from headwater.cli.check import check
 from headwater.cli.console import complain
 from headwater.cli.demo import demo
 from headwater.cli.explain import explain
+from headwater.cli.fix import fix
 from headwater.cli.predict import predict
 from headwater.cli.report import report
 from headwater.cli.run import SETTINGS, run
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(check)
 app.command(context_settings=SETTINGS)(run)
+app.command(context_settings=SETTINGS)(fix)
 app.command()(report)
 app.command()(predict)
 app.command()(explain)

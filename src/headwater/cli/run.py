@@ -60,7 +60,7 @@ def run(
     torchrun --nproc-per-node 2 -m headwater run train.py
     """
     if script.startswith("-"):
-        raise _unknown(context, script)
+        raise unknown_option(context, script)
     here = Path.cwd()  # the script may change it
     html, json, sarif = (None if path is None else here / writable(path) for path in (html, json, sarif))
     if live:
@@ -82,8 +82,8 @@ def run(
     raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
 
 
-def _unknown(context: typer.Context, name: str) -> InputError:
-    """An option before the script that is none of ours: behind the script it would be the script's."""
+def unknown_option(context: typer.Context, name: str) -> InputError:
+    """Says that an option before the script is none of ours: behind the script it would be the script's."""
     name = name.partition("=")[0]
     ours = [option for parameter in context.command.params for option in (*parameter.opts, *parameter.secondary_opts)]
     meant = "".join(f" Did you mean {near}?" for near in get_close_matches(name, ours, n=1, cutoff=0.75))

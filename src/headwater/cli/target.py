@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import cloudpickle
+
 from headwater.errors import InputError
 
 _FORM = "Write it as pkg.mod:function or path/to/file.py:function."
@@ -27,11 +29,75 @@ class Setup:
     optimizer: Any = None
 
 
+@dataclass(frozen=True)
+class Maker:
+    """Builds the model of a target anew, in any process; with its optimizer, where the function makes one.
+
+    Seeds that the function sets itself are shifted by the one that is set when it is called: else every training would
+    begin with the same weights.
+
+    Attributes:
+        target: names the function, by the whole path of its file where it is in one.
+    """
+
+    target: str
+
+    @classmethod
+    def of(cls, target: str) -> Maker:
+        """Makes one for a target, and lets what its file defines be sent to other processes."""
+        where, _, name = target.rpartition(":")
+        maker = cls(f"{Path(where).resolve()}:{name}" if where.endswith(".py") else target)
+        module = sys.modules[maker.__wrapped__.__module__]
+        cloudpickle.register_pickle_by_value(module)
+        return maker
+
+    @property
+    def __wrapped__(self) -> Callable[[], object]:
+        """The user's function."""
+        return load_function(self.target)
+
+    def setup(self) -> Setup:
+        """Calls the function."""
+        return called(self.__wrapped__, self.target)
+
+    def __call__(self) -> Any:
+        """Returns the model, or model and optimizer."""
+        import torch
+
+        holder: Any = torch
+        original, here = holder.manual_seed, torch.initial_seed()
+
+        def shifted(seed: Any) -> Any:
+            return original(int(seed) + here)
+
+        holder.manual_seed = shifted
+        try:
+            setup = self.setup()
+        finally:
+            holder.manual_seed = original
+        return setup.model if setup.optimizer is None else (setup.model, setup.optimizer)
+
+
+def names_function(target: str) -> bool:
+    """Whether a target names a function, as ``mine.py:function`` does, and no script."""
+    where, colon, name = target.rpartition(":")
+    return bool(where and colon) and name.isidentifier()
+
+
 def load_setup(target: str) -> Setup:
-    """Imports the function that `target` names, with the current directory on the path, and calls it.
+    """Imports the function that `target` names, and calls it.
 
     Raises:
         InputError: there is no such function, it raised, or it returned something else than the three or four things.
+    """
+    return called(load_function(target), target)
+
+
+def load_function(target: str) -> Callable[[], object]:
+    """Imports the function that `target` names, with the current directory on the path.
+
+    Raises:
+        InputError: there is no such function, or importing it raised.
     """
     where, colon, name = target.rpartition(":")
     if not (where and colon and name):
@@ -41,7 +107,16 @@ def load_setup(target: str) -> Setup:
     module = _guarded(
         lambda: _from_file(Path(where)) if is_file else importlib.import_module(where), f"Importing {where}"
     )
-    return _setup(_guarded(_function(module, name, where), f"{target} was called and"), target)
+    return _function(module, name, where)
+
+
+def called(function: Callable[[], object], target: str) -> Setup:
+    """Calls the function that `target` names.
+
+    Raises:
+        InputError: it raised, or returned something else than the three or four things.
+    """
+    return _setup(_guarded(function, f"{target} was called and"), target)
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -4,13 +4,45 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+MODE_IMPORTS = (
+    "from collections.abc import Callable",
+    "from typing import Any",
+    "import torch",
+    "import torch.nn.functional as F",
+    "from torch import Tensor, nn",
+    "from torch.overrides import TorchFunctionMode",
+)
+"""What modes below `Rerouted` are written with."""
+
+
+class Rerouted(TorchFunctionMode):
+    """Runs a module's forward with some calls of PyTorch's functions changed."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.forward = module, module.forward
+
+    @torch.compiler.disable
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the module's own forward."""
+        with self:
+            return self.forward(*args, **kwargs)
+
+
+def reroute(module: nn.Module, mode: type[Rerouted]) -> None:
+    """Runs a module under a mode from now on; a copy of the module runs under a copy of it."""
+    cast(Any, module).forward = mode(module)
 
 
 def source(*definitions: Callable[..., Any]) -> str:
     """Returns the source of functions and classes that need nothing but PyTorch, to stand in a `Code`.
 
-    What is written is then what was tried. They hold no braces, which a `Code` keeps for its placeholders, and their
-    names are spelt out in its imports.
+    What is written is then what was tried.
     """
     return "\n\n".join(inspect.getsource(each).rstrip() for each in definitions) + "\n"

@@ -36,34 +36,22 @@ Safe: queries that are s times as long make up for it, so that the network compu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Code
 from headwater.remedies import attention
-from headwater.remedies.plain import source
+from headwater.remedies.plain import MODE_IMPORTS, Rerouted, reroute, source
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "scale-logits"
 
 
-class DividedLogits(TorchFunctionMode):
-    """Runs a module and divides the scores of its attention by their standard deviation in the first batch."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module, self.forward = module, module.forward
-
-    @torch.compiler.disable
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the module's own forward."""
-        with self:
-            return self.forward(*args, **kwargs)
+class DividedLogits(Rerouted):
+    """Divides the scores of an attention by their standard deviation in the first batch."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options: dict[str, Any] = kwargs or {}
@@ -102,27 +90,18 @@ def _apply(training: Training) -> Change:
     if not paths:
         raise RemedyError("Dividing the scores found no attention that has collapsed.")
     for path in paths:
-        module = training.model.get_submodule(path)
-        cast(Any, module).forward = DividedLogits(module)
+        reroute(training.model.get_submodule(path), DividedLogits)
     loop = (
         f"for name in {list(paths)}:\n"
         "    attention = {model}.get_submodule(name)\n"
         "    attention.forward = DividedLogits(attention)"
-    )
-    imports = (
-        "from collections.abc import Callable",
-        "from typing import Any",
-        "import torch",
-        "import torch.nn.functional as F",
-        "from torch import Tensor, nn",
-        "from torch.overrides import TorchFunctionMode",
     )
     return Change(
         remedy=_CODE,
         says=f"the scores of {len(paths)} attention{'s' * (len(paths) > 1)} are divided by their standard deviation in "
         "the first batch",
         places=paths,
-        code=Code(before=f"{source(DividedLogits)}\n\n{loop}", imports=imports),
+        code=Code(before=f"{source(Rerouted, DividedLogits)}\n\n{loop}", imports=MODE_IMPORTS),
     )
 
 

@@ -99,9 +99,16 @@ def check(measurement: Measurement) -> Finding | None:
         cause=f"From {place.layer} on, samples differ by less than a thousandth of what they do at the first layer: "
         "each layer keeps what samples have in common (biases above all) and shrinks what tells them apart.",
         evidence=evidence,
-        remedies=("init-matched", "residual", "normalisation"),
+        remedies=("normalise-elsewhere",) * _normalised_away(measurement, place.layer)
+        + ("init-matched", "residual", "normalisation"),
         explanation=explanation(measurement) if _fades(measurement) else None,
     )
+
+
+def _normalised_away(measurement: Measurement, layer: str) -> bool:
+    """Whether a normalisation below the layer passes nothing back: over a single value it takes all away."""
+    parts = next((each.gain_parts for each in measurement.layers if each.name == layer), None)
+    return parts is not None and parts.normalisation < COLLAPSED
 
 
 def _fades(measurement: Measurement) -> bool:

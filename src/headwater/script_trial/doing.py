@@ -67,8 +67,8 @@ def _done(job: Job) -> Answer:
             return Answer("crashed", error=str(error))
     answer = tasks[0].answer() if tasks else Answer()
     if answer.original is not None:
-        original = replace(answer.original, imports=needs.imports(), environment=needs.environment)
-        answer = replace(answer, original=original)
+        needed = {"imports": needs.imports(), "environment": needs.environment, "sources": needs.sources()}
+        answer = replace(answer, original=replace(answer.original, **needed))
     return replace(answer, ended=ended.status, line=ended.line)
 
 

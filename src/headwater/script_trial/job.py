@@ -24,6 +24,8 @@ class Original:
         built: the user's line that builds it, when it is the user's own.
         imports: installed modules that the script imports, in that order.
         environment: variables that it sets.
+        sources: its files: the script, and what it imports of the user's.
+        losses: of its first steps.
     """
 
     measurement: Measurement
@@ -33,6 +35,8 @@ class Original:
     built: SourceLine | None = None
     imports: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    sources: tuple[str, ...] = ()
+    losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

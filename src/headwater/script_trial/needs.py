@@ -32,13 +32,20 @@ class Needs:
 
     def imports(self) -> tuple[str, ...]:
         """Names of the installed modules that were imported, in that order."""
-        found: list[str] = []
+        return tuple(name for name, file in self._modules() if not file.startswith(self._folders))
+
+    def sources(self) -> tuple[str, ...]:
+        """The files of the other ones, and of the script itself."""
+        files = [sys.modules["__main__"].__dict__.get("__file__"), *(file for _, file in self._modules())]
+        return tuple(dict.fromkeys(file for file in files if isinstance(file, str) and file.startswith(self._folders)))
+
+    def _modules(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
         for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            spec = getattr(module, "__spec__", None)
-            if isinstance(file, str) and not file.startswith(self._folders) and getattr(spec, "name", None) == name:
-                found.append(name)
-        return tuple(found)
+            file, spec = getattr(module, "__file__", None), getattr(module, "__spec__", None)
+            if isinstance(file, str) and getattr(spec, "name", None) == name:
+                found.append((name, file))
+        return found
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
         if event != "os.putenv":

@@ -11,12 +11,16 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from headwater.monitor import OF_A_SCRIPT, Monitor, Session, Settings, Sink
+from headwater.monitor import OF_A_SCRIPT, Monitor, Session, Settings, Sink, patches
 from headwater.monitor.settings import BUDGET
 from headwater.monitor.stepping import under_way
 from headwater.records import SourceLine, gravity
 from headwater.script_trial.construction import on_built
 from headwater.script_trial.job import Answer, Job, Original
+from headwater.script_trial.losses import Losses
+
+FIRST = 8
+"""Losses that tell one training from another: of other data, or of another state of something that is not known."""
 
 
 class Observing(Sink):
@@ -27,11 +31,13 @@ class Observing(Sink):
         self._session = Session(settings, most=job.steps, opened=self._opened)
         self._built: WeakKeyDictionary[Optimizer, tuple[int, SourceLine | None]] = WeakKeyDictionary()
         self._steps: Counter[int] = Counter()
+        self._losses = Losses()
         self._of: dict[str, tuple[int, SourceLine | None]] = {}
 
     def begin(self) -> None:
         """Begins to watch."""
         on_built(self._note)
+        patches.listen(self._losses)
         register_optimizer_step_post_hook(self._stepped)  # before the session's, which ends the script
         self._session.begin()
 
@@ -54,7 +60,8 @@ class Observing(Sink):
         worst = min(tracks, key=lambda track: gravity(track.findings))
         assert worst.measured is not None  # as was asked for above
         number, line = self._of[worst.name]
-        original = Original(worst.measured, worst.findings, self._steps[number], number, line)
+        losses = tuple(self._losses.steps[:FIRST])
+        original = Original(worst.measured, worst.findings, self._steps[number], number, line, losses=losses)
         return Answer(steps=self._session.steps, original=original)
 
     def _note(self, optimizer: Optimizer, line: SourceLine | None) -> None:
@@ -64,6 +71,7 @@ class Observing(Sink):
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
         if optimizer in self._built and under_way(optimizer) == 1:
             self._steps[self._built[optimizer][0]] += 1
+            self._losses.stepped(tried=True)
 
     def _opened(self, monitor: Monitor) -> None:
         monitor.sinks.add(self)

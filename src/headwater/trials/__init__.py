@@ -2,6 +2,7 @@
 
 from headwater.trials.building import Recipe, built, made
 from headwater.trials.cache import Cache
+from headwater.trials.candidates import singles, told
 from headwater.trials.engines import ENGINES, executor
 from headwater.trials.objects import HELD_OUT, ObjectsWorkload
 from headwater.trials.searching import Progress, SoFar, search
@@ -24,4 +25,6 @@ __all__ = [
     "made",
     "materialised",
     "search",
+    "singles",
+    "told",
 ]

@@ -152,6 +152,14 @@ def test_what_the_code_needs_is_imported_once_and_where_imports_belong(tmp_path:
     assert new == IMPORTS[head] + body.replace("    opt", f"{lines}    opt")
 
 
+def test_each_name_of_an_import_is_added_where_it_is_missing(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "from torch import nn\nopt = SGD(net.parameters())\n")
+    code = Code("a({model})", imports=("from torch import Tensor, nn", "from typing import Any, Protocol"))
+    new = patched(path, change(code=code), optimizer=place(path, "opt"))
+    exec(new.partition("a(net)")[0], names := {})
+    assert {"Tensor", "nn", "Any", "Protocol"} <= set(names)
+
+
 def test_a_name_that_means_something_else_is_not_imported(tmp_path: Path) -> None:
     path = written(tmp_path / "train.py", "import tensors as torch\nopt = SGD(net.parameters())\n")
     code = Code("torch.a({model})", imports=("import torch",))

@@ -20,14 +20,23 @@ def imports_added(document: Document, at: cst.CSTNode, wanted: Iterable[str]) ->
     Args:
         document: the file.
         at: an expression of it, whose names they are for.
-        wanted: statements that import one name each: ``"import torch"``, ``"from torch.nn import ReLU"``.
+        wanted: statements: ``"import torch"``, ``"from torch.nn import Linear, ReLU"``.
 
     Raises:
         PatchError: a name that would be imported means something else there.
     """
-    missing = [each for each in dict.fromkeys(wanted) if each and _is_missing(document, document.scope(at), each)]
+    each_one = dict.fromkeys(one for statement in wanted if statement for one in _single(statement))
+    missing = [each for each in each_one if _is_missing(document, document.scope(at), each)]
     heads = [head for head in _heads(document) if document.start(head) < document.start(at)]
     return [_added(document, heads, each) for each in missing]
+
+
+def _single(statement: str) -> list[str]:
+    """Statements that import one name each."""
+    (node,) = ast.parse(statement).body
+    if not isinstance(node, ast.ImportFrom) or len(node.names) == 1:
+        return [statement]
+    return [ast.unparse(ast.ImportFrom(node.module, [alias], node.level)) for alias in node.names]
 
 
 def _is_missing(document: Document, scope: Scope | None, statement: str) -> bool:

@@ -56,7 +56,7 @@ def _at_return(document: Document, site: Site, codes: Sequence[Code]) -> list[Sp
     lines = [line for code in codes for part in (code.before, code.after) for line in _lines(site, part)]
     splices, binding = _bound(document, site)
     splices += inserted(document, site.statement, [*binding, *lines], [])
-    return [*splices, *_imported(document, site, codes)]
+    return [*_imported(document, site, codes), *splices]
 
 
 def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list[Splice]:
@@ -72,7 +72,7 @@ def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list
     if behind and isinstance(site.statement, cst.Return):
         raise PatchError(f"{document.path.name} returns what it builds in one of several ways")
     splices += inserted(document, site.statement, ahead, behind)
-    return [*splices, *_imported(document, site, codes)]
+    return [*_imported(document, site, codes), *splices]
 
 
 def _renamed(document: Document, site: Site, codes: Sequence[Code]) -> list[Code]:

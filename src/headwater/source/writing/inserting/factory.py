@@ -46,6 +46,8 @@ def factory_site(document: Document, line: int) -> Site:
     if len(returns) != 1 or returns[0].value is None:
         raise PatchError(f"{functions[0].name.value} in {document.path.name} returns in {len(returns)} places")
     value = returns[0].value
+    if isinstance(value, cst.Tuple):  # the model, and what belongs to it: an optimizer, batches, a loss
+        value = value.elements[0].value
     if isinstance(value, cst.Name):
         return Site(returns[0], {"model": value.value})
     name = fresh(document, value, "model")

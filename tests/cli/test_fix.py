@@ -1,0 +1,143 @@
+"""What ``headwater fix`` prints, writes and leaves with; the search behind it is tested in tests/test_fix_script.py."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from headwater import fix_script as module
+from headwater.cli.target import Maker
+from headwater.records import Candidate, Change, Code, FixRecord, SourceLine
+from headwater.script import Target
+from headwater.source import patch
+from headwater.trials import SoFar
+from tests.cli.test_app import run
+
+SCRIPT = "import torch\nmodel = torch.nn.Linear(2, 1)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+CHANGE = Change("clip-gradient", "clips", ("",), code=Code(after="{optimizer}.clip(1.0)"))
+BEST = Candidate(("clip-gradient",), "clip the gradient", 1, "safe", "recommended", "better", changes=(CHANGE,))
+RECORD = FixRecord("fixed", "it is better", (), (BEST,), steps=200, seeds=3)
+
+
+@dataclass
+class Search:
+    """Stands for the search, which takes its time."""
+
+    record: FixRecord = RECORD
+    options: dict[str, Any] | None = None
+    target: Target | None = None
+
+    def __call__(self, target: Target, **options: Any) -> SimpleNamespace:
+        self.target, self.options = target, options
+        options["progress"](SoFar("training", 1, 2, "clip the gradient", 0.5, 1.0))
+        if self.record.best is None:
+            return SimpleNamespace(record=self.record, patch=None)
+        written = patch(self.record.best.changes, optimizer=SourceLine(str(Path("train.py").resolve()), 3))
+        return SimpleNamespace(record=replace(self.record, diff=written.diff), patch=written)
+
+
+@pytest.fixture
+def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    search = Search()
+    monkeypatch.setattr(module, "fix_script", search)
+    return search
+
+
+def test_ranking_and_diff_are_shown_and_nothing_is_written(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "fix", "--steps", "50", "--engine", "dask", "train.py", "--epochs", "3", "--apply")
+    assert code == 0 and err == ""
+    assert "clip-gradient" in out and "+optimizer.clip(1.0)" in out
+    assert Path("train.py").read_text() == SCRIPT
+    assert search.target == Target("train.py", ("--epochs", "3", "--apply"))
+    assert search.options is not None and search.options["trials"] == Path("runs/train/trials")
+    assert search.options["steps"] == 50 and search.options["engine"] == "dask"
+
+
+def test_apply_writes_it(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "fix", "--apply", "train.py")
+    assert code == 0 and "written: " in err
+    assert Path("train.py").read_text() == SCRIPT + "optimizer.clip(1.0)\n"
+
+
+def test_apply_with_nothing_that_can_be_written(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    search.record = replace(RECORD, candidates=(replace(BEST, changes=(replace(CHANGE, code=Code()),)),))
+    code, _, err = run(capsys, "fix", "--apply", "train.py")
+    assert code == 1 and "nothing was written" in err and Path("train.py").read_text() == SCRIPT
+
+
+def test_json_alone_goes_to_stdout_and_the_page_to_its_place(
+    search: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "fix", "--json", "--html", "fix.html", "-m", "package.train")
+    assert code == 0 and json.loads(out)["record"]["verdict"] == "fixed"
+    assert "<html" in Path("fix.html").read_text()
+    assert search.options is not None and search.options["trials"] == Path("runs/train/trials")
+    assert search.target == Target("package.train", module=True)
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("nothing helped", 1), ("healthy", 0)])
+def test_exit_codes(search: Search, capsys: pytest.CaptureFixture[str], verdict: Any, code: int) -> None:
+    search.record = FixRecord(verdict, "as it is", ())
+    assert run(capsys, "fix", "--apply", "train.py")[0] == code
+
+
+def test_usage(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "fix", "--aply", "train.py")
+    assert code == 2 and "Did you mean --apply?" in err
+    assert run(capsys, "fix", "--html", "no/such/folder/fix.html", "train.py")[0] == 2
+
+
+def test_a_script_that_takes_fewer_steps_is_told(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    search.record = replace(RECORD, steps=60)
+    assert "ends by itself after 60 optimizer steps" in run(capsys, "fix", "train.py")[2]
+
+
+FUNCTION = """
+import torch
+
+def network():
+    torch.manual_seed(7)
+    model = torch.nn.Linear(3, 1)
+    batches = [(torch.randn(8, 3), torch.randn(8, 1)) for _ in range(4)]
+    return model, batches, torch.nn.MSELoss(), torch.optim.SGD(model.parameters(), 0.1)
+
+def unscaled():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    return model, [(1000 + torch.randn(8, 3), torch.randn(8, 1)) for _ in range(9)], torch.nn.MSELoss()
+"""
+
+
+@pytest.fixture
+def mine(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    Path("mine.py").write_text(FUNCTION)
+
+
+def test_a_function_is_called_anew_with_other_weights_for_each_seed(mine: None) -> None:
+    maker = Maker.of("mine.py:network")
+    weights: list[torch.Tensor] = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        weights.append(maker()[0].weight.detach())
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert maker.__wrapped__.__name__ == "network"
+
+
+def test_a_healthy_function(mine: None, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "fix", "mine.py:network")
+    assert code == 0 and "Healthy" in out
+
+
+def test_dry_run_lists_what_would_be_tried(mine: None, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:unscaled")
+    assert code == 0 and "HW605" in out and "standardise-inputs" in out
+    code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:network")
+    assert code == 0 and "Nothing would be tried." in out

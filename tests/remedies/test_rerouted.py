@@ -1,0 +1,165 @@
+"""Models that run under a mode: cuts of the graph mended, functions kept from the edge of where they are defined."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from headwater.remedies import remedy
+from headwater.remedies.find_non_finite import Guarded
+from headwater.remedies.plain import reroute
+from headwater.remedies.reconnect import Connected
+from headwater.source import patch
+from tests.remedies.trainings import case, codes, diagnosed, executed, same_training, training
+
+CASES = [
+    ("reconnect", "detach-mlp", "HW601"),
+    ("reconnect", "data-attribute-gru", "HW601"),
+    ("reconnect", "no-grad-body-cnn", "HW601"),
+    ("reconnect", "sign-mlp", "HW602"),
+    ("reconnect", "round-cnn", "HW602"),
+    ("reconnect", "floor-gru", "HW602"),
+    ("reconnect", "dropout-of-everything", "HW602"),
+    ("find-non-finite", "root-of-zero", "HW701"),
+    ("find-non-finite", "norm-of-padding-token", "HW701"),
+    ("find-non-finite", "deviation-over-time", "HW701"),
+    ("find-non-finite", "attention-to-nothing", "HW701"),
+]
+
+
+@pytest.mark.parametrize(("key", "name", "code"), CASES)
+def test_the_fault_is_no_longer_found_and_the_code_does_the_same(key: str, name: str, code: str) -> None:
+    problem, broken = case(name)
+    assert code in codes(broken.findings)
+    assert remedy(key).refusal(broken) is None
+    written = copy.deepcopy(problem.model)
+    change = remedy(key).apply(broken)
+    live = copy.deepcopy(problem.model)
+    assert same_training(live, executed(change, written), problem)
+    assert code not in codes(diagnosed(problem))
+
+
+class Cut(nn.Module):
+    def __init__(self, cut: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.cut = nn.Linear(3, 3), cut
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cut(self.layer(x))
+
+
+def under_no_grad(x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return 1.0 * x
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [Tensor.detach, lambda x: x.data, torch.round, Tensor.floor, torch.ceil, torch.trunc, Tensor.sign],
+)
+def test_values_stay_and_the_gradient_passes_as_through_the_identity(cut: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    model, x = Cut(cut), torch.randn(5, 3)
+    before = model(x)
+    plain = copy.deepcopy(model.layer)
+    reroute(model, Connected)
+    out = model(x)
+    torch.testing.assert_close(out, before)
+    out.square().sum().backward()
+    (2 * before.detach() * plain(x)).sum().backward()
+    torch.testing.assert_close(model.layer.weight.grad, plain.weight.grad)
+
+
+def test_an_evaluation_without_gradients_stays_one() -> None:
+    model = Cut(under_no_grad)
+    reroute(model, Connected)
+    with torch.no_grad():
+        assert not model(torch.randn(5, 3)).requires_grad
+    assert torch.is_grad_enabled()
+    assert model(torch.randn(5, 3)).requires_grad
+
+
+def test_calls_of_detach_in_a_forward_method_fall_away_in_the_source(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.body, self.head = nn.Linear(4, 8), nn.Linear(8, 3)\n\n    def forward(self, x):\n"
+        "        h = self.body(x).relu()\n        h = h.detach()\n        return self.head(h)\n"
+    )
+    scope: dict[str, type[nn.Module]] = {}
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+    torch.manual_seed(0)
+    batch = (torch.randn(64, 4), torch.randint(0, 3, (64,)))
+    change = remedy("reconnect").apply(training(scope["Net"](), [batch], F.cross_entropy))
+    assert [(edit.at.line, edit.callee, edit.to) for edit in change.edits] == [(11, "detach", "")]
+    written = patch([change], optimizer=None, factory=scope["Net"])
+    assert written.files[0].new == file.read_text().replace("h.detach()", "h")
+
+
+def test_a_cut_that_is_no_call_is_not_written_as_one() -> None:
+    change = remedy("reconnect").apply(case("no-grad-body-cnn")[1])
+    assert change.edits == () and change.code
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "slope"),
+    [
+        (torch.sqrt, 0.0, 0.0),
+        (torch.sqrt, 4.0, 0.25),
+        (torch.rsqrt, 0.0, 0.0),
+        (torch.log, 0.0, 0.0),
+        (torch.log, 0.5, 2.0),
+        (lambda x: x**0.5, 0.0, 0.0),
+        (lambda x: x**2, 0.0, 0.0),
+        (lambda x: x**3.0, 2.0, 12.0),
+        (torch.acos, 1.0, 0.0),
+        (torch.asin, -1.0, 0.0),
+        (torch.acos, 0.0, -1.0),
+        (torch.exp, 1.0, math.e),
+    ],
+)
+def test_slopes_are_finite_at_the_edge_and_unchanged_elsewhere(
+    function: Callable[[Tensor], Tensor], at: float, slope: float
+) -> None:
+    class Applies(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x)
+
+    model, x = Applies(), torch.tensor([at], requires_grad=True)
+    reroute(model, Guarded)
+    out = model(x)
+    assert torch.isfinite(out).all()
+    if slope:
+        assert torch.equal(out, function(x))
+    out.backward()
+    assert x.grad is not None and float(x.grad) == pytest.approx(slope)
+
+
+def test_a_row_without_a_key_is_even_and_others_are_as_before() -> None:
+    class Attends(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.softmax(-1)
+
+    model = Attends()
+    reroute(model, Guarded)
+    rows = torch.tensor([[-math.inf] * 4, [0.0, 1.0, -math.inf, 2.0]], requires_grad=True)
+    out = model(rows)
+    assert out[0].tolist() == [0.25] * 4
+    assert torch.equal(out[1], rows[1].softmax(-1))
+    out[:, 0].sum().backward()
+    assert rows.grad is not None and torch.isfinite(rows.grad).all()
+
+
+def test_other_findings_are_left() -> None:
+    _, fine = case("two-heads")
+    assert "connected" in (remedy("reconnect").refusal(fine) or "")
+    assert "finite" in (remedy("find-non-finite").refusal(fine) or "")
+    _, product = case("entropy-of-zero")
+    assert "has no edge" in (remedy("find-non-finite").refusal(product) or "")
