@@ -257,6 +257,15 @@ def test_a_model_that_bears_the_name_of_a_variable_of_the_code_stays_what_it_is(
     assert "for module_ in module.modules():\n    print(module_)\n" in new
 
 
+def test_a_class_of_the_code_gets_a_name_of_its_own_and_its_methods_keep_theirs(tmp_path: Path) -> None:
+    code = Code(after="class Wide(Base):\n    def step(self):\n        super().step()\n\n{optimizer}.__class__ = Wide")
+    path = written(
+        tmp_path / "train.py", "opt = make(net.parameters())\nfor step in range(3):\n    opt.step()\nWide = 1\n"
+    )
+    new = patched(path, change(code=code), optimizer=place(path, "opt ="))
+    assert "class Wide_(Base):\n    def step(self):\n        super().step()\n\nopt.__class__ = Wide_\n" in new
+
+
 def test_nothing_is_put_behind_a_return(tmp_path: Path) -> None:
     source = "def f(net):\n    return make(net.parameters()) or make(net.parameters())\n"
     path = written(tmp_path / "train.py", source)
