@@ -58,7 +58,7 @@ _KINDS: dict[str, tuple[str, str, Callable[[int], dict[str, Any]]]] = {
     ),
     "on-plateau": (
         "ReduceLROnPlateau",
-        "falls tenfold when the loss stands still",
+        "falls tenfold when the loss stands still, which the training loop must tell it",
         lambda steps: {"factor": 0.1, "patience": max(1, steps // 20)},
     ),
 }
@@ -70,7 +70,7 @@ def _decaying(variant: str) -> Remedy:
     key = f"{_CODE}:{variant}"
 
     def apply(training: Training) -> Change:
-        says = f"the learning rate {does} over {training.steps} steps"
+        says = f"the learning rate {does}" + f" over {training.steps} steps" * (variant != "on-plateau")
         return schedules.attach(training, key, says, kind, **arguments(training.steps))
 
     return Remedy(_CODE, variant, "safe", 2, schedules.refusal, apply, __doc__ or "")

@@ -153,7 +153,7 @@ def _built(training: Training, path: str) -> Any:
 def _assigned(model: nn.Module, places: dict[str, Any], new: dict[str, nn.Module]) -> Code:
     """Statements that put a new layer into each attribute that holds the old one."""
     lines = [source(PlainLSTM)] if any(isinstance(each, PlainLSTM) for each in new.values()) else []
-    imports = ("import torch", "from torch import Tensor, nn") if lines else ("import torch",)
+    imports = ("import torch", "from torch import Tensor", "from torch import nn") if lines else ("import torch",)
     for path, layer in places.items():
         held = [name for name, module in named(model, every=True) if module is layer]
         kind = type(new[path])

@@ -94,13 +94,13 @@ def _apply(training: Training) -> Change:
     scale = max(1.0, (training.measurement.precision.loss_scale or 1.0) / _ROOM)
     cast(Any, model).forward = partial(scaled_backward, model, model.forward, scale)
     wrapped = f"{{model}}.forward = partial(scaled_backward, {{model}}, {{model}}.forward, {scale})"
-    imports = ("import copy", "from collections.abc import Callable", "from functools import partial")
-    needed = (*imports, "from typing import Any, cast", "import torch", "from torch import Tensor, nn")
+    imports = ("import copy", "from collections.abc import Callable", "from functools import partial", "import torch")
+    typing = ("from typing import Any", "from typing import cast", "from torch import Tensor", "from torch import nn")
     return Change(
         _CODE,
         f"gradients are multiplied by {number(scale)} inside of the model",
         ("",),
-        code=Code(f"{source(unscaled, scaled, scaled_backward)}\n\n{wrapped}", imports=needed),
+        code=Code(f"{source(unscaled, scaled, scaled_backward)}\n\n{wrapped}", imports=(*imports, *typing)),
     )
 
 
