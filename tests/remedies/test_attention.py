@@ -18,6 +18,9 @@ from headwater.remedies.scale_logits import DividedLogits
 from tests.remedies.trainings import case, codes, diagnosed, executed, same_training
 
 CASES = [
+    ("init-matched:attention", "sharp-library-pre", "HW303"),
+    ("init-matched:attention", "sharp-reader", "HW303"),
+    ("init-matched:attention", "forum-cross-attention-blown-up", "HW303"),
     ("scale-logits", "sharp-written-out", "HW303"),
     ("scale-logits", "sharp-causal", "HW303"),
     ("scale-logits", "stream-in-large-units", "HW303"),
@@ -35,8 +38,10 @@ def test_the_collapse_is_no_longer_found_and_the_code_does_the_same(key: str, na
     assert code in codes(broken.findings)
     assert remedy(key).refusal(broken) is None
     written = copy.deepcopy(problem.model)
+    torch.manual_seed(1)
     change = remedy(key).apply(broken)
     live = copy.deepcopy(problem.model)
+    torch.manual_seed(1)
     assert same_training(live, executed(change, written), problem)
     assert code not in codes(diagnosed(problem))
 
@@ -44,6 +49,8 @@ def test_the_collapse_is_no_longer_found_and_the_code_does_the_same(key: str, na
 @pytest.mark.parametrize(
     ("key", "name", "why"),
     [
+        ("init-matched:attention", "forum-scores-not-divided", "usual size"),
+        ("init-matched:attention", "stream-in-large-units", "usual size"),
         ("scale-logits", "sharp-library-pre", "divides its scores itself"),
         ("scale-logits", "one-block", "no attention"),
         ("normalise-queries", "sharp-library-pre", "no two linear layers"),
@@ -53,6 +60,32 @@ def test_the_collapse_is_no_longer_found_and_the_code_does_the_same(key: str, na
 )
 def test_others_are_left(key: str, name: str, why: str) -> None:
     assert why in (remedy(key).refusal(case(name)[1]) or "")
+
+
+def test_only_queries_and_keys_are_drawn_and_to_xaviers_size() -> None:
+    _, broken = case("sharp-library-pre")
+    before = {name: p.detach().clone() for name, p in broken.model.named_parameters()}
+    change = remedy("init-matched:attention").apply(broken)
+    assert change.places == ("layers.0.self_attn", "layers.1.self_attn")
+    for name, p in broken.model.named_parameters():
+        if not name.endswith("in_proj_weight"):
+            assert torch.equal(p, before[name])
+            continue
+        queries, keys, values = p.detach().chunk(3)
+        assert torch.equal(values, before[name].chunk(3)[2])
+        for part in (queries, keys):
+            bound = math.sqrt(6 / (2 * 32))
+            assert 0.95 * bound < float(part.abs().max()) <= bound
+            assert float(part.std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
+
+
+def test_trained_queries_are_kept() -> None:
+    _, broken = case("sharp-library-pre")
+    with torch.no_grad():
+        for layer in broken.model.layers:  # type: ignore[union-attr]
+            learnt = torch.outer(torch.randn(96), torch.randn(32))
+            layer.self_attn.in_proj_weight += 200 * learnt / learnt.norm()
+    assert "look trained" in (remedy("init-matched:attention").refusal(broken) or "")
 
 
 class Attending(nn.Module):
