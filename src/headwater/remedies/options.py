@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.optim import Optimizer
@@ -89,7 +89,7 @@ def exchange(
     together = all(each == options[0] for each in options) and _as_built(optimizer, (*kept, *chosen[0]))
     groups = [_own(optimizer, g) | each for g, each in zip(optimizer.param_groups, options, strict=True)]
     written = _built_anew(to, [{n: v for n, v in each.items() if not _usual(signature, n, v)} for each in groups])
-    become(optimizer, to(groups, **(options[0] if together else {})))
+    _become(optimizer, to, groups, options[0] if together else {})
     if training.built is None or not together:
         return Change(remedy, says, ("",), code=written)
     arguments = {name: repr(value) for name, value in chosen[0].items()}
@@ -97,13 +97,14 @@ def exchange(
     return Change(remedy, says, ("",), (edit,), instead=written)
 
 
-def become(optimizer: Optimizer, other: Optimizer) -> None:
-    """Makes an optimizer what another one is; only the hooks registered on it stay."""
+def _become(optimizer: Optimizer, to: type[Optimizer], groups: list[Group], options: dict[str, Any]) -> None:
+    """Builds an optimizer anew, as one of another class; only the hooks registered on it stay."""
     # RemovableHandles refer to these very dictionaries.
     hooks = {name: value for name, value in vars(optimizer).items() if name.endswith("_hooks")}
-    optimizer.__class__ = type(other)
+    optimizer.__class__ = to
     vars(optimizer).clear()
-    vars(optimizer).update(vars(other) | hooks)
+    cast(Any, to).__init__(optimizer, groups, **options)
+    vars(optimizer).update(hooks)
 
 
 def full_name(kind: type[Optimizer]) -> str:
