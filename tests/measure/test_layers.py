@@ -89,6 +89,13 @@ def test_the_activation_that_follows_each_layer() -> None:
     }
 
 
+def test_the_last_layers_of_branches() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 12, batch_first=True))
+    found, _, _ = measured(model, torch.randn(3, 5, 8))
+    assert {layer.name for layer in found if layer.rejoins} == {"1.self_attn.out_proj", "1.linear2"}
+    assert not any(layer.rejoins for layer in measured(FAMILIES["mlp"](), torch.randn(8, 6))[0])
+
+
 def test_parts_of_a_sigmoid_layer_are_what_theory_says() -> None:
     torch.manual_seed(0)
     stack: list[nn.Module] = []

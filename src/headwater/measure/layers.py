@@ -92,12 +92,14 @@ def layers(
         nearest.setdefault(use.layer, use.op)
     cut = cut_off(trace, structure, zero_parameters)
     followers = activations(trace, structure, names, classes or {})
+    joining = last_of_branches(trace, structure, names)
     found = [
         replace(
             _layer(trace, structure, names, index, classes or {}),
             weight=weights[name],
             calls=calls[name],
             activation=followers.get(name),
+            rejoins=name in joining,
             zero_initialised=cut[index],
         )
         for name, index in nearest.items()
@@ -120,6 +122,13 @@ def activations(
             kind = _NAMESAKES.get(classes.get(op.module, ""), op.kind)
             found.setdefault(names[path[-1]], kind.lower())
     return found
+
+
+def last_of_branches(trace: Trace, structure: Structure, names: Mapping[int, str]) -> frozenset[str]:
+    """Returns the layers in branches that are the first met on the way down from a sum of two signals."""
+    tops = (edge.to for op in trace.ops if op.kind == "Add" and _joins(trace, structure, op.index) for edge in op.edges)
+    paths = (path_to_next_layer(trace, structure, top) if top not in names else [top] for top in tops)
+    return frozenset(names[path[-1]] for path in paths if path and structure.bypassed[path[-1]])
 
 
 def _joins(trace: Trace, structure: Structure, index: int) -> bool:

@@ -42,6 +42,7 @@ class Layer:
             layers sum to one in absolute value; negative where the update raises the loss.
         branch: whether another path leads around the layer (it lies in a residual or parallel branch).
         stream: for a layer in a branch, norm of the gradient on the stream where the branch rejoins it.
+        rejoins: whether it is the last layer of a branch: its output, or what follows it, is added to the stream.
         zero_initialised: whether the layer stands in a branch (or under a head) that a weight of zeros cuts off at
             the first step, by design.
         weight: name of the parameter that it applies.
@@ -71,6 +72,7 @@ class Layer:
     loss_share: float | None = None
     branch: bool = False
     stream: float | None = None
+    rejoins: bool = False
     zero_initialised: bool = False
     weight: str = ""
     trainable: bool = True
