@@ -126,7 +126,8 @@ def activations(
 
 def last_of_branches(trace: Trace, structure: Structure, names: Mapping[int, str]) -> frozenset[str]:
     """Returns the layers in branches that are the first met on the way down from a sum of two signals."""
-    tops = (edge.to for op in trace.ops if op.kind == "Add" and _joins(trace, structure, op.index) for edge in op.edges)
+    sums = (op for op in trace.ops if op.kind == "Add" and _joins(trace, structure, op.index))
+    tops = (edge.to for op in sums if all(trace.ops[edge.to].norm_out for edge in op.edges) for edge in op.edges)
     paths = (path_to_next_layer(trace, structure, top) if top not in names else [top] for top in tops)
     return frozenset(names[path[-1]] for path in paths if path and structure.bypassed[path[-1]])
 

@@ -4,8 +4,8 @@ What a network has learnt is never thrown away. Learning adds a matrix of low ra
 distribution out, whatever they were drawn from (Martin and Mahoney 2021, "Implicit self-regularization in deep neural
 networks", JMLR 22, arXiv 1810.01075). So weights are fresh when their elements look independent and alike:
 
-- their kurtosis lies between that of a uniform and that of a normal distribution (1.8 to 3), but for 5 standard errors
-  ``sqrt(24 / n)``;
+- their kurtosis lies between that of a uniform and that of a normal distribution (1.8 to 3), but for 8 standard errors
+  ``sqrt(24 / n)``: of few numbers it has a long tail;
 - their largest singular value is that of random numbers of the same variance: it lies, in units of its own spread, not
   over 5 above the edge ``(sqrt(n - 1) + sqrt(m))^2`` (Johnstone 2001, "On the distribution of the largest eigenvalue in
   principal components analysis", eq. 1.3 and 1.4; the Tracy-Widom law exceeds 5 with a chance of 1e-5).
@@ -13,7 +13,8 @@ networks", JMLR 22, arXiv 1810.01075). So weights are fresh when their elements 
 The mean is taken off first: one constant, or numbers of one sign, are a fault and nothing learnt. A short training
 leaves hardly a trace in the weights, and a clear one in biases that were zero. Fresh are those of which half are equal
 (zeros, one constant), and PyTorch's default, U(+-1/sqrt(fan_in)), also when it is shifted as a whole: then they spread
-no wider, and their deviation is that of the default within 5 errors.
+no wider, and their deviation is that of the default within 5 errors. What lies below a layer that has learnt is left
+too: that layer has learnt to read it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from headwater.remedies.remedy import Training
 from headwater.remedies.rewrite import named
 
 _UNIFORM, _NORMAL = 1.8, 3.0
-_ERRORS = 5.0
+_ERRORS, _TAILED = 5.0, 8.0
 _ITERATIONS = 20
 _PLAIN = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Not the transposed ones: their fan-in depends on the stride."""
@@ -53,23 +54,35 @@ def _stepped(state: Any) -> bool:
 def drawable(training: Training) -> dict[str, Layer]:
     """Returns the plain linear and convolutional layers whose weights may be drawn anew, by path, in module order.
 
-    Left out are weights that look trained, that are frozen, tied to others, computed from others, or zero by design;
-    those of gates, whose start is a choice; and those that a loop over time applies, whose gain compounds otherwise.
+    Left out are weights that look trained, or lie below such; that are frozen, tied to others, computed from others, or
+    zero by design; those of gates, whose start is a choice; and those that a loop over time applies, whose gain
+    compounds otherwise.
     """
-    model, measurement = training.model, training.measurement
-    layers = {layer.name: layer for layer in measurement.layers}
+    layers = {layer.name: layer for layer in training.measurement.layers}
+    plain = {
+        name: module
+        for name, module in named(training.model)
+        if name in layers and isinstance(module, _PLAIN) and _own(module).get("weight") is not None
+    }
+    learnt = [layers[name].depth for name, module in plain.items() if looks_trained(module.weight, module.bias)]
+    kept = _kept(training)
+    return {
+        name: layers[name]
+        for name, module in plain.items()
+        if id(module.weight) not in kept and name not in kept and layers[name].depth > max(learnt, default=0)
+    }
+
+
+def _kept(training: Training) -> set[int | str]:
+    """Names of the layers, and identities of the parameters, that are what they are on purpose."""
+    measurement = training.measurement
+    uses = Counter(id(p) for _, module in named(training.model) for p in _own(module).values() if p is not None)
+    shared = {key for key, times in uses.items() if times > 1}
+    frozen = {id(p) for p in training.model.parameters() if not p.requires_grad}
     gates = {name for units in measurement.units if units.role == "gate" for name in units.layers}
-    uses = Counter(id(p) for _, module in named(model) for p in _own(module).values() if p is not None)
-    found: dict[str, Layer] = {}
-    for name, module in named(model):
-        layer, weight = layers.get(name), _own(module).get("weight")
-        if layer is None or weight is None or not isinstance(module, _PLAIN) or name in gates:
-            continue
-        looped = measurement.profile.recurrent and layer.calls > 1
-        chosen = layer.zero_initialised or not weight.requires_grad or uses[id(weight)] > 1
-        if not (looped or chosen or looks_trained(weight, _own(module).get("bias"))):
-            found[name] = layer
-    return found
+    loops = {each.name for each in measurement.layers if measurement.profile.recurrent and each.calls > 1}
+    zero = {each.name for each in measurement.layers if each.zero_initialised}
+    return shared | frozen | gates | loops | zero
 
 
 def _own(module: nn.Module) -> dict[str, nn.Parameter | None]:
@@ -86,7 +99,7 @@ def looks_trained(weight: Tensor, bias: Tensor | None = None) -> bool:
     matrix = matrix - matrix.mean()
     variance = float(matrix.square().mean())
     kurtosis = float(matrix.pow(4).mean()) / variance**2
-    margin = _ERRORS * math.sqrt(24.0 / matrix.numel())
+    margin = _TAILED * math.sqrt(24.0 / matrix.numel())
     if not _UNIFORM - margin <= kurtosis <= _NORMAL + margin:
         return True
     return _largest_eigenvalue(matrix) / variance > _edge(*matrix.shape)

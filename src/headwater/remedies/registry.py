@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from headwater.errors import InputError
 from headwater.records import REMEDIES
 from headwater.remedies import (
+    activation_swap,
     adaptive_optimizer,
     autocast,
     bfloat16,
@@ -18,7 +19,9 @@ from headwater.remedies import (
     forget_bias,
     gated_recurrence,
     init_attention,
+    init_matched,
     kahan_summation,
+    leaky_activation,
     loss_scaling,
     lower_decay,
     lower_epsilon,
@@ -63,6 +66,7 @@ def registered(remedies: Sequence[Remedy]) -> dict[str, Remedy]:
 
 _ALL = registered(
     [
+        *activation_swap.REMEDIES,
         *adaptive_optimizer.REMEDIES,
         *autocast.REMEDIES,
         *bfloat16.REMEDIES,
@@ -74,7 +78,9 @@ _ALL = registered(
         *forget_bias.REMEDIES,
         *gated_recurrence.REMEDIES,
         *init_attention.REMEDIES,
+        *init_matched.REMEDIES,
         *kahan_summation.REMEDIES,
+        *leaky_activation.REMEDIES,
         *loss_scaling.REMEDIES,
         *lower_decay.REMEDIES,
         *lower_epsilon.REMEDIES,

@@ -1,0 +1,53 @@
+"""Plain PyTorch as text: how it names modules, and how it is run."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Collection, Mapping
+
+from torch import nn
+
+from headwater.records import Code
+from headwater.remedies.remedy import Training
+
+_WIDTH = 100
+
+
+def run(code: Code, training: Training) -> None:
+    """Runs the lines on live objects, as they would run around the statement that builds the optimizer.
+
+    A remedy that runs what it shows cannot do one thing and say another.
+    """
+    text = "\n".join((*code.imports, code.before, code.after))
+    text = text.replace("{model}", "model").replace("{optimizer}", "optimizer")
+    exec(compile(text, "<remedy>", "exec"), {"model": training.model, "optimizer": training.optimizer})
+
+
+def picked(modules: Mapping[str, nn.Module], names: Collection[str], variable: str) -> str:
+    """Writes a condition on ``name`` and on `variable` that holds for some of the modules: by class or by name.
+
+    Args:
+        modules: all that are asked about, by path.
+        names: of those for which it holds.
+        variable: what the module is called.
+    """
+    by_name = _compared(list(names), "==", "in")
+    classes = {type(modules[name]) for name in names}
+    if any(getattr(nn, each.__name__, None) is not each for each in classes):
+        return by_name
+    others = [name for name, module in modules.items() if isinstance(module, tuple(classes)) and name not in names]
+    written = ", ".join(sorted(f"torch.nn.{each.__name__}" for each in classes))
+    by_class = f"isinstance({variable}, {written if len(classes) == 1 else f'({written})'})"
+    if others:
+        by_class += f" and {_compared(others, '!=', 'not in')}"
+    return min(by_class, by_name, key=len)
+
+
+def _compared(names: list[str], one: str, several: str) -> str:
+    """``name == "0"``; longer lists are broken, which Python allows inside of brackets."""
+    quoted = [json.dumps(name) for name in names]
+    if len(names) == 1:
+        return f"name {one} {quoted[0]}"
+    listed = textwrap.fill(", ".join(quoted), _WIDTH, subsequent_indent=8 * " ", break_long_words=False)
+    return f"name {several} ({listed})"
