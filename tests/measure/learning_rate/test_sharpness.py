@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import SGD, Adagrad, Adam, Optimizer, RMSprop
 from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 from headwater.measure.learning_rate.sharpness import sharpness
 from headwater.measure.learning_rate.stability import bearable, preconditioner
@@ -102,7 +103,29 @@ def test_within_two_per_cent_of_the_dense_eigenvalue(name: str, kind: str) -> No
     assert found is not None
     assert found.value == pytest.approx(dense(loss, optimizer), rel=0.02)
     assert found.place == pytest.approx(found.value / found.threshold)
-    assert found.products <= 16
+    assert found.products <= 10
+
+
+def arithmetic(work: Callable[[], object]) -> int:
+    """Floating-point operations of matrix products and convolutions."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", ["MLP", "CNN", "transformer"])
+def test_it_takes_at_most_25_forward_and_backward_passes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater.measure.learning_rate.sharpness.ENOUGH", 0.0)  # the worst case: all products
+    torch.manual_seed(0)
+    build, shape = NETWORKS[name]
+    model, x, y = build(), torch.randn(shape), torch.randint(0, 5, (64,))
+    optimizer = SGD(model.parameters(), 0.05)
+
+    def loss() -> Tensor:
+        return F.cross_entropy(model(x), y)
+
+    plain = arithmetic(lambda: loss().backward())
+    assert 10 * plain < arithmetic(lambda: sharpness(loss, optimizer)) <= 25 * plain
 
 
 def test_a_sparse_gradient_curves_as_the_dense_one() -> None:
