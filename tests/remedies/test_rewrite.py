@@ -108,6 +108,12 @@ def test_a_module_that_is_called_on_a_line_is_no_call_of_the_function() -> None:
     assert torch.equal(model(x), -model.act(expected_before_act(model, x)))
 
 
+def test_it_is_one_where_modules_count_too() -> None:
+    model, x = Calling(), torch.randn(5, 4)
+    redirect(model, Calls(lines(6), SIGMOID, torch.neg, by_modules=True))
+    assert torch.equal(model(x), expected_before_act(model, x))  # twice negated
+
+
 def expected_before_act(model: Calling, x: Tensor) -> Tensor:
     for _ in range(4):
         x = torch.sigmoid(model.layer(x))

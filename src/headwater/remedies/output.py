@@ -70,31 +70,39 @@ def _makes_output(head: HeadRecord, op: HeadOp) -> bool:
 
 def refusal(training: Training, op: HeadOp) -> str | None:
     """Says why an operation cannot be replaced; ``None`` when it can."""
-    others = [units for units in training.measurement.units if units.role != "output"]
     if own_module(training, op) is not None:
-        shared = any(units.name == op.module for units in others)
-        return f"{op.module} is used in hidden layers as well: give the output a call of its own" if shared else None
+        return None
     if op.line is None:
         return f"the line that calls {words(op)} is not known"
-    if any((units.file, units.line, units.kind) == (op.file, op.line, op.kind.lower()) for units in others):
+    if any((units.file, units.line, units.kind) == (op.file, op.line, op.kind.lower()) for units in _hidden(training)):
         return f"{op.file}:{op.line} calls {words(op)} for hidden layers as well: give the output a line of its own"
     return None
 
 
+def _hidden(training: Training) -> list[UnitsRecord]:
+    return [units for units in training.measurement.units if units.role != "output"]
+
+
 def own_module(training: Training, op: HeadOp) -> nn.Module | None:
-    """The module that does nothing but this operation; ``None`` where a function is called."""
+    """The module that does nothing but this operation; ``None`` where a call does it, of a function or of a module."""
+    shared = any(units.name == op.module for units in _hidden(training))
+    return None if shared else _module(training, op)
+
+
+def _module(training: Training, op: HeadOp) -> nn.Module | None:
     found = training.model.get_submodule(op.module)
     return found if isinstance(found, _KINDS[op.kind].modules) else None
 
 
 def removed(training: Training, op: HeadOp) -> Swap:
     """Takes the operation away, so that what it was applied to becomes the output."""
-    old = own_module(training, op)
-    if old is not None:
+    if own_module(training, op) is not None:
         return exchanged(training, op, nn.Identity())
-    here = SourceLine(op.file or "", op.line or 0)
-    redirect(training.model, Calls(frozenset([here]), frozenset(_KINDS[op.kind].functions), _same))
-    return Swap(f"{here.file}:{here.line}", (ReplaceCall(here, _KINDS[op.kind].functions[0], ""),))
+    here, functions = SourceLine(op.file or "", op.line or 0), _KINDS[op.kind].functions
+    shared = _module(training, op) is not None
+    redirect(training.model, Calls(frozenset([here]), frozenset(functions), _same, by_modules=shared))
+    callee = op.module.rpartition(".")[2] if shared else functions[0]
+    return Swap(f"{here.file}:{here.line}", (ReplaceCall(here, callee, ""),))
 
 
 def _same(x: Tensor) -> Tensor:
@@ -117,11 +125,6 @@ def exchanged(training: Training, op: HeadOp, new: nn.Module, **arguments: int) 
     built = f"nn.{name}({', '.join(f'{key}={value}' for key, value in written.items())})"
     lines = "\n".join(f"{{model}}.set_submodule({path!r}, {built})" for path in paths)
     instead = Code(before=lines, imports=("from torch import nn",))
-    if op.built is None or any(units.built == op.built for units in _others(training, op)):
+    if op.built is None or any(units.built == op.built for units in _hidden(training)):
         return Swap(op.module, (), instead)
     return Swap(op.module, (ReplaceCall(op.built, type(old).__name__, f"torch.nn.{name}", (), written),), instead)
-
-
-def _others(training: Training, op: HeadOp) -> list[UnitsRecord]:
-    """Activations besides this operation."""
-    return [units for units in training.measurement.units if units.role != "output" or units.name != op.module]

@@ -4,13 +4,13 @@
 
 A sigmoid ends at 0 and 1, a tanh at -1 and 1, a ReLU at 0. Targets beyond can never be reached, and towards them the
 output is pushed to where the activation has no slope. Before a cross-entropy a ReLU cuts off every logit below 0. The
-activation falls away: its module becomes an ``nn.Identity``, its call gives way to what it was applied to.
+activation falls away: its module becomes an ``nn.Identity``, its call gives way to what it was applied to. A module
+that serves hidden layers as well stays, and is left out on the line that calls it for the output.
 
 ## When not
 
 Not where the targets lie within its limits: then it says something true of them. Not where it makes probabilities for a
-loss that expects them, where a bound is needed (actions, variances, pixels), or where other code relies on it. Where
-the module serves hidden layers as well it is left; give the output a call of its own.
+loss that expects them, where a bound is needed (actions, variances, pixels), or where other code relies on it.
 
 ## Safety
 

@@ -73,15 +73,17 @@ class Calls:
         lines: files and lines; of a longer statement the line that Python names.
         names: of the function, in all its spellings: ``torch.relu``, ``F.relu`` and ``x.relu_()`` are two.
         to: takes the same tensor in its place.
+        by_modules: whether those are meant, too, that one of PyTorch's modules makes when such a line calls it.
     """
 
     lines: frozenset[SourceLine]
     names: frozenset[str]
     to: Callable[[torch.Tensor], torch.Tensor]
+    by_modules: bool = False
 
     def meant(self, name: str) -> bool:
         """Whether a call of this function, from where the stack stands now, is one of them."""
-        return name in self.names and _line() in self.lines
+        return name in self.names and _line(self.by_modules) in self.lines
 
 
 def redirect(model: nn.Module, calls: Calls) -> None:
@@ -119,13 +121,13 @@ class _Redirection(TorchFunctionMode):
         return self.calls.to(x)
 
 
-def _line() -> SourceLine | None:
-    """The innermost line of the user's; none where one of PyTorch's modules stands between it and the function."""
+def _line(by_modules: bool) -> SourceLine | None:
+    """The innermost line of the user's; none where a module of PyTorch's that does not count stands in between."""
     frame = inspect.currentframe()
     while frame is not None:
         if is_users(frame.f_code.co_filename):
             return SourceLine(frame.f_code.co_filename, frame.f_lineno)
-        if frame.f_globals.get("__name__", "").startswith(_MODULES):
+        if not by_modules and frame.f_globals.get("__name__", "").startswith(_MODULES):
             return None
         frame = frame.f_back
     return None
