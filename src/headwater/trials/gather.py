@@ -36,18 +36,18 @@ def gather(
         arguments: its second argument, for each task.
         failed: what stands for the result of a task that ends its worker each time.
     """
-    running = {executor.submit(task, work, each): each for each in arguments}
-    lost: list[A] = []
+    running = {executor.submit(task, work, each): place for place, each in enumerate(arguments)}
+    lost: list[int] = []
     while running:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
-            argument = running.pop(future)
+            place = running.pop(future)
             if _died(future):
-                lost.append(argument)
+                lost.append(place)
             else:
-                yield argument, future.result()
-    for argument in lost:
-        yield argument, _alone(executor, task, work, argument, failed)
+                yield arguments[place], future.result()
+    for place in sorted(lost):
+        yield arguments[place], _alone(executor, task, work, arguments[place], failed)
 
 
 def _alone(

@@ -1,0 +1,64 @@
+"""Trainings without any training: levels that are made up, for tests of what is concluded from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+import numpy as np
+
+from headwater.records import TrialResult
+from headwater.trials.workload import Trial
+
+BATCHES = 12
+
+
+def result(*held_out: float, seed: int = 0, steps: int = 100, spent: int = 0, lost: bool = False) -> TrialResult:
+    losses = (1.0,) * (steps // 2 if lost else steps)
+    return TrialResult((), seed, steps, losses=losses, held_out=() if lost else held_out, spent=spent)
+
+
+@dataclass
+class Track:
+    """Runs trials whose loss falls from 1 toward a level of each candidate, with a pace of its own.
+
+    Attributes:
+        levels: final loss by remedies.
+        paces: steps in which the way to it shrinks by ``e``; 20 where it is not said.
+        lost: remedies whose training is lost after some steps.
+        noise: standard deviation over seeds (shared by all who run with it) and over batches.
+        draw: of all random numbers.
+        trials: those that were run.
+    """
+
+    levels: dict[tuple[str, ...], float]
+    paces: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
+    lost: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
+    noise: float = 0.01
+    draw: int = 0
+    trials: list[Trial] = field(default_factory=list[Trial])
+
+    def __call__(self, trials: Sequence[Trial]) -> list[TrialResult]:
+        self.trials += trials
+        return [self._run(trial) for trial in trials]
+
+    def _run(self, trial: Trial) -> TrialResult:
+        lost = self.lost.get(trial.remedies, trial.steps + 1)
+        if lost <= trial.steps:
+            losses = (1.0,) * (lost - 1) + (float("nan"),)
+            return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, losses=losses, spent=lost)
+        last, pace = self.levels[trial.remedies], self.paces.get(trial.remedies, 20.0)
+        level = last + (1.0 - last) * np.exp(-trial.steps / pace)
+        shared = np.random.default_rng([trial.seed, self.draw]).normal(0, self.noise, BATCHES)
+        who = crc32(repr((trial.remedies, trial.control, trial.seed, self.draw)).encode())
+        own = np.random.default_rng(who).normal(0, self.noise / 5, BATCHES)
+        return TrialResult(
+            trial.remedies,
+            trial.seed,
+            trial.steps,
+            trial.control,
+            losses=(1.0,) * trial.steps,
+            held_out=tuple(level + shared + own),
+            spent=trial.steps,
+        )

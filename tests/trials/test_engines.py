@@ -1,0 +1,126 @@
+"""Trials on every engine end alike, also where a worker is killed in the middle of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from headwater.records import TrialResult
+from headwater.trials import Trial, executor
+from headwater.trials.engines import Inline, Processes
+from headwater.trials.gather import gather
+from headwater.trials.worker import packed, train
+from tests.trials.small import workload
+
+TRIALS = tuple(Trial(("match-shapes",), seed, 12) for seed in range(4))
+
+
+def mortal(folder: Path, deaths: int = 1) -> Callable[[nn.Module, tuple[Tensor, Tensor]], Tensor]:
+    """A step that kills its process at its fifth call, as often as is said; the files are what outlives it."""
+    parent, calls = os.getpid(), [0]
+
+    def step(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        calls[0] += 1
+        grave = folder / f"{len(list(folder.iterdir()))}"
+        if calls[0] == 5 and os.getpid() != parent and int(grave.name) < deaths:
+            grave.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ((model(batch[0]) - batch[1]) ** 2).mean()
+
+    return step
+
+
+def outcomes(engine: Executor, step: Any = None) -> tuple[Sequence[tuple[float, ...]], list[str | None]]:
+    work = packed(workload(loss_fn=None, step=step) if step else workload())
+    found = dict(gather(engine, train, work, TRIALS, failed))
+    return [found[each].losses for each in TRIALS], [found[each].error for each in TRIALS]
+
+
+def failed(trial: Trial, why: str) -> TrialResult:
+    return TrialResult(trial.remedies, trial.seed, trial.steps, error=why)
+
+
+def expected() -> tuple[Sequence[tuple[float, ...]], list[str | None]]:
+    return outcomes(Inline())
+
+
+def test_an_executor_of_the_users_is_used_and_left_open():
+    with ThreadPoolExecutor(2) as own, executor(own) as given:
+        assert given is own
+        assert outcomes(given) == expected()
+        assert own.submit(int, "3").result() == 3
+
+
+def test_processes():
+    with executor("local", workers=2) as engine:
+        assert outcomes(engine) == expected()
+        assert engine.submit(torch.get_num_threads).result() == 1
+
+
+def test_processes_of_which_one_is_killed_in_the_middle_of_a_trial(tmp_path: Path):
+    with executor("local", workers=2) as engine:
+        assert outcomes(engine, mortal(tmp_path)) == expected()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_trial_that_kills_its_process_each_time_is_given_up_and_the_others_are_not(tmp_path: Path):
+    with executor("local", workers=1) as engine:
+        losses, errors = outcomes(engine, mortal(tmp_path, deaths=3))
+    assert losses[1:] == expected()[0][1:]
+    assert errors[1:] == [None] * 3 and "died each time" in str(errors[0])
+
+
+def test_no_process_is_left_behind():
+    engine = Processes(1)
+    worker = engine.submit(os.getpid).result()
+    engine.shutdown()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+@pytest.fixture(scope="module")
+def ray():
+    pytest.importorskip("ray")
+    with executor("ray", workers=2) as engine:
+        yield engine
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_ray(ray: Executor):
+    assert outcomes(ray) == expected()
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_ray_with_a_worker_that_is_killed_in_the_middle_of_a_trial(ray: Executor, tmp_path: Path):
+    assert outcomes(ray, mortal(tmp_path)) == expected()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.fixture(scope="module")
+def dask():
+    pytest.importorskip("distributed")
+    with executor("dask", workers=2) as engine:
+        yield engine
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_dask(dask: Executor):
+    assert outcomes(dask) == expected()
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_dask_with_a_worker_that_is_killed_in_the_middle_of_a_trial(dask: Executor, tmp_path: Path):
+    assert outcomes(dask, mortal(tmp_path)) == expected()
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,115 @@
+"""The race on trainings whose outcome is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from headwater.trials.candidates import Proposal
+from headwater.trials.ledger import Ledger
+from headwater.trials.race import Placed, race, rungs
+from tests.trials.build import Track
+
+NOTHING = ()
+SHAPES, CLIP, SLOWER = ("match-shapes",), ("clip-gradient",), ("lower-rate:tenth",)
+ADAM, BOTH = ("adaptive-optimizer:adam",), ("match-shapes", "adaptive-optimizer:adam")
+
+
+def ran(track: Track, *, steps: int = 200, seeds: int = 3) -> tuple[dict[tuple[str, ...], Placed], Ledger]:
+    proposals = [Proposal(remedies) for remedies in (*track.levels, *track.lost) if remedies]
+    ledger = Ledger(track, steps)
+    found = race(proposals, ledger, range(seeds), lambda _: None)
+    assert sorted(each.proposal.remedies for each in found) == sorted(each.remedies for each in proposals)
+    return {each.proposal.remedies: each for each in found}, ledger
+
+
+def recommended(track: Track) -> tuple[str, ...] | None:
+    found, _ = ran(track)
+    chosen = [remedies for remedies, each in found.items() if each.standing == "recommended"]
+    assert len(chosen) <= 1
+    return chosen[0] if chosen else None
+
+
+def test_the_best_is_recommended_with_its_proof():
+    found, _ = ran(Track({NOTHING: 0.9, SHAPES: 0.2, CLIP: 0.6, SLOWER: 0.85}))
+    best = found[SHAPES]
+    assert best.standing == "recommended" and best.proof is not None and best.proof.holds
+    assert best.proof.effect == pytest.approx((0.9 - 0.2) / 0.9, abs=0.05)
+    assert best.proof.p_value is not None and best.proof.p_value < 0.05
+    assert [found[each].standing for each in (CLIP, SLOWER)] == ["beaten", "beaten"]
+    assert list(found) == [SHAPES, CLIP, SLOWER]
+
+
+def test_of_equally_good_changes_the_smallest_is_recommended():
+    found, _ = ran(Track({NOTHING: 0.9, BOTH: 0.2, ADAM: 0.2, SHAPES: 0.2}))
+    assert found[SHAPES].standing == "recommended"
+    assert recommended(Track({NOTHING: 0.9, BOTH: 0.2, SHAPES: 0.4})) == BOTH
+
+
+def test_where_nothing_is_better_nothing_is_recommended():
+    found, _ = ran(Track({NOTHING: 0.2, SHAPES: 0.2, CLIP: 0.21, SLOWER: 0.5}))
+    assert {each.standing for each in found.values()} <= {"no better", "beaten"}
+
+
+def test_a_lead_that_does_not_last_is_none():
+    """It learns in a tenth of the steps and ends where the original does."""
+    track = Track({NOTHING: 0.2, SHAPES: 0.2}, paces={NOTHING: 30.0, SHAPES: 3.0})
+    assert recommended(track) is None
+
+
+def test_one_that_begins_late_is_waited_for():
+    """After an eighth of the steps nothing has moved anywhere."""
+    track = Track({NOTHING: 0.995, SHAPES: 0.1}, paces={SHAPES: 80.0}, noise=0.02)
+    assert recommended(track) == SHAPES
+
+
+def test_the_difference_between_seeds_is_not_taken_for_a_gain():
+    """Forty races of a change that does nothing, among seeds that differ by a tenth."""
+    fooled = sum(
+        recommended(Track({NOTHING: 0.5, SHAPES: 0.5}, noise=0.3, draw=draw)) is not None for draw in range(40)
+    )
+    assert fooled <= 2
+
+
+def test_a_training_that_is_lost_is_out_and_says_where():
+    found, _ = ran(Track({NOTHING: 0.9, SHAPES: 0.2}, lost={CLIP: 12}))
+    assert found[CLIP].standing == "failed" and found[CLIP].why.endswith("at step 12")
+    assert found[SHAPES].standing == "recommended"
+
+
+def test_an_original_that_is_lost_is_beaten_by_what_trains():
+    found, ledger = ran(Track({SHAPES: 0.5, CLIP: 0.9}, lost={NOTHING: 5}))
+    assert found[SHAPES].standing == "recommended"
+    assert found[SHAPES].proof is not None and found[SHAPES].proof.effect == 1.0
+    originals = [trial for trial in ledger.run.trials if trial.remedies == NOTHING and not trial.control]  # type: ignore[attr-defined]
+    assert len(originals) == 3  # once with each seed: what is lost is not trained again for longer
+
+
+def test_where_all_are_lost_nothing_is_recommended():
+    found, _ = ran(Track({}, lost={NOTHING: 5, SHAPES: 9}))
+    assert found[SHAPES].standing == "failed"
+
+
+def test_it_takes_a_fraction_of_training_everything():
+    names = [
+        (f"{key}",)
+        for key in (
+            "match-shapes",
+            "clip-gradient",
+            "lower-rate:tenth",
+            "lower-rate:third",
+            "lower-rate:hundredth",
+            "momentum",
+            "raise-rate:tenfold",
+            "standardise-inputs",
+        )
+    ]
+    levels = {name: 0.2 + 0.08 * place for place, name in enumerate(names)}
+    found, ledger = ran(Track({NOTHING: 0.95} | levels))
+    assert found[names[0]].standing == "recommended"
+    assert ledger.spent < (len(names) + 2) * 200 * 3 / 4
+
+
+def test_the_rungs():
+    assert rungs(400) == (50, 100, 200, 400)
+    assert rungs(100) == (16, 25, 50, 100)
+    assert rungs(10) == (10,)
