@@ -50,14 +50,31 @@ def test_one_rate_for_all_is_an_argument_of_the_call(key: str) -> None:
     assert edit.arguments == {"lr": repr(live.optimizer.param_groups[0]["lr"])}
 
 
-def test_a_rate_of_zero_is_raised_to_the_usual_one() -> None:
-    for make, usual in ((lambda m: SGD(m.parameters(), lr=0.0), 1e-2), (lambda m: Adam(m.parameters(), lr=0.0), 1e-3)):
+@pytest.mark.parametrize("rate", [0.0, 1e-7])
+def test_a_rate_far_too_low_becomes_the_usual_one(rate: float) -> None:
+    for make, usual in (
+        (lambda m: SGD(m.parameters(), lr=rate), 1e-2),
+        (lambda m: Adam(m.parameters(), lr=rate), 1e-3),
+    ):
         live = training(make)
-        change = remedy("raise-rate:tenfold").apply(live)
+        assert remedy("raise-rate:usual").refusal(live) is None
+        change = remedy("raise-rate:usual").apply(live)
         assert live.optimizer.param_groups[0]["lr"] == usual
+        assert remedy("raise-rate:usual").refusal(live) is not None
         assert same_by_code(change, make, live)
+    live = training(grouped)
+    for group, low in zip(live.optimizer.param_groups, (3e-6, 1e-6), strict=True):
+        group["lr"] = low
+    remedy("raise-rate:usual").apply(live)
+    assert [group["lr"] for group in live.optimizer.param_groups] == [1e-3, 3.33e-4]
+
+
+@pytest.mark.parametrize("key", FACTORS)
+def test_no_factor_makes_a_rate_of_zero_a_rate(key: str) -> None:
+    live = training(lambda m: SGD(m.parameters(), lr=0.0))
+    assert "above 0" in (remedy(key).refusal(live) or "")
     with pytest.raises(RemedyError, match="above 0"):
-        remedy("lower-rate:tenth").apply(training(lambda m: SGD(m.parameters(), lr=0.0)))
+        remedy(key).apply(live)
 
 
 def test_an_optimizer_without_rates_is_left_alone() -> None:
@@ -68,7 +85,7 @@ def test_an_optimizer_without_rates_is_left_alone() -> None:
                 del group["lr"]
 
     live = training(lambda model: Free(model.parameters()))
-    for key in (*FACTORS, *SCHEDULES):
+    for key in (*FACTORS, *SCHEDULES, "raise-rate:usual"):
         assert remedy(key).refusal(live) is not None
 
 

@@ -4,8 +4,8 @@
 
 At a rate far below what the loss bears, each step does exactly what its gradient promises, and that is next to nothing:
 thousands of steps are spent where hundreds would do. The rate of every group is multiplied by about three, by ten, a
-hundred or a thousand, their ratios kept. A rate of 0 becomes the one that is usual for the class of the optimizer, or a
-multiple of a tenth of it.
+hundred or a thousand, their ratios kept; or becomes the one that is usual to begin with for the class of the optimizer
+(the variant `usual`: 0.01 for gradient descent, 0.001 for Adam), also where it is 0.
 
 ## When not
 
@@ -25,13 +25,11 @@ Safe: no function of the network changes, only the way to its weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from headwater.records import Change
 from headwater.records.numbers import number
 from headwater.remedies import scaled_rate
 from headwater.remedies.adaptive_optimizer import usual_rate
-from headwater.remedies.options import rates, rounded, set_options
+from headwater.remedies.options import Group, rates, rounded, set_options
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "raise-rate"
@@ -39,22 +37,31 @@ _FACTORS = {"tenfold": 10.0, "threefold": 3.0, "hundredfold": 100.0, "thousandfo
 
 
 def _raise(variant: str, factor: float) -> Remedy:
-    key = f"{_CODE}:{variant}"
-    return Remedy(_CODE, variant, "safe", 1, scaled_rate.refusal, _apply(key, factor), __doc__ or "")
+    apply = scaled_rate.rate_times(f"{_CODE}:{variant}", factor)
+    return Remedy(_CODE, variant, "safe", 1, scaled_rate.refusal, apply, __doc__ or "")
 
 
-def _apply(key: str, factor: float) -> Callable[[Training], Change]:
-    multiply = scaled_rate.rate_times(key, factor)
-
-    def apply(training: Training) -> Change:
-        if any(rates(training.optimizer)):
-            return multiply(training)
-        rate = rounded(factor / 10 * usual_rate(type(training.optimizer)))
-        return set_options(
-            training, key, f"a learning rate of {number(rate)} in place of 0", lambda group: {"lr": rate}
-        )
-
-    return apply
+def _refusal_of_usual(training: Training) -> str | None:
+    highest, usual = max(rates(training.optimizer), default=None), usual_rate(type(training.optimizer))
+    if highest is None:
+        return scaled_rate.refusal(training)
+    return f"the rate is {number(highest)}: {number(usual)} is usual" if highest >= usual else None
 
 
-REMEDIES = tuple(_raise(variant, factor) for variant, factor in _FACTORS.items())
+def _usual(training: Training) -> Change:
+    usual, highest = usual_rate(type(training.optimizer)), max(rates(training.optimizer))
+    says = f"a learning rate of {number(usual)}, which is usual, in place of {number(highest)}"
+
+    def new(group: Group) -> dict[str, float]:
+        return {"lr": rounded(usual * float(group["lr"]) / highest) if highest else usual}
+
+    return set_options(training, f"{_CODE}:usual", says, new)
+
+
+_TENFOLD, *_OTHERS = (_raise(variant, factor) for variant, factor in _FACTORS.items())
+
+REMEDIES = (
+    _TENFOLD,
+    Remedy(_CODE, "usual", "safe", 1, _refusal_of_usual, _usual, __doc__ or ""),
+    *_OTHERS,
+)

@@ -12,9 +12,9 @@ from headwater.remedies.remedy import Training
 
 
 def refusal(training: Training) -> str | None:
-    """Says why the rate cannot be changed."""
-    if not rates(training.optimizer):
-        return f"{type(training.optimizer).__name__} has no learning rate"
+    """Says why there is no rate to multiply."""
+    if not any(rates(training.optimizer)):
+        return f"{type(training.optimizer).__name__} has no learning rate above 0"
     return None
 
 
@@ -22,10 +22,10 @@ def rate_times(remedy: str, factor: float) -> Callable[[Training], Change]:
     """Returns what multiplies the rate of each group by a factor."""
 
     def apply(training: Training) -> Change:
-        before = rates(training.optimizer)
-        if not any(before):
+        highest = max(rates(training.optimizer), default=0.0)
+        if not highest:
             raise RemedyError(f"{remedy} looked for a learning rate above 0 to multiply by {number(factor)}")
-        says = f"a learning rate of {number(rounded(factor * max(before)))} in place of {number(max(before))}"
+        says = f"a learning rate of {number(rounded(factor * highest))} in place of {number(highest)}"
         return set_options(training, remedy, says, lambda group: {"lr": rounded(factor * float(group["lr"]))})
 
     return apply
