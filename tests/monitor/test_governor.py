@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 
 import pytest
 import torch
@@ -165,6 +166,13 @@ def test_figures_are_spaced_when_they_cost_too_much() -> None:
     assert Training(budget=0.01, plain=1e-3, probe=1e-3, figures=1e-6, noise=0.1).run(200).governor.stride() == 1
     dear = Training(budget=0.01, plain=1e-3, probe=1e-3, figures=1e-4, noise=0.1).run(2000)
     assert 15 < dear.governor.stride() < 40  # a tenth of a step, allowed is half of one per cent
+
+
+def test_the_account_does_not_grow_where_each_step_is_itemised() -> None:
+    training = Training(budget=math.inf, plain=1e-2, probe=1e-2, figures=1e-3, noise=0.0).run(100)
+    before = sys.getallocatedblocks()
+    training.run(2000)  # keeps the number of each probe: one block a step, the account would keep three more
+    assert sys.getallocatedblocks() - before < 2 * 2000
 
 
 def test_an_infinite_budget_measures_everything() -> None:

@@ -53,7 +53,8 @@ class Governor:
         self._purse = purse if purse is not None else Purse()
         self._paid, self._others = 0.0, self._purse.paid
         self._budget, self._granted, self._since = settings.budget, 0.0, 0.0
-        self._unsettled: list[tuple[float, float]] = []
+        # bounded: where everything is measured no step is plain, and none of them is ever settled
+        self._unsettled: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._plain: deque[float] = deque(maxlen=REMEMBERED)
         self._start: float | None = None
         self._closed: float | None = None
