@@ -25,6 +25,9 @@ class Training:
         self.random = random.Random(0)
         self.spent, self.probed, self.steps = 0.0, list[int](), 0
 
+    def _passes(self, seconds: float) -> None:
+        self.now += seconds
+
     def run(self, steps: int) -> Training:
         for _ in range(steps):
             probes = self.governor.wants_probe(self.steps)
@@ -33,9 +36,8 @@ class Training:
             if probes:
                 self.now += 0.5 * self.probe  # slower forward and backward passes, which no code of ours can time
                 self.probed.append(self.steps)
-            with self.governor.billed():
-                cost = (0.5 * self.probe if probes else 0.0) + (self.figures if measured else 0.01 * self.figures)
-                self.now += cost
+            cost = (0.5 * self.probe if probes else 0.0) + (self.figures if measured else 0.01 * self.figures)
+            self.governor.bill(self._passes, cost)
             self.spent += cost + (0.5 * self.probe if probes else 0.0)
             self.governor.step_ended(probed=probes, measured=measured)
             self.steps += 1
@@ -79,13 +81,17 @@ def test_probes_before_any_plain_step_are_billed_in_full_later() -> None:
 
 def test_what_is_spent_on_one_optimizer_is_not_billed_to_another() -> None:
     now, purse = [0.0], Purse()
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
     one, other = (Governor(Settings(), clock=lambda: now[0], purse=purse) for _ in range(2))
     for i in range(40):
         probed = i > 4 and i % 2 == 0  # every second step of the one, and none of the other
         for governor, dear in ((one, probed), (other, False)):
             now[0] += 1.0
-            with governor.billed(), (other if governor is one else one).billed():  # who is asked first pays
-                now[0] += 3.0 if dear else 0.0
+            second = other if governor is one else one  # who is asked first pays
+            governor.bill(second.bill, passes, 3.0 if dear else 0.0)
             governor.step_ended(probed=dear, measured=False)
     assert one.spent == pytest.approx(3.0 * 17 + 0.0) and other.spent == 0.0
     assert one.step_seconds == other.step_seconds == 2.0
@@ -151,14 +157,19 @@ def test_bills_inside_of_bills_count_once_and_also_when_something_is_raised() ->
     now = [0.0]
     governor = Governor(Settings(), clock=lambda: now[0])
     governor.step_ended(probed=False, measured=False)
-    with pytest.raises(KeyError), governor.billed():
+
+    def passes() -> None:
         now[0] += 1.0
-        with governor.billed():
-            now[0] += 1.0
+
+    def raises() -> None:
+        passes()
+        governor.bill(passes)
         raise KeyError
+
+    with pytest.raises(KeyError):
+        governor.bill(raises)
     assert governor.spent == 2.0
-    with governor.billed():
-        now[0] += 1.0
+    governor.bill(passes)
     assert governor.spent == 3.0
 
 

@@ -13,6 +13,7 @@ _OURS = (True, False)
 _lock = threading.Lock()
 _users: int = 0
 _before: tuple[bool, bool] | None = None
+"""The mode to go back to, while it is ours."""
 
 
 @contextmanager
@@ -38,6 +39,11 @@ def source_lines() -> Generator[None]:
 
 def settle() -> None:
     """Switches off what `source_lines` has left on, because a block of the user's hid it at the end."""
+    if _before is not None:  # else, as in almost every step of a training under watch, no lock is worth its time
+        _go_back()
+
+
+def _go_back() -> None:
     global _before
     with _lock:
         if _before is None or _users or _mode() != _OURS:

@@ -143,11 +143,13 @@ class Monitor:
 
     def before_backward(self, tensors: Any, gradients: Any) -> None:
         """Shows the loss to every track."""
-        self._guarded(self._before_backward, tensors, gradients)
+        if not self._idle:
+            self._guarded(self._before_backward, tensors, gradients)
 
     def after_backward(self, completed: bool) -> None:
         """Lets probes file what they heard."""
-        self._guarded(self._after_backward, completed)
+        if not self._idle:
+            self._guarded(self._after_backward, completed)
 
     def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
         """Shows clipping to every track."""
@@ -162,6 +164,11 @@ class Monitor:
         self._guarded(self._maybe_skipped, optimizer)
 
     # Helpers.
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no backward pass of this step matters; of several tracks each one's does, to tell whose it is."""
+        return len(self.tracks) == 1 and self.tracks[0].idle
 
     def _follow(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> Track:
         """Makes a track, which lasts as long as its optimizer."""
@@ -211,12 +218,12 @@ class Monitor:
         return {name: each for name, each in found if any(id(p) in identities for p in each.parameters())}
 
     def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
-        self._shield.guard(function)(*args)
+        self._shield.run(function, *args)
 
     def _billed(self, track: Track, function: Callable[..., Any], *args: Any) -> Any:
-        with self._lock, track.governor.billed():
+        with self._lock:
             alive = track.optimizer  # and stays so until the end
-            return function(*args) if alive is not None else None
+            return track.governor.bill(function, *args) if alive is not None else None
 
     def _hook(self, track: Track) -> None:
         optimizer, belongings = track.optimizer, Belongings()
@@ -314,4 +321,4 @@ class Monitor:
 
 def _captures_graph() -> bool:
     """Inside the capture of a CUDA graph nothing can be read; its replays call no hook."""
-    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()

@@ -28,6 +28,14 @@ class Shield:
         """Returns a hook that does what the given one does and never raises."""
         return _Guarded(self, hook)
 
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Calls a function and never raises; ``None`` where it did."""
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            self.fail(error)
+            return None
+
     def at_end(self, remover: Callable[[], None]) -> None:
         """Takes note of what removes a hook; the last one that was noted will run first."""
         self._removers.append(remover)
@@ -79,11 +87,7 @@ class _Guarded:
         self._shield, self._hook = shield, hook
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return self._hook(*args, **kwargs)
-        except Exception as error:
-            self._shield.fail(error)
-            return None
+        return self._shield.run(self._hook, *args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
         return _nothing()

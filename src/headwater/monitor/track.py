@@ -115,6 +115,11 @@ class Track:
         """The optimizer; ``None`` when it is gone."""
         return self._optimizer()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of this step is kept."""
+        return self._armed() is None and self.steps % self.stride != 0
+
     def belong(self, belongings: Belongings) -> None:
         """Learns of what the optimizer holds for this track."""
         self._belongings = weakref.ref(belongings)
@@ -294,7 +299,7 @@ class Track:
         model = self._model
         known = {id(p): name for name, p in model.named_parameters()}
         held: list[nn.Parameter] = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self._ids, self._known = {id(p) for p in held}, _identities(model)
+        self._ids, self._held, self._known = {id(p) for p in held}, len(held), _identities(model)
         named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
         self._parameters = named
         self._waiting += self._figures.collect(everything=True)
@@ -311,9 +316,13 @@ class Track:
         self._numbers, self._clips = [], []
 
     def _changed(self) -> bool:
+        """Whether the parameters are others; in steps of which nothing is kept it is enough to count them."""
+        groups = self.optimizer.param_groups
+        if self.idle:
+            return sum(len(group["params"]) for group in groups) != self._held
         if self._probe is not None and self._known != _identities(self._model):
             return True
-        return {id(p) for group in self.optimizer.param_groups for p in group["params"]} != self._ids
+        return {id(p) for group in groups for p in group["params"]} != self._ids
 
     def _notes(self) -> Notes:
         rates = [rate for group in self.optimizer.param_groups if (rate := rate_of(group)) is not None]
