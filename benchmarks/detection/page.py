@@ -13,6 +13,7 @@ HALVES = ("tune", "held_out")
 # Held-out cases that the tool got wrong when it first met them, and was then changed to get right. They are no longer
 # out of sample, so the page also counts them as wrong.
 MENDED = (
+    "forum-graph-oversmoothing-24",
     "cnn-normal-8x16",
     "lstm-constant",
     "layers-in-python-list",

@@ -56,6 +56,7 @@ is no formula, and nothing is predicted.
 | lost to rounding | dw/w < 6e-8, with a strong cause | half of float32's spacing: the sum w + dw is w again |
 | epsilon | sqrt(v) < 10 eps for over half the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
 | forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
+| forward loss, a warning | below 0.05 all along the chain | six depth scales forward, as for A (Schoenholz et al. 2017) |
 | share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
 
 A weight used again and again along the trunk (a recurrent network) is reported only with an effect: shorter paths can
@@ -110,7 +111,8 @@ from headwater.rules.thresholds import CHANCE, LEAST_POINTS, ROUNDED
 CODE, NAME = "HW101", "vanishing-gradient"
 
 WEAK = 0.05
-"""Attenuation of the norm at six depth scales, e^-3: about the deepest trainable network (Schoenholz et al. 2017)."""
+"""Attenuation of the norm at six depth scales, e^-3: about the deepest trainable network (Schoenholz et al. 2017).
+Differences between samples fade forward over the same depth scale."""
 STRONG = 1e-3
 """Attenuation at which plain gradient descent failed on small MLPs, and Adam still trained (measured)."""
 ONE_PLACE, ONE_OF_MANY = 0.5, 0.75
@@ -247,8 +249,10 @@ def _effects(measurement: Measurement, attenuation: float) -> tuple[_Effect, ...
         says = f"Adam's epsilon rules {percent(ruled)} of the lower third"
         found.append(_Effect(says, "epsilon share", ruled, firm=contrast is None or contrast < SLOWED))
     left = spread_left(measurement)
-    if left is not None and left < COLLAPSE:
-        found.append(_Effect(f"{number(left)} of the signal's spread reaches the last layer", "spread left", left))
+    all_along = not measurement.profile.recurrent and not in_one_place(measurement)
+    if left is not None and left < (WEAK if all_along else COLLAPSE):
+        says = f"{number(left)} of the signal's spread reaches the last layer"
+        found.append(_Effect(says, "spread left", left, firm=left < COLLAPSE))
     share = loss_share(lower, layers)
     if share is not None and share < SHARE:
         says = f"the lower third brings {number(share)} of the decrease of the loss"
