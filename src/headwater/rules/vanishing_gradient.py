@@ -56,7 +56,7 @@ is no formula, and nothing is predicted.
 | lost to rounding | dw/w < 6e-8, with a strong cause | half of float32's spacing: the sum w + dw is w again |
 | epsilon | sqrt(v) < 10 eps for over half the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
 | forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
-| forward loss, a warning | below 0.05 all along the chain | six depth scales forward, as for A (Schoenholz et al. 2017) |
+| forward loss, a warning | below 0.05 all along the chain | six depth scales forward (Schoenholz et al. 2017) |
 | share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
 
 A weight used again and again along the trunk (a recurrent network) is reported only with an effect: shorter paths can
