@@ -2,8 +2,9 @@
 
     python -m benchmarks.overhead [--device cuda] [--steps 60] [--long 60] [--seeds 3] [--only WORD]
 
-Needs the extra ``peers``. Two copies of a training take turns in blocks of ten steps, in random order; the ratio is
-that of the mean step times, with a 95 % interval from resampling the blocks. Of what is done now and then (our probes,
+Needs the extra ``peers``. Watched and plain steps take turns in blocks of ten, in random order, of one training where
+watching can be switched off (ours), else of two copies; the ratio is that of the mean step times, with a 95 % interval
+from resampling the blocks. Of what is done now and then (our probes,
 the histograms of wandb's default) the mean is honest only over a longer time: those variants take `--long` seconds of
 the plain training on a processor, which on a busy machine are many more on the wall.
 """
@@ -75,12 +76,13 @@ def _how(args: argparse.Namespace) -> str:
         else "On a CPU: no GPU was at hand, so that nothing is said about one, nor about synchronisation."
     )
     return (
-        "Step times divided by those of a plain training, which took turns with it in blocks of ten steps in one "
-        "process. `process time` is what this process spent on all its threads: it hardly depends on what else the "
-        f"machine does. {args.seeds} seeds. `own account` is the share of the time that watching counts as its own and "
-        "keeps below its budget, once the first probe is made up for. `probes` are the steps that fell in and were "
-        "itemised. wandb is offline. "
-        f"Stochastic gradient descent with momentum. {device}"
+        "Step times divided by those of plain steps, which took turns with them in blocks of ten in one process: in "
+        "one training where watching can be switched off (ours), else in two copies, whose step times differ by up to "
+        "3 % by where they lie in the memory (the last row). `process time` is what this process spent on all its "
+        f"threads: it hardly depends on what else the machine does. {args.seeds} seeds. `own account` is the share of "
+        "the time that watching counts as its own and keeps below its budget, once the first probe is made up for. "
+        "`probes` are the steps that fell in and were itemised. wandb is offline. Stochastic gradient descent with "
+        f"momentum. {device}"
     )
 
 

@@ -16,6 +16,9 @@ from benchmarks.zoo.entry import register_missing_operators
 from headwater.monitor import patches
 from headwater.monitor.settings import BUDGET
 
+BLOCK = 10
+"""Steps in a row: a tenth of a second to a second, in which the machine's load changes little."""
+
 
 class Stopwatch:
     """A clock that stands still while the other training has its turn."""
@@ -42,7 +45,10 @@ class Unwatched:
 
     Attributes:
         clock: runs during this variant's blocks.
+        switches: whether it can be switched off outside of `turn`, so that one training serves for both sides.
     """
+
+    switches = False
 
     def __init__(self) -> None:
         self.clock = Stopwatch()
@@ -69,11 +75,15 @@ class Unwatched:
 
 
 class Headwater(Unwatched):
-    """`headwater.watch`. What it replaces in PyTorch is put back while it is the other training's turn."""
+    """`headwater.watch`. Outside of its turn what it replaces in PyTorch is put back, and its hooks are off.
+
+    Where each step is itemised, the next one is being listened to when a turn ends: then it does not switch.
+    """
 
     def __init__(self, budget: float, *, only_norms: bool = False) -> None:
         super().__init__()
         self._budget, self._only_norms, self._probes = budget, only_norms, 0
+        self.switches = math.isfinite(budget)
 
     def attach(self, training: Training) -> None:
         self._watch = headwater.watch(training.model, training.optimizer, budget=self._budget)
@@ -83,20 +93,38 @@ class Headwater(Unwatched):
         governor._last_end = governor._last_probe = self.clock()
         if self._only_norms:
             governor.wants_probe, governor.stride = lambda step: False, lambda: 1
-        patches.leave(self._watch.monitor)
+        if self.switches:  # no probe may be open between two turns
+            wants = governor.wants_probe
+            governor.wants_probe = lambda step: step % BLOCK > 0 and wants(step)
         training.optimizer.register_step_post_hook(self._count)
+        optimizer: Any = training.optimizer
+        self._hooks = [
+            (hooks, dict(hooks))
+            for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+        ]
+        self._leave()
 
     def _count(self, *_: Any) -> None:
         self._probes += self._track.was_probe
 
     @contextmanager
     def turn(self) -> Generator[None]:
-        patches.listen(self._watch.monitor)
+        self._listen()
         try:
             with self.clock.running():
                 yield
         finally:
-            patches.leave(self._watch.monitor)
+            self._leave()
+
+    def _listen(self) -> None:
+        patches.listen(self._watch.monitor)
+        for hooks, ours in self._hooks:
+            hooks.update(ours)
+
+    def _leave(self) -> None:
+        patches.leave(self._watch.monitor)
+        for hooks, _ in self._hooks:
+            hooks.clear()
 
     def probes(self) -> int | None:
         return self._probes
@@ -105,7 +133,7 @@ class Headwater(Unwatched):
         return self._track.governor.spent / self._track.governor.elapsed
 
     def close(self) -> None:
-        patches.listen(self._watch.monitor)
+        self._listen()
         self._watch.close()
         if self._watch.monitor.fault is not None:
             raise RuntimeError("Watching failed, and its cost was not measured") from self._watch.monitor.fault
