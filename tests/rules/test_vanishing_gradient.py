@@ -33,6 +33,7 @@ def test_weak_cause_with_differences_that_fade_over_the_same_depth_is_a_warning(
     assert found is not None and found.severity == "warning" and found.evidence["spread left"] < 0.05
     assert check(with_spreads(chain(gain=0.7), [0.62 * 0.8**i for i in range(12)])) is None
     assert check(replace(fading, profile=replace(fading.profile, recurrent=True))) is None
+    assert check(with_spreads(chain(depth=5, gain=0.4), [0.62 * 0.4**i for i in range(5)])) is None
 
 
 def test_weak_cause_without_effect_is_silent():

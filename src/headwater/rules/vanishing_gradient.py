@@ -56,7 +56,7 @@ is no formula, and nothing is predicted.
 | lost to rounding | dw/w < 6e-8, with a strong cause | half of float32's spacing: the sum w + dw is w again |
 | epsilon | sqrt(v) < 10 eps for over half the elements, updates below half the upper ones | Adam: g / (sqrt(v) + eps) |
 | forward collapse | spread falls below 1e-3 | measured: default ReLU 0.62 to 3e-8, He-initialised 0.60 to 0.24 |
-| forward loss, a warning | below 0.05 all along the chain | six depth scales forward (Schoenholz et al. 2017) |
+| forward loss, a warning | below 0.05 over six layers and more | six depth scales forward (Schoenholz et al. 2017) |
 | share of the decrease | lower third < 1e-3 | a thousandth of the progress; chosen, not calibrated |
 
 A weight used again and again along the trunk (a recurrent network) is reported only with an effect: shorter paths can
@@ -113,6 +113,9 @@ CODE, NAME = "HW101", "vanishing-gradient"
 WEAK = 0.05
 """Attenuation of the norm at six depth scales, e^-3: about the deepest trainable network (Schoenholz et al. 2017).
 Differences between samples fade forward over the same depth scale."""
+SCALES = 6
+"""Layers, a depth scale each, from which on that speaks of depth: two layers of sigmoids have a large mean, beside
+which differences are small, and learn (tuned on perceptrons of two and three layers)."""
 STRONG = 1e-3
 """Attenuation at which plain gradient descent failed on small MLPs, and Adam still trained (measured)."""
 ONE_PLACE, ONE_OF_MANY = 0.5, 0.75
@@ -249,8 +252,7 @@ def _effects(measurement: Measurement, attenuation: float) -> tuple[_Effect, ...
         says = f"Adam's epsilon rules {percent(ruled)} of the lower third"
         found.append(_Effect(says, "epsilon share", ruled, firm=contrast is None or contrast < SLOWED))
     left = spread_left(measurement)
-    all_along = not measurement.profile.recurrent and not in_one_place(measurement)
-    if left is not None and left < (WEAK if all_along else COLLAPSE):
+    if left is not None and left < (WEAK if _fades_all_along(measurement) else COLLAPSE):
         says = f"{number(left)} of the signal's spread reaches the last layer"
         found.append(_Effect(says, "spread left", left, firm=left < COLLAPSE))
     share = loss_share(lower, layers)
@@ -258,6 +260,13 @@ def _effects(measurement: Measurement, attenuation: float) -> tuple[_Effect, ...
         says = f"the lower third brings {number(share)} of the decrease of the loss"
         found.append(_Effect(says, "lower loss share", share, firm=ruled is None))
     return tuple(found)
+
+
+def _fades_all_along(measurement: Measurement) -> bool:
+    """Whether the chain is so long, and loses so evenly, that differences fade over its depth and not in a layer."""
+    profile = measurement.profile
+    depth = profile.points[-1].depth - profile.points[0].depth
+    return depth >= SCALES and not profile.recurrent and not in_one_place(measurement)
 
 
 def _severity(cause: _Cause, effects: tuple[_Effect, ...], parts: Parts | None, *, recurrent: bool) -> Severity | None:
