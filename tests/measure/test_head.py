@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -43,3 +45,24 @@ def test_targets_in_numbers() -> None:
     assert (head.target_mean, head.target_min, head.target_max) == (4.0, 1.0, 7.0)
     assert head.target_std == pytest.approx((26 / 3) ** 0.5)  # deviations 3, 2, 2, 3; n - 1 of 3
     assert head.target_rms == pytest.approx(22.5**0.5)
+
+
+@pytest.mark.parametrize(
+    "loss", [F.mse_loss, lambda out, y: (out - y).square().mean(), lambda out, y: (y - out).abs().sum()]
+)
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_targets_that_nobody_has_shown_are_told_by_a_table_of_outputs(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    model, x = nn.Linear(4, 1), torch.randn(8, 4)
+    assert watched(model, lambda: loss(model(x), torch.randn(8))).target_shape == (8,)
+    assert watched(model, lambda: loss(model(x), torch.randn(8, 1))).target_shape is None
+    assert watched(model, lambda: (model(x) - model(x).T).square().mean()).target_shape is None  # pairs of outputs
+
+
+def watched(model: nn.Module, loss: Callable[[], Tensor]) -> HeadRecord:
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+    with headwater.watch(model, optimizer, budget=math.inf) as watch:
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+    return watch.report().measurement.head

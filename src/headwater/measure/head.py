@@ -26,6 +26,8 @@ def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
     """
     ops = tuple(_head_op(graph, trace, index) for index in _above_layers(trace)[:_MOST_OPS])
     record = _with_targets(_with_output(HeadRecord(ops), outputs), targets)
+    if targets is None:
+        record = replace(record, target_shape=_broadcast_against(record))
     return replace(record, position_spread=_position_spread(outputs, targets))
 
 
@@ -82,6 +84,21 @@ def _with_targets(record: HeadRecord, targets: Any) -> HeadRecord:
         target_std=float(values.std()) if values.numel() > 1 else 0.0,
         target_mean=float(values.mean()),
     )
+
+
+def _broadcast_against(record: HeadRecord) -> tuple[int, ...] | None:
+    """Shape of targets that nobody has shown, where the operations tell it: ``(N, 1)`` has become ``(N, N)`` by them.
+
+    One number for each of N samples grows to a table beside something that no gradient reaches; that can only be one
+    target for each, ``(N,)``.
+    """
+    shape = record.output_shape or ()
+    table = (*shape[:1], *shape[:1])
+    grown = any(
+        op.shape == table and op.input_shapes == (shape,) and (op.constant_operand or op.kind == "Expand")
+        for op in record.ops
+    )
+    return shape[:1] if len(shape) == 2 and shape[0] > 1 == shape[1] and grown else None
 
 
 def _position_spread(outputs: Any, targets: Any) -> float | None:

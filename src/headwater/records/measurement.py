@@ -159,7 +159,7 @@ class HeadRecord:
             differ, ``|o - mean over positions|_F / |o - mean over samples and positions|_F`` of the outputs: 0 when
             each position gives the same answer. ``None`` elsewhere.
         target_shape, target_dtype, target_min, target_max, target_rms, target_std, target_mean: of the targets, when
-            given as a tensor; over all elements.
+            given as a tensor; over all elements. The shape also where the operations of the loss tell it.
         fit: loss over the loss with each sample's targets exchanged for its neighbour's, at the last step: 1 when the
             outputs do not follow the targets, 0 when they fit them; ``None`` where the loss was not computed from one
             tensor of outputs and one of targets.

@@ -25,7 +25,7 @@ class Original:
         imports: installed modules that the script imports, in that order.
         environment: variables that it sets.
         sources: its files: the script, and what it imports of the user's.
-        losses: of its first steps.
+        losses: one for each of these steps.
     """
 
     measurement: Measurement
@@ -51,6 +51,7 @@ class Job:
         moved: its folders in which the script finds itself, and the user's that each stands for.
         original: as it was observed; ``None`` for that.
         remedies, seed, control, horizon, profile: see `headwater.trials.workload.Trial`.
+        rate: what the learning rate is multiplied by.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class Job:
     control: bool = False
     horizon: int = 0
     profile: bool = False
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""The loss of each step of one optimizer, as its backward passes show it."""
+"""The loss of each optimizer step, as the backward passes before it show it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from statistics import fmean
 from typing import Any
 
@@ -18,26 +19,22 @@ class Losses:
     those of that step.
 
     Attributes:
-        steps: losses, one for each step.
+        of: losses of each optimizer, one for each of its steps.
     """
 
     def __init__(self) -> None:
-        self.steps: list[float] = []
+        self.of: defaultdict[int, list[float]] = defaultdict(list)
         self._heard: list[torch.Tensor] = []
         self._newest: float | None = None
         self._scale: Any = None
 
-    def stepped(self, *, tried: bool) -> None:
-        """An optimizer has taken a step.
-
-        Args:
-            tried: whether it is the one whose losses are wanted.
-        """
+    def stepped(self, optimizer: int) -> None:
+        """An optimizer, by its number, has taken a step."""
         if self._heard:
             scale = 1.0 if self._scale is None else float(self._scale)
             self._newest = fmean(map(float, self._heard)) / scale
-        if tried and self._newest is not None:
-            self.steps.append(self._newest)
+        if self._newest is not None:
+            self.of[optimizer].append(self._newest)
         self._forget()
 
     def before_backward(self, tensors: Any, gradients: Any) -> None:

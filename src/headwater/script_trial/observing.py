@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,9 +18,6 @@ from headwater.script_trial.construction import on_built
 from headwater.script_trial.job import Answer, Job, Original
 from headwater.script_trial.losses import Losses
 
-FIRST = 8
-"""Losses that tell one training from another: of other data, or of another state of something that is not known."""
-
 
 class Observing(Sink):
     """Watches the script, as ``headwater run`` does."""
@@ -30,7 +26,7 @@ class Observing(Sink):
         settings = Settings(budget=BUDGET, first=OF_A_SCRIPT)
         self._session = Session(settings, most=job.steps, opened=self._opened)
         self._built: WeakKeyDictionary[Optimizer, tuple[int, SourceLine | None]] = WeakKeyDictionary()
-        self._steps: Counter[int] = Counter()
+        self._count = 0
         self._losses = Losses()
         self._of: dict[str, tuple[int, SourceLine | None]] = {}
 
@@ -60,18 +56,16 @@ class Observing(Sink):
         worst = min(tracks, key=lambda track: gravity(track.findings))
         assert worst.measured is not None  # as was asked for above
         number, line = self._of[worst.name]
-        losses = tuple(self._losses.steps[:FIRST])
-        original = Original(worst.measured, worst.findings, self._steps[number], number, line, losses=losses)
+        losses = tuple(self._losses.of[number])
+        original = Original(worst.measured, worst.findings, len(losses), number, line, losses=losses)
         return Answer(steps=self._session.steps, original=original)
 
     def _note(self, optimizer: Optimizer, line: SourceLine | None) -> None:
-        number = len(self._steps)
-        self._built[optimizer], self._steps[number] = (number, line), 0
+        self._built[optimizer], self._count = (self._count, line), self._count + 1
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
         if optimizer in self._built and under_way(optimizer) == 1:
-            self._steps[self._built[optimizer][0]] += 1
-            self._losses.stepped(tried=True)
+            self._losses.stepped(self._built[optimizer][0])
 
     def _opened(self, monitor: Monitor) -> None:
         monitor.sinks.add(self)

@@ -24,6 +24,8 @@ from headwater.script_trial.job import Answer, Job, Original
 from headwater.script_trial.losses import Losses
 from headwater.script_trial.redraw import redraw_weights
 
+_ANOTHER = -1
+"""Stands for the number of any optimizer that is not tried."""
 _UNWATCHED = 1e-9
 """A budget that grants no probe but those that are asked for."""
 
@@ -54,8 +56,8 @@ class Trying:
         track = self._monitor.tracks[0] if self._monitor is not None and self._monitor.tracks else None
         measured = track.measured if track is not None else None
         return Answer(
-            steps=len(self._losses.steps),
-            losses=tuple(self._losses.steps),
+            steps=len(self._own),
+            losses=tuple(self._own),
             changes=tuple(self._changes),
             findings=track.findings if track is not None else (),
             profile=measured.profile if measured is not None else None,
@@ -72,6 +74,9 @@ class Trying:
         if model is None:
             self._error = _elsewhere(self._original)
             enough()
+        if self._job.rate != 1.0:
+            for group in optimizer.param_groups:
+                group["lr"] *= self._job.rate
         before = RandomState.now(model)
         self._apply(
             Training(model, optimizer, self._original.measurement, self._original.findings, self._whole, built=line)
@@ -96,6 +101,11 @@ class Trying:
                 enough()
 
     @property
+    def _own(self) -> list[float]:
+        """Losses of the optimizer that is tried."""
+        return self._losses.of[self._original.optimizer]
+
+    @property
     def _whole(self) -> int:
         return self._job.horizon or self._job.steps
 
@@ -108,11 +118,11 @@ class Trying:
         if under_way(optimizer) > 1:  # the step of a base class, inside that of its subclass
             return
         training = self._training
-        tried = training is not None and optimizer is training.optimizer
-        self._losses.stepped(tried=tried)
-        if training is None or not tried:
+        if training is None or optimizer is not training.optimizer:
+            self._losses.stepped(_ANOTHER)
             return
-        losses = self._losses.steps
+        self._losses.stepped(self._original.optimizer)
+        losses = self._own
         if isinstance(training.scheduler, ReduceLROnPlateau):
             training.scheduler.step(losses[-1] if losses else math.inf)
         elif training.scheduler is not None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from headwater.errors import InputError
 from headwater.records import Finding, Measurement, TrialResult
+from headwater.rules import judge
 from headwater.script import Target
 from headwater.script_trial.job import Answer, Job, Original, Task, read_answer, write_job
 from headwater.script_trial.scratch import scratch
 from headwater.trials.screen import still
+from headwater.trials.script_rate import look_at_rate
 from headwater.trials.servers import serve
 from headwater.trials.workload import Screening, Trial
 
@@ -90,6 +92,10 @@ class ScriptWorkload:
             )
         return Screening(remedies, "passed", "", answer.changes)
 
+    def losses(self, rate: float, steps: int) -> tuple[float, ...]:
+        """Runs the script at a multiple of its learning rate, and returns the losses."""
+        return self._answer("train", steps, rate=rate)[0].losses
+
     def _answer(self, task: Task, steps: int, **options: Any) -> tuple[Answer, str]:
         return _called(self.target, Path(self.cwd), task, steps, original=self.original, **options)
 
@@ -108,7 +114,16 @@ def observe(target: Target, cwd: str, steps: int) -> Original:
     answer, log = _called(target, Path(cwd), "observe", steps)
     if answer.original is None:
         raise InputError(_why(answer, log))
-    return answer.original
+    return _with_rate(ScriptWorkload(target, cwd, answer.original))
+
+
+def _with_rate(workload: ScriptWorkload) -> Original:
+    """Adds a look at the learning rate, unless something worse is known."""
+    original = workload.original
+    if any(finding.severity == "error" for finding in original.findings):
+        return original
+    measurement = replace(original.measurement, rate=look_at_rate(original, workload.losses))
+    return replace(original, measurement=measurement, findings=judge(measurement))
 
 
 def _called(target: Target, cwd: Path, task: Task, steps: int, **options: Any) -> tuple[Answer, str]:

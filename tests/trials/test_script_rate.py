@@ -1,0 +1,80 @@
+"""The rate of a script beside other ones: gradient descent on ``loss = 1 + w^2 / 2``, whose every step is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from headwater.records import OptimizerRecord, StepRecord
+from headwater.rules import judge
+from headwater.script_trial.job import Original
+from headwater.trials.script_rate import OF_PROOF, STEPS, look_at_rate
+from tests.builders import chain, measurement
+
+
+def descent(rate: float, steps: int, start: float = 2.0) -> list[float]:
+    """``w <- (1 - rate) w``; what would never be reached is left out."""
+    losses = [1 + 0.5 * (start * (1 - rate) ** step) ** 2 for step in range(steps)]
+    return losses if losses[-1] < 1e30 else [*[each for each in losses if each < 1e30], math.inf]
+
+
+def original(rate: float, update: float) -> Original:
+    layers = tuple(replace(each, update_ratio=update) for each in chain([1.0, 1.0, 1.0]))
+    losses = descent(rate, 200)
+    steps = tuple(StepRecord(i, loss) for i, loss in enumerate(losses[:9]))
+    seen = measurement(layers, optimizer=OptimizerRecord("SGD", (rate,), given=True), steps=steps)
+    return Original(seen, (), len(losses), 0, losses=tuple(losses))
+
+
+class Arms:
+    """Runs arms, and notes which."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self.asked: list[tuple[float, int]] = []
+
+    def __call__(self, factor: float, steps: int) -> Sequence[float]:
+        self.asked.append((factor, steps))
+        return descent(factor * self._rate, steps)
+
+
+@pytest.mark.parametrize(
+    ("rate", "update", "code", "asked"),
+    [
+        (1e-5, 1e-6, "HW401", [0.0, 1.0, 10.0]),
+        (2.5, 0.5, "HW402", [0.0, 0.1, 0.01]),
+        (5.0, 0.5, "HW402", [0.0, 0.1, 0.01]),
+        (0.05, 1e-3, None, []),
+    ],
+)
+def test_rates(rate: float, update: float, code: str | None, asked: list[float]) -> None:
+    seen, arms = original(rate, update), Arms(rate)
+    record = look_at_rate(seen, arms)
+    assert arms.asked == [(factor, STEPS) for factor in asked]
+    codes = [finding.code for finding in judge(replace(seen.measurement, rate=record))]
+    assert [each for each in codes if each.startswith("HW4")] == ([code] if code else [])
+
+
+def test_the_arms_are_in_numbers() -> None:
+    record = look_at_rate(original(2.1, 0.5), Arms(2.1))
+    own, tenth = record.arm(1.0), record.arm(0.1)
+    assert own is not None and own.learned is not None and own.steps == OF_PROOF
+    assert tenth is not None and tenth.losses == pytest.approx(descent(0.21, 24)[16:])
+    assert tenth.learned == pytest.approx(1 - sum(tenth.losses) / 8 / 3)  # the start stands at 1 + 2 ** 2 / 2
+    assert record.chance == 3.0
+
+
+def test_a_loss_that_stands_still_from_the_start_is_no_matter_of_the_rate() -> None:
+    """Beyond what can be learned, no rate is better: nothing is found."""
+    seen = replace(original(0.05, 1e-3), losses=(1.0,) * 200)
+    record = look_at_rate(seen, lambda factor, steps: (1.0,) * steps)
+    assert len(record.arms) == 4
+    assert not judge(replace(seen.measurement, rate=record))
+
+
+def test_a_script_of_few_steps_is_left_alone() -> None:
+    seen = replace(original(2.5, 0.5), losses=(1.0, 2.0, 100.0))
+    assert not look_at_rate(seen, Arms(2.5)).arms
