@@ -8,6 +8,7 @@ of it is where a script runs. It reads a line of JSON for each: ``{"imports": [.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -29,6 +30,8 @@ def main() -> None:
     for name in json.loads(sys.stdin.readline())["imports"]:
         with suppress(ImportError):  # a package may have made it itself; the script imports it again, and may fail
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a fork then leaves what was imported alone, whose pages would be copied when it is collected
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     for line in sys.stdin:
         job = json.loads(line)

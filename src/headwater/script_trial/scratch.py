@@ -18,8 +18,8 @@ from pathlib import Path
 
 from headwater.script import Target
 
-MOST = 20_000
-"""Entries that are linked one by one, nearest first; a folder beyond them is linked whole. About half a second."""
+MOST = 5_000
+"""Entries that are linked one by one, nearest first; a folder beyond them is linked whole. A tenth of a second."""
 LARGE = 64 * 2**20
 """Bytes up to which files are copied that libraries write past Python's ``open``, where no guard sees it."""
 PAST_PYTHON = frozenset(".h5 .hdf5 .keras .parquet .feather .arrow .onnx .db .sqlite".split())
