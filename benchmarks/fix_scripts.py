@@ -28,9 +28,6 @@ from headwater.source import apply
 from headwater.trials.engines import Inline
 from tests.source.scripts import FOLDER, SCRIPTS, Script, final
 
-DONE = Path(tempfile.gettempdir()) / "headwater-fix-scripts"
-"""Keeps the trials, so that a benchmark that was interrupted goes on."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -88,9 +85,7 @@ def tried(script: Script) -> Outcome:
         path = copied(script, Path(name))
         _, before = final(ran(path))
         begin = time.perf_counter()
-        found = fix_script(
-            Target(path.name), cwd=path.parent, engine=Inline(), trials=DONE / script.path.replace("/", "-")
-        )
+        found = fix_script(Target(path.name), cwd=path.parent, engine=Inline())
         seconds = time.perf_counter() - begin
         after = None
         if found.patch is not None and found.patch.files:
