@@ -71,7 +71,12 @@ AROUND = {
     ),
     "a walrus": (
         "train(net, (opt := SGD(net.parameters())))  # here\n",
-        "start(net)\ntrain(net, (opt := SGD(net.parameters())))  # here\nschedule(opt)\nif True:\n    pass\n",
+        "start(net)\nopt = SGD(net.parameters())\nschedule(opt)\nif True:\n    pass\ntrain(net, (opt))  # here\n",
+    ),
+    "two names for it": (
+        "self.o = o = SGD(net.parameters())  # here\n",
+        "start(net)\noptimizer = SGD(net.parameters())\nschedule(optimizer)\nif True:\n    pass\n"
+        "self.o = o = optimizer  # here\n",
     ),
     "several names": (
         "a, opt = 1, SGD(net.parameters())  # here\n",

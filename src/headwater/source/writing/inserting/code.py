@@ -92,9 +92,8 @@ def _bound(document: Document, site: Site) -> tuple[list[Splice], list[str]]:
     """Puts a name in the place of an expression, and a line that binds it."""
     if site.bound is None:
         return [], []
-    value, name = site.bound
-    here = Splice(document.start(value), document.end(value), name)
-    return [here], [f"{name} = {document.source(value)}"]
+    value, place, name = site.bound.value, site.bound.place, site.bound.name
+    return [Splice(document.start(place), document.end(place), name)], [f"{name} = {document.source(value)}"]
 
 
 def _lines(site: Site, part: str) -> list[str]:

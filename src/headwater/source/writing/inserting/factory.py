@@ -14,7 +14,7 @@ import libcst as cst
 from headwater.errors import PatchError
 from headwater.records import SourceLine
 from headwater.source.writing.document import Document
-from headwater.source.writing.inserting.sites import Site, fresh
+from headwater.source.writing.inserting.sites import Bound, Site, fresh
 
 
 def factory_line(factory: Callable[..., Any]) -> SourceLine:
@@ -51,7 +51,7 @@ def factory_site(document: Document, line: int) -> Site:
     if isinstance(value, cst.Name):
         return Site(returns[0], {"model": value.value})
     name = fresh(document, value, "model")
-    return Site(returns[0], {"model": name}, (value, name))
+    return Site(returns[0], {"model": name}, Bound(value, value, name))
 
 
 def _first_line(document: Document, function: cst.FunctionDef) -> int:

@@ -19,18 +19,28 @@ _OFTEN = (cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation)
 
 
 @dataclass(frozen=True)
+class Bound:
+    """An expression, where it stands (with its own name, if it has one), and the name that takes its place."""
+
+    value: cst.BaseExpression
+    place: cst.BaseExpression
+    name: str
+
+
+@dataclass(frozen=True)
 class Site:
     """A statement with code around it.
 
     Attributes:
         statement: it.
         names: what stands for ``{model}`` and ``{optimizer}``; one that has no name is missing.
-        bound: an expression in the statement that gets a name first, ``return SGD(...)``, and that name.
+        bound: what gets a name ahead of the statement, where code behind it would come too late (``return SGD(...)``,
+            ``train(opt := SGD(...))``) or would miss one of its names (``a = b = SGD(...)``).
     """
 
     statement: cst.BaseSmallStatement
     names: dict[str, str] = field(default_factory=dict[str, str])
-    bound: tuple[cst.BaseExpression, str] | None = None
+    bound: Bound | None = None
 
 
 def optimizer_site(document: Document, line: int) -> Site:
@@ -60,11 +70,16 @@ def _site(document: Document, calls: list[cst.Call], is_optimizer: bool) -> Site
     target = _target(document, statement, calls)
     if target:
         return Site(statement, {**names, "optimizer": target})
-    (call,) = calls if len(calls) == 1 else (None,)
-    if call is None or not is_optimizer or document.within(call, *_OFTEN) is not None:
+    walrus = document.within(calls[0], cst.NamedExpr)
+    if walrus is not None and calls[0] in results(walrus.value):
+        bound = Bound(walrus.value, walrus, document.source(walrus.target))
+    elif len(calls) == 1 and is_optimizer:
+        bound = Bound(calls[0], calls[0], fresh(document, calls[0], "optimizer"))
+    else:
+        bound = None
+    if bound is None or document.within(bound.place, *_OFTEN) is not None:
         return Site(statement, names)
-    name = fresh(document, call, "optimizer")
-    return Site(statement, {**names, "optimizer": name}, (call, name))
+    return Site(statement, {**names, "optimizer": bound.name}, bound)
 
 
 def _callers(document: Document, statement: cst.BaseSmallStatement, calls: list[cst.Call]) -> list[cst.Call]:
@@ -114,13 +129,10 @@ def _statement(document: Document, call: cst.Call) -> cst.CSTNode | None:
 
 def _target(document: Document, statement: cst.BaseSmallStatement, calls: list[cst.Call]) -> str:
     """What the optimizer is assigned to; empty where it is not."""
-    walrus = document.within(calls[0], cst.NamedExpr)
-    if walrus is not None and calls[0] in results(walrus.value):
-        return document.source(walrus.target)
     if isinstance(statement, cst.AnnAssign) and statement.value is not None:
         pairs = [(statement.target, statement.value)]
-    elif isinstance(statement, cst.Assign):
-        pairs = [pair for target in statement.targets for pair in _pairs(target.target, statement.value)]
+    elif isinstance(statement, cst.Assign) and len(statement.targets) == 1:
+        pairs = list(_pairs(statement.targets[0].target, statement.value))
     else:
         pairs = []
     named = [target for target, value in pairs if any(call in results(value) for call in calls)]
