@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from headwater.records import REMEDIES, Finding, Where
 from headwater.remedies import answering, remedy
-from headwater.trials.candidates import COMPANIONS, ORDER, Proposal, combinations, in_order, singles
+from headwater.trials.candidates import COMPANIONS, GENERAL, ORDER, Proposal, combinations, in_order, others, singles
 
 
 def finding(code: str, severity: str, *remedies: str, under: str | None = None) -> Finding:
@@ -16,26 +16,35 @@ def test_every_remedy_has_its_place_in_the_order():
 
 
 def test_the_remedies_of_the_root_cause_come_first_and_what_often_helps_last():
-    found = singles([finding("HW604", "error", "match-shapes"), finding("HW402", "warning", "lower-rate", under="x")])
-    codes = list(dict.fromkeys(each.parts[0].code for each in found))
-    assert codes[:2] == ["match-shapes", "lower-rate"]
-    assert "adaptive-optimizer" in codes
-    assert len(found) == len(set(found))
+    faults = [finding("HW604", "error", "match-shapes"), finding("HW402", "warning", "lower-rate", under="HW604")]
+    assert singles(faults) == (Proposal(("match-shapes",)),)
+    more = others(faults)
+    assert [ways[0].parts[0].code for ways in more] == [
+        "lower-rate",
+        *(code for code in GENERAL if code != "lower-rate" and answering(code)),
+    ]
+    assert more[0] == tuple(Proposal((each.key,)) for each in answering("lower-rate"))
+
+
+def test_every_way_of_what_a_root_cause_names_is_tried():
+    found = singles([finding("HW402", "error", "lower-rate")])
+    assert [each.parts[0] for each in found] == list(answering("lower-rate"))
 
 
 def test_a_warning_alone_asks_for_what_it_names_and_no_more():
-    codes = {each.parts[0].code for each in singles([finding("HW402", "warning", "lower-rate")])}
-    assert codes == {"lower-rate"}
+    warning = [finding("HW402", "warning", "lower-rate")]
+    assert {each.parts[0].code for each in singles(warning)} == {"lower-rate"} and others(warning) == ()
 
 
 def test_a_note_asks_for_nothing():
-    assert singles([finding("HW402", "info", "lower-rate")]) == ()
+    note = [finding("HW402", "info", "lower-rate")]
+    assert singles(note) == () and others(note) == ()
 
 
 def test_independent_faults_are_mended_together():
     faults = [finding("HW604", "error", "match-shapes"), finding("HW605", "error", "standardise-inputs")]
     alone = singles(faults)
-    together = combinations(faults, alone)
+    together = combinations(faults, alone, alone)
     assert together[0].remedies == ("match-shapes", "standardise-inputs")
     assert all(len(each.remedies) > 1 for each in together)
     assert len(together) == len(set(together))
@@ -43,9 +52,17 @@ def test_independent_faults_are_mended_together():
 
 def test_what_cannot_be_applied_is_not_combined():
     faults = [finding("HW604", "error", "match-shapes"), finding("HW605", "error", "standardise-inputs")]
-    alone = [each for each in singles(faults) if each.remedies != ("standardise-inputs",)]
-    together = combinations(faults, alone)
-    assert all(each.remedies[0] == "match-shapes" for each in together)
+    alone = singles(faults)
+    together = combinations(faults, alone, [each for each in alone if each.remedies != ("standardise-inputs",)])
+    assert together and all("standardise-inputs" not in each.remedies for each in together)
+
+
+def test_what_only_another_remedy_makes_possible_is_combined_with_it():
+    """Biases of gates are nobody's remedy for a layer without gates, until it has them."""
+    faults = [finding("HW201", "error", "gated-recurrence")]
+    alone = singles(faults)
+    together = combinations(faults, alone, alone)
+    assert ("gated-recurrence:gru", "chrono-init") in [each.remedies for each in together]
 
 
 def test_the_network_is_changed_before_its_optimizer():

@@ -156,12 +156,13 @@ def _findings_of_function(target: str) -> Sequence[Finding]:
 
 def _list(findings: Sequence[Finding]) -> None:
     """What was found, and what would be tried first; combinations depend on which of these apply."""
-    from headwater.trials import singles, told
+    from headwater.trials import others, singles, told
 
     console = Console()
     for finding in findings:
         console.print(f"{finding.code} {finding.name}: {finding.message}", markup=False, highlight=False)
-    tried, by_hand = singles(findings), told(findings)
+    tried = (*singles(findings), *(ways[0] for ways in others(findings)))
+    by_hand = told(findings)
     lines = [f"  {each.remedies[0]}: {each.says}" for each in (*tried, *by_hand)]
     head = f"{len(tried)} remedies would be tried, and combinations of them:" if tried else "Nothing would be tried."
     console.print("\n".join([head, *lines]), markup=False, highlight=False)

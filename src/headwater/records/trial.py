@@ -11,7 +11,7 @@ from headwater.records.change import Change, Safety
 from headwater.records.finding import Finding
 from headwater.records.layer import Profile
 
-Standing = Literal["recommended", "as good", "beaten", "no better", "screened out", "failed", "refused"]
+Standing = Literal["recommended", "as good", "beaten", "no better", "screened out", "failed", "refused", "not tried"]
 Verdict = Literal["fixed", "nothing helped", "healthy"]
 
 LATE = 3

@@ -2,7 +2,7 @@
 
 from headwater.trials.building import Recipe, built, made
 from headwater.trials.cache import Cache
-from headwater.trials.candidates import singles, told
+from headwater.trials.candidates import others, singles, told
 from headwater.trials.engines import ENGINES, executor
 from headwater.trials.objects import HELD_OUT, ObjectsWorkload
 from headwater.trials.searching import Progress, SoFar, search
@@ -24,6 +24,7 @@ __all__ = [
     "executor",
     "made",
     "materialised",
+    "others",
     "search",
     "singles",
     "told",

@@ -16,11 +16,7 @@ GENERAL = ("adaptive-optimizer", "init-matched", "normalisation", "lower-rate")
 """What often helps, whatever keeps a network from learning."""
 
 COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "activation-swap": (
-        ("init-matched",),
-        ("init-matched", "adaptive-optimizer"),
-        ("normalisation", "adaptive-optimizer"),
-    ),
+    "activation-swap": (("adaptive-optimizer",), ("normalisation",), ("normalisation", "adaptive-optimizer")),
     "leaky-activation": (("init-matched",), ("init-matched", "adaptive-optimizer"), ("lower-rate",)),
     "init-matched": (("adaptive-optimizer",), ("lower-rate",), ("normalisation",)),
     "random-init": (("adaptive-optimizer",),),
@@ -55,6 +51,12 @@ ORDER = tuple(
 """In which remedies are applied: the parts of the network, their weights, the optimizer, its rate, its gradient."""
 
 
+_MOST = 12
+"""Combinations that are looked at: a look takes as long as some ten steps of training."""
+_COMBINED = 2
+"""Variants of a code that are combined with others: the likeliest ones."""
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A candidate before anything is known of it."""
@@ -84,32 +86,50 @@ class Proposal:
 
 
 def singles(findings: Sequence[Finding]) -> tuple[Proposal, ...]:
-    """Returns each remedy that can be tried by itself: those of root causes first, those that often help last."""
-    return tuple(Proposal((each.key,)) for each in _named(findings) if each.safety != "display-only")
+    """Returns each way of each remedy that a root cause names, the likeliest to help first."""
+    return tuple(each for code in _of_roots(findings) for each in _ways(code))
+
+
+def others(findings: Sequence[Finding]) -> tuple[tuple[Proposal, ...], ...]:
+    """Returns what else may help, the ways of each remedy together: the first that applies will do.
+
+    These are the remedies of what follows from the root causes, and where a network does not learn what often helps.
+    """
+    codes = [code for finding in findings if finding.severity != "info" for code in finding.remedies]
+    if any(finding.severity == "error" for finding in findings):
+        codes += GENERAL
+    ways = [_ways(code) for code in dict.fromkeys(codes) if code not in _of_roots(findings)]
+    return tuple(each for each in ways if each)
 
 
 def told(findings: Sequence[Finding]) -> tuple[Proposal, ...]:
     """Returns the remedies that a finding names and only a person can carry out."""
-    return tuple(Proposal((each.key,)) for each in _named(findings) if each.safety == "display-only")
+    codes = dict.fromkeys(code for finding in findings if finding.severity != "info" for code in finding.remedies)
+    return tuple(Proposal((each.key,)) for code in codes for each in answering(code) if each.safety == "display-only")
 
 
-def combinations(findings: Sequence[Finding], applicable: Sequence[Proposal]) -> tuple[Proposal, ...]:
+def combinations(
+    findings: Sequence[Finding], looked_at: Sequence[Proposal], applicable: Sequence[Proposal]
+) -> tuple[Proposal, ...]:
     """Returns combinations of remedies, the likeliest to help first.
 
     Args:
         findings: root cause first.
-        applicable: singles that can be applied to this training, whether or not they are enough.
+        looked_at: the single remedies that were looked at.
+        applicable: those that can be applied to this training, whether or not they are enough.
     """
     first = _first_of_each_code(applicable)
-    roots = [each for each in findings if each.under is None and each.severity != "info"]
+    refused = {each.parts[0].code for each in looked_at} - set(first)
+    roots = [each for each in findings if _is_root(each)]
     answers = [next((first[code] for code in root.remedies if code in first), None) for root in roots]
     together = tuple(dict.fromkeys(each for each in answers if each is not None))
     found = [(*together, *more) for more in _more(first, "adaptive-optimizer") if len((*together, *more)) > 1]
     for root in roots or findings[:1]:
         for code in root.remedies:
-            for variant in (each for each in applicable if remedy(each.remedies[0]).code == code):
-                found += _with_companions(variant.remedies[0], first)
-    return tuple(Proposal(each) for each in dict.fromkeys(map(in_order, found)))
+            variants = [each.remedies[0] for each in applicable if each.parts[0].code == code]
+            for variant in variants[:_COMBINED]:
+                found += _with_companions(variant, first, refused)
+    return tuple(Proposal(each) for each in dict.fromkeys(map(in_order, found)))[:_MOST]
 
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:
@@ -117,11 +137,16 @@ def in_order(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(keys), key=lambda key: ORDER.index(remedy(key).code)))
 
 
-def _named(findings: Sequence[Finding]) -> list[Remedy]:
-    codes = [code for finding in findings if finding.severity != "info" for code in finding.remedies]
-    if any(finding.severity == "error" for finding in findings):
-        codes += GENERAL
-    return [each for code in dict.fromkeys(codes) for each in answering(code)]
+def _of_roots(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(code for finding in findings if _is_root(finding) for code in finding.remedies))
+
+
+def _ways(code: str) -> tuple[Proposal, ...]:
+    return tuple(Proposal((each.key,)) for each in answering(code) if each.safety != "display-only")
+
+
+def _is_root(finding: Finding) -> bool:
+    return finding.under is None and finding.severity != "info"
 
 
 def _first_of_each_code(applicable: Sequence[Proposal]) -> dict[str, str]:
@@ -135,10 +160,15 @@ def _more(first: dict[str, str], code: str) -> tuple[tuple[str, ...], ...]:
     return ((), (first[code],)) if code in first else ((),)
 
 
-def _with_companions(key: str, first: dict[str, str]) -> list[tuple[str, ...]]:
+def _with_companions(key: str, first: dict[str, str], refused: set[str]) -> list[tuple[str, ...]]:
+    """The remedy with each set of others; one that nobody asked for may apply once this one has changed the network."""
     found: list[tuple[str, ...]] = []
     for codes in COMPANIONS.get(remedy(key).code, ()):
-        known = [first.get(code) or next((each.key for each in answering(code)), None) for code in codes]
+        known = [first.get(code) or (None if code in refused else _likeliest(code)) for code in codes]
         if all(known):
             found.append((key, *(each for each in known if each)))
     return found
+
+
+def _likeliest(code: str) -> str | None:
+    return next((each.remedies[0] for each in _ways(code)), None)

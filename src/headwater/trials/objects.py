@@ -21,8 +21,8 @@ from headwater.trials.workload import Screening, Trial
 
 HELD_OUT = 64
 """Batches that are held out at most: as many pairs tell a small difference, and more cost more than the trials do."""
-SCREENING = 4
-"""Steps of a screening, the last two of which are judged: by then branches and heads that start at zero have moved."""
+SCREENING = 2
+"""Steps of a screening, the second of which is judged: by then branches and heads that start at zero have moved."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from headwater.records import TrialResult
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
-from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measure_of
+from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measure_of, shown
 
 LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
@@ -59,9 +59,11 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         if _ahead(entrant, ledger, seeds[:1], budgets[-1]):
             why = _words(entrant, ledger, seeds, steps, budgets[-1], measure)
             return Proof(True, f"{why} (p = {p_value:.2g})", _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
-    before, after = (ledger.result(each, seeds[0], budgets[-1]).level for each in (ORIGINAL, entrant))
+    end = [ledger.result(each, seeds[0], budgets[-1]) for each in (ORIGINAL, entrant)]
+    measure = measure_of(end)
+    before, after = (shown(each, measure) for each in end)
     tested = f"; over {len(seeds)} seeds p = {p_value:.2g}" if p_value is not None else ""
-    why = f"after {budgets[-1]} steps its loss is {after:.3g}, the original's {before:.3g}{tested}"
+    why = f"after {budgets[-1]} steps its {measure} is {after:.3g}, the original's {before:.3g}{tested}"
     return Proof(False, why, _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
 
 
@@ -89,13 +91,8 @@ def _effect(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:
 
 
 def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int, whole: int, measure: Measure) -> str:
-    after = [fmean(_level(r, measure) for r in ledger.trained(each, steps)) for each in (entrant, ORIGINAL, CONTROL)]
-    end = [_level(ledger.result(each, seeds[0], whole), measure) for each in (entrant, ORIGINAL)]
+    after = [fmean(shown(r, measure) for r in ledger.trained(each, steps)) for each in (entrant, ORIGINAL, CONTROL)]
+    end = [shown(ledger.result(each, seeds[0], whole), measure) for each in (entrant, ORIGINAL)]
     says = f"{measure} {after[0]:.3g} after {steps} steps with {len(seeds)} seeds, where the original has "
     says += f"{after[1]:.3g} and a do-nothing control {after[2]:.3g}"
     return says if steps == whole else f"{says}; {end[0]:.3g} against {end[1]:.3g} after {whole} steps"
-
-
-def _level(result: TrialResult, measure: Measure) -> float:
-    level = mean_row(result, measure)
-    return -level if measure == "score" else level

@@ -16,6 +16,7 @@ from headwater.trials.candidates import Proposal
 from headwater.trials.ledger import ORIGINAL, Entrant, Ledger
 from headwater.trials.proof import Proof, proof
 from headwater.trials.standing import Table, table
+from headwater.trials.statistics import shown
 
 RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 """Shares of the steps after which the worse half leaves: the first still shows a network that begins to learn late."""
@@ -99,7 +100,8 @@ def _going_on(run: _Race, now: Table, steps: int) -> tuple[Proposal, ...]:
     for each, result in reversed(now.ranked):
         if each not in kept:
             leader = now.ranked[0][1]
-            why = f"after {steps} steps its loss was {result.level:.3g}, and {leader.level:.3g} with the best"
+            ours, best = (shown(each, now.measure) for each in (result, leader))
+            why = f"after {steps} steps its {now.measure} was {ours:.3g}, and {best:.3g} with the best"
             run.placed.append(Placed(each, "beaten", why))
     return tuple(kept)
 

@@ -13,7 +13,7 @@ import torch
 import headwater
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
 from headwater.trials.cache import Cache
-from headwater.trials.candidates import Proposal, combinations, singles, told
+from headwater.trials.candidates import Proposal, combinations, others, singles, told
 from headwater.trials.gather import gather
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
 from headwater.trials.race import Placed, race
@@ -82,7 +82,7 @@ def search(
     passed, out = _screened(run, findings)
     ledger = Ledger(run.train, steps)
     placed = race(passed[:FIELD], ledger, range(seeds), run.race)
-    rest = tuple(Placed(each, "beaten", "others were likelier to help") for each in passed[FIELD:])
+    rest = tuple(Placed(each, "not tried", "others are likelier to help") for each in passed[FIELD:])
     candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
     verdict, reason = _verdict(candidates)
     everyone = [result for each in (ORIGINAL, CONTROL) for result in ledger.longest(each)]
@@ -161,18 +161,22 @@ def _crashed_trial(trial: Trial, why: str) -> TrialResult:
 
 def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[list[Proposal], list[Candidate]]:
     """Returns the proposals that passed, the likeliest to help first, and the others with the reason."""
-    alone = singles(findings)
-    looked = run.screen(alone)
+    looked = run.screen(singles(findings))
+    waiting = others(findings)
+    while waiting:
+        looked |= run.screen([ways[0] for ways in waiting])
+        waiting = [ways[1:] for ways in waiting if looked[ways[0]].standing == "refused" and ways[1:]]
+    alone = list(looked)
     applicable = [each for each in alone if looked[each].standing in ("passed", "screened out")]
-    together = combinations(findings, applicable)
+    together = combinations(findings, alone, applicable)
     looked |= run.screen(together)
     first = {each.parts[0].code: each for each in reversed(alone)}
     likely = [each for each in alone if first[each.parts[0].code] == each]
     order = [*likely, *together, *(each for each in alone if each not in likely)]
     passed = [each for each in order if looked[each].standing == "passed"]
-    said = [found for each in order if (found := _out(each, looked[each])) is not None]
-    by_hand = [_unraced(each, "refused", "to be done by hand") for each in told(findings)]
-    return passed, [*said, *by_hand]
+    by_hand = told(findings)
+    looked |= run.screen(by_hand)
+    return passed, [found for each in (*order, *by_hand) if (found := _out(each, looked[each])) is not None]
 
 
 def _out(proposal: Proposal, looked: Screening) -> Candidate | None:

@@ -47,12 +47,12 @@ class Table:
         return max([0.0, *(self.gain(result) for _, result in self.ranked)])
 
     def as_good(self) -> tuple[Proposal, ...]:
-        """Those that are as good as the best, the smallest first, and among equal ones the best."""
+        """Those that are as good as the best, the smallest first, then the safe ones, then the best."""
         if not self.ranked:
             return ()
         best = self.ranked[0][1]
         equal = [(each, result) for each, result in self.ranked if self._as_good(result, best)]
-        return tuple(each for each, _ in sorted(equal, key=lambda pair: pair[0].size))
+        return tuple(each for each, _ in sorted(equal, key=lambda pair: (pair[0].size, pair[0].safety)))
 
     def close(self) -> tuple[Proposal, ...]:
         """Those that may yet win, the best first: not far behind the best, or all where none gains yet."""

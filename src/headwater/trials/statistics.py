@@ -59,6 +59,12 @@ def mean_row(result: TrialResult, measure: Measure) -> float:
     return math.inf if result.lost else fmean(row(result, measure))
 
 
+def shown(result: TrialResult, measure: Measure) -> float:
+    """Returns the mean as a reader expects it: a score is the larger the better."""
+    level = mean_row(result, measure)
+    return -level if measure == "score" else level
+
+
 def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: Measure) -> float:
     """Returns the p-value of the hypothesis that `ones` are no better than `others`.
 

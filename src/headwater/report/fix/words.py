@@ -12,7 +12,7 @@ from headwater.records import Candidate, FixRecord, Standing, TrialResult
 from headwater.records.numbers import number
 from headwater.report.words import count, printable
 
-UNTRIED: tuple[Standing, ...] = ("screened out", "failed", "refused")
+UNTRIED: tuple[Standing, ...] = ("screened out", "failed", "refused", "not tried")
 """How candidates stand that were in no race."""
 ORIGINAL, CONTROL = "the original", "a do-nothing control"
 
