@@ -122,7 +122,7 @@ class _Runs:
         for key, result in gather(self.executor, screen, self.work, list(by_key), _crashed_screening):
             found[by_key[key]] = result
             self._one_more()
-        return found
+        return {each: found[each] for each in proposals}  # in their order, and not in that of their end
 
     def train(self, trials: Sequence[Trial]) -> list[TrialResult]:
         """Runs each trial that was not run in an earlier search."""
