@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from headwater.rules.saturated_units import check
-from tests.rules.build import chain, units, with_updates
+from tests.rules.build import chain, units, with_layers, with_updates
 
 
 def test_most_units_saturated_is_a_warning():
@@ -33,3 +35,11 @@ def test_half_of_the_units_is_not_most():
 
 def test_relu_does_not_saturate():
     assert check(chain(units=(units(kind="relu", saturated=100),))) is None
+
+
+def test_in_a_loop_the_recurrent_weights_come_first():
+    measurement = chain(units=(units("fc6", kind="tanh", saturated=80),))
+    looped = with_layers(replace(measurement, profile=replace(measurement.profile, recurrent=True)), calls=8)
+    found, once = check(looped), check(measurement)
+    assert found is not None and found.remedies[0] == "orthogonal-recurrence"
+    assert once is not None and "orthogonal-recurrence" not in once.remedies

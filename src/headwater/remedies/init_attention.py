@@ -82,8 +82,12 @@ def _weights(training: Training) -> _Weights:
 
 def _at_fault(weights: Sequence[Tensor]) -> bool:
     """Whether one of them is too wide, and none looks trained or is frozen."""
-    wide = any(float(each.detach().square().mean()) > WIDE**2 * 2.0 / sum(each.shape) for each in weights)
-    return wide and all(each.requires_grad and not looks_trained(each) for each in weights)
+    return any(map(wide, weights)) and all(each.requires_grad and not looks_trained(each) for each in weights)
+
+
+def wide(weight: Tensor) -> bool:
+    """Whether a matrix is more than `WIDE` times as large as Xavier's initialisation makes it."""
+    return float(weight.detach().square().mean()) > WIDE**2 * 2.0 / sum(weight.shape)
 
 
 def _apply(training: Training) -> Change:

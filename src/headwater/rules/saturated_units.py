@@ -111,8 +111,15 @@ def check(measurement: Measurement) -> Finding | None:
         cause="Their inputs are so large that the activation is flat there: the mean square slope is "
         f"{number(worst.mean_square_slope)} of its largest.{effect}",
         evidence=evidence,
-        remedies=("init-matched", "normalisation", "standardise-inputs", "activation-swap"),
+        remedies=("orthogonal-recurrence",) * _in_a_loop(measurement, place)
+        + ("init-matched", "normalisation", "standardise-inputs", "activation-swap"),
     )
+
+
+def _in_a_loop(measurement: Measurement, layer: str) -> bool:
+    """Whether a loop over time runs the layer: its recurrent weights make the units' inputs then."""
+    found = layer_named(measurement, layer)
+    return measurement.profile.recurrent and found is not None and found.calls > 1
 
 
 def saturated_layers(measurement: Measurement) -> tuple[UnitsRecord, ...]:
