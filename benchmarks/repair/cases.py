@@ -62,6 +62,11 @@ def typist(cell: type[nn.Module], width: int = 48, **options: object):
     )
 
 
+def transcriber(w: int) -> nn.Module:
+    """The same with attention."""
+    return Transformer(CHARACTERS, 32 * w, 2, CHARACTERS, pool=False, causal=True, length=32)
+
+
 _CLOTHES = {"data": flat_clothes}
 _PICTURES = {"data": clothes, "opt": sgd(0.02, 0.9), "batch": 32, "steps": 150}
 _COPY = {"data": partial(copied, 20), "chance": 1 / LETTERS, "opt": adam(5e-3), "batch": 50, "steps": 400}
@@ -105,7 +110,7 @@ CASES: tuple[Case, ...] = (
     *RNN.pair("text-gru-sgd-30", "HW402", NEW, {**_TEXT, "net": typist(nn.GRU)}, {"opt": sgd(30.0)},
         {"opt": sgd(1.0, 0.9)}, learns=0.1),
     *TRANSFORMER.pair("text-transformer-rate-1e-7", "HW401", NEW,
-        {**_TEXT, "net": lambda w: Transformer(CHARACTERS, 32 * w, 2, CHARACTERS, pool=False, causal=True, length=32)}, {"opt": adamw(1e-7)},
+        {**_TEXT, "net": transcriber}, {"opt": adamw(1e-7)},
         {"opt": adamw(3e-3)}, learns=0.05),
     *MLP.pair("text-sigmoid-10", "HW101", NEW, {**_WINDOW, "opt": adam(1e-3)},
         {"net": perceptron(10, "sigmoid", inputs=8 * CHARACTERS, outputs=CHARACTERS)},

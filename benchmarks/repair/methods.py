@@ -1,0 +1,123 @@
+"""Four ways to repair a training, each of which returns what to change and what the search took.
+
+`headwater`: `headwater.fix`, with trials of the honest budget, in this process.
+`random`: draws one or two of the same remedies and trains them for a trial, again and again, until as many optimizer
+steps are spent as Headwater spent on this case; takes the best by the held-out score, the original among them.
+`adam`: Adam at 1e-3, always.
+`autotrainer`: the order that AutoTrainer publishes for vanishing gradients: SELU; ReLU with He initialisation; batch
+normalisation. Each is a full retraining; the first of which the training score reaches its threshold of 0.6 is taken,
+and the original when that reaches it, or when none does. (Zhang, Zhai, Ma and Shen 2021, "AutoTrainer: an automatic DNN
+training problem detection and repair system", ICSE.)
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from benchmarks.repair.chosen import BY_NAME
+from benchmarks.repair.training import factory, make_model, material, score_of
+from headwater import fix
+from headwater.records import REMEDIES
+from headwater.remedies import answering
+from headwater.trials import ObjectsWorkload, Trial
+from headwater.trials.candidates import in_order
+
+THRESHOLD = 0.6
+ORDER = (("activation-swap:selu",), ("activation-swap:relu", "init-matched:he"), ("normalisation:batch",))
+_MOST_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a method came to.
+
+    Attributes:
+        remedies: keys; none to leave the training as it is.
+        claimed: whether it says that this helps.
+        steps, seconds: what it took.
+        why: in a sentence.
+        exhaustive: steps that training every candidate to the end with every seed would have taken.
+    """
+
+    remedies: tuple[str, ...]
+    claimed: bool
+    steps: int
+    seconds: float
+    why: str = ""
+    exhaustive: int = 0
+
+
+class Here(Executor):
+    """Runs each task at once in this process: the time is that of one core, with nothing of starting processes."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def headwater(name: str) -> Attempt:
+    """Lets `headwater.fix` find a change."""
+    problem = BY_NAME[name].build(0)
+    given = material(problem)
+    begin = time.perf_counter()
+    result = fix(
+        partial(make_model, name),
+        given.train,
+        problem.loss_fn,
+        step=problem.step,
+        optimizer=factory(problem),
+        validation=given.validation or None,
+        score=problem.score if given.validation else None,
+        steps=problem.train_steps,
+        engine=Here(),
+    )
+    record, best = result.record, result.best
+    return Attempt(
+        best.remedies if best else (),
+        best is not None,
+        record.steps_spent,
+        time.perf_counter() - begin,
+        f"{record.verdict}: {best.why if best else record.reason}",
+        record.steps_exhaustive,
+    )
+
+
+def random_search(search: ObjectsWorkload, trial: int, budget: int, seed: int = 0) -> Attempt:
+    """Trains what chance proposes for `trial` steps each, until `budget` steps are spent."""
+    draw, begin = random.Random(seed), time.perf_counter()
+    original = search.run(Trial((), 0, trial))
+    best, reached, spent = (), score_of(original), original.spent
+    for _ in range(_MOST_DRAWS):
+        if spent >= budget:
+            break
+        remedies = in_order(draw.sample(_KEYS, draw.choice((1, 2))))
+        result = search.run(Trial(remedies, 0, trial))
+        spent += result.spent
+        if score_of(result) > reached:
+            best, reached = remedies, score_of(result)
+    return Attempt(best, bool(best), spent, time.perf_counter() - begin)
+
+
+def autotrainer(name: str, training: ObjectsWorkload, steps: int) -> Attempt:
+    """Retrains for `steps` in the published order, judged by the score on the training data."""
+    own = replace(training, validation=material(BY_NAME[name].build(0)).train)
+    begin, spent = time.perf_counter(), 0
+    for remedies in ((), *ORDER):
+        result = own.run(Trial(remedies, 0, steps))
+        spent += result.spent
+        if score_of(result) >= THRESHOLD:
+            return Attempt(remedies, bool(remedies), spent, time.perf_counter() - begin)
+    return Attempt((), False, spent, time.perf_counter() - begin, "none of the three reaches the threshold")
+
+
+_KEYS = [each.key for code in REMEDIES for each in answering(code) if each.safety != "display-only"]

@@ -1,0 +1,172 @@
+"""The page of the repair benchmark: how much each method repairs, spoils and takes, and what it does not mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, median
+
+from scipy import stats
+
+from benchmarks.repair.chosen import BY_HAND, BY_NAME, KINDS, broken, healthy, kind
+from benchmarks.repair.outcome import POINTS, Line, Lines, is_broken, is_repaired, is_worse
+from benchmarks.repair.training import FRESH, JUDGES, WHOLE
+from benchmarks.tables import markdown, write
+
+METHODS = {
+    "headwater": "Headwater",
+    "random": "random search, same steps",
+    "adam": "Adam at 1e-3, always",
+    "autotrainer": "AutoTrainer's order",
+}
+_COMMAND = "python -m benchmarks.repair"
+_SETTING = """\
+{amount} broken trainings, each with a healthy twin, chosen by the rule that `benchmarks/repair/chosen.py` states before
+anything was repaired. No program can repair these, which are not among them: {by_hand}.
+
+A search is given one epoch of the training data, of which it may hold a part out, and its trials are short. What it
+recommends is then judged by {judges} whole trainings, {whole} times as long, with other seeds and on test data that it
+never saw. Scores are 0 for the best constant answer and 1 for a perfect one. *Repaired*: within {points} points of the
+twin's score. *Made worse*: more than {points} points below the original's. All methods but Adam choose among the same
+remedies. What each method does is told in `benchmarks/repair/methods.py`."""
+_MILD = """
+
+{amount} more are not counted, as the original comes within two points of its twin when it is trained for so long:
+{names}."""
+_TAKES = """\
+Median time to a proved fix: {seconds} s on one core, over the {proved} cases in which one was found. Racing and proving
+took {spent:,} optimizer steps in all; to train every candidate that raced with every seed to the end would have taken
+{exhaustive:,}, {times:.1f} times as many."""
+_HEALTHY = """\
+{amount} healthy trainings; for {silent} nothing is recommended. Each recommendation is tested again by {fresh} whole
+trainings with fresh seeds, paired with the original's."""
+_UNTIL_TRAINED = """\
+*Steps until trained*: with one whole training of what was chosen, unless the search ends with one, as AutoTrainer's
+does. A whole training takes {whole} times the steps of a trial. Seconds are those of one core."""
+
+
+def write_page(lines: Lines) -> None:
+    """Writes docs/benchmarks/repair.md."""
+    cases = [case.name for case in broken()]
+    judged = [name for name in cases if is_broken(lines, name)]
+    mild = [name for name in cases if name not in judged]
+    parts = [
+        _setting(len(judged), mild),
+        _methods(lines, judged),
+        "## What the search takes",
+        _search(lines, judged),
+        "## By code",
+        _groups(lines, judged, "code", lambda name: BY_NAME[name].expect or ""),
+        "## By kind of network",
+        _groups(lines, judged, "network", lambda name: kind(BY_NAME[name])),
+        "## What Headwater did not repair, or made worse",
+        _missed(lines, judged),
+        "## Healthy trainings",
+        _healthy(lines),
+        "## All broken trainings",
+        _all(lines, cases),
+    ]
+    write("repair", "Repair: what a proved fix does to broken trainings, and to healthy ones", _COMMAND, *parts)
+
+
+def _setting(amount: int, mild: Sequence[str]) -> str:
+    by_hand = "; ".join(f"{code}, {why}" for code, why in BY_HAND.items())
+    said = _SETTING.format(
+        amount=amount, by_hand=by_hand, judges=len(JUDGES), whole=WHOLE, points=f"{100 * POINTS:.0f}"
+    )
+    return said + (_MILD.format(amount=len(mild), names=", ".join(f"`{name}`" for name in mild)) if mild else "")
+
+
+def _methods(lines: Lines, cases: Sequence[str]) -> str:
+    rows: list[list[str]] = []
+    for method, title in METHODS.items():
+        mine = [lines[name, method] for name in cases]
+        repaired = [name for name in cases if is_repaired(lines, name, method)]
+        steps = sum(line.steps for line in mine)
+        trained = steps + sum(_still_to_train(line) for line in mine)
+        rows.append(
+            [
+                title,
+                _share(len(repaired), len(cases)),
+                _share(sum(is_worse(lines, name, method) for name in cases), len(cases)),
+                f"{steps:,}",
+                f"{trained:,}",
+                f"{sum(line.seconds for line in mine):,.0f}",
+            ]
+        )
+    head = ["method", "repaired", "made worse", "steps of the search", "steps until trained", "seconds of the search"]
+    return markdown(head, rows) + "\n\n" + _UNTIL_TRAINED.format(whole=WHOLE)
+
+
+def _still_to_train(line: Line) -> int:
+    return 0 if line.method == "autotrainer" else line.whole
+
+
+def _search(lines: Lines, cases: Sequence[str]) -> str:
+    ours = [lines[name, "headwater"] for name in cases]
+    proved = [line for line in ours if line.claimed]
+    spent, exhaustive = sum(line.steps for line in ours), sum(line.exhaustive for line in ours)
+    seconds = f"{median(line.seconds for line in proved):.0f}" if proved else "-"
+    times = exhaustive / max(spent, 1)
+    return _TAKES.format(seconds=seconds, proved=len(proved), spent=spent, exhaustive=exhaustive, times=times)
+
+
+def _groups(lines: Lines, cases: Sequence[str], title: str, of: Callable[[str], str]) -> str:
+    known = {of(name) for name in cases}
+    order = [each for each in KINDS if each in known] if title == "network" else sorted(known)
+    rows: list[list[str]] = []
+    for group in order:
+        mine = [name for name in cases if of(name) == group]
+        repaired = [sum(is_repaired(lines, name, method) for name in mine) for method in METHODS]
+        rows.append([group, f"{len(mine)}", *(f"{amount}" for amount in repaired)])
+    return markdown([title, "cases", *(f"repaired by {name}" for name in METHODS.values())], rows)
+
+
+def _missed(lines: Lines, cases: Sequence[str]) -> str:
+    wrong = [n for n in cases if not is_repaired(lines, n, "headwater") or is_worse(lines, n, "headwater")]
+    if not wrong:
+        return "None."
+    rows = [[*_cells(lines, name), _escaped(lines[name, "headwater"].why)] for name in wrong]
+    return markdown([*_HEAD, "why"], rows)
+
+
+def _healthy(lines: Lines) -> str:
+    cases = [case.name for case in healthy()]
+    claimed = [name for name in cases if lines[name, "headwater"].claimed]
+    said = _HEALTHY.format(amount=len(cases), silent=len(cases) - len(claimed), fresh=len(FRESH))
+    rows = [_again(lines[name, "headwater"], lines[name, "again"]) for name in claimed]
+    head = ["case", "recommended", "original", "with it", "p (paired t-test, one-sided)", "truly better"]
+    return f"{said}\n\n{markdown(head, rows)}" if rows else said
+
+
+def _again(ours: Line, original: Line) -> list[str]:
+    test = stats.ttest_rel(ours.scores, original.scores, alternative="greater")
+    is_better = fmean(ours.scores) > fmean(original.scores)
+    return [
+        f"`{ours.case}`",
+        " + ".join(f"`{each}`" for each in ours.remedies),
+        f"{original.score:.3f}",
+        f"{ours.score:.3f}",
+        f"{test.pvalue:.2g}",
+        "yes" if is_better else "**no**",
+    ]
+
+
+_HEAD = ["case", "code", "twin", "original", *METHODS.values(), "Headwater's change"]
+
+
+def _all(lines: Lines, cases: Sequence[str]) -> str:
+    return markdown(_HEAD, [_cells(lines, name) for name in cases])
+
+
+def _cells(lines: Lines, name: str) -> list[str]:
+    scores = [f"{lines[name, method].score:.2f}" for method in ("twin", "original", *METHODS)]
+    change = " + ".join(f"`{each}`" for each in lines[name, "headwater"].remedies) or "none"
+    return [f"`{name}`", BY_NAME[name].expect or "", *scores, change]
+
+
+def _share(amount: int, of: int) -> str:
+    return f"{amount} of {of} ({100 * amount / of:.0f} %)"
+
+
+def _escaped(said: str) -> str:
+    return said.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,117 @@
+"""The trainings of a case: short trials to search with, and whole ones that judge what was found.
+
+A trial takes the honest budget of the detection benchmark's case, in which its twin learns; the whole training takes
+four times as long. A search sees one epoch of the training data, a fifth of which it may hold out. The test data judge
+only, at the end of whole trainings with seeds that no search has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from benchmarks.detection.problem import Batch, Problem
+from benchmarks.repair.chosen import BY_NAME
+from headwater import diagnose
+from headwater.records import TrialResult
+from headwater.trials import ObjectsWorkload, Trial
+
+WHOLE = 4
+"""Times the honest budget."""
+JUDGES = (101, 102, 103)
+"""Seeds that judge."""
+FRESH = (201, 202, 203, 204, 205)
+"""Seeds with which what is claimed for a healthy training is tested again."""
+_HELD_OUT = 5
+"""One in so many batches of the training data is held out of the search."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a search is given: batches to train on, and batches to compare by."""
+
+    train: list[Batch]
+    validation: list[Batch]
+
+
+def make_model(name: str) -> Any:
+    """Builds the model with weights from the random numbers of the moment, and its optimizer where it has its own."""
+    problem = BY_NAME[name].build(int(torch.randint(2**31 - 1, ())))
+    own = problem.optimizer
+    return (problem.model, own) if isinstance(own, Optimizer) else problem.model
+
+
+def factory(problem: Problem) -> Callable[[Any], Optimizer] | None:
+    """What makes the optimizer, unless `make_model` returns it."""
+    return None if isinstance(problem.optimizer, Optimizer) else problem.optimizer
+
+
+def material(problem: Problem) -> Material:
+    """Divides the first epoch: both epochs of a case hold the same examples."""
+    epoch = list(problem.batches[: len(problem.batches) // 2])
+    held_out = max(1, len(epoch) // _HELD_OUT) if len(epoch) > 1 else 0
+    return Material(epoch[: len(epoch) - held_out], epoch[len(epoch) - held_out :])
+
+
+def workloads(name: str) -> tuple[ObjectsWorkload, ObjectsWorkload]:
+    """The trials of a search, and the whole training, judged on its test data; both with the original's diagnosis."""
+    problem = BY_NAME[name].build(0)
+    report = diagnose(
+        problem.model, problem.batches, problem.loss_fn, step=problem.step, optimizer=problem.optimizer, seed=0
+    )
+    given = material(problem)
+    search = ObjectsWorkload(
+        partial(make_model, name),
+        given.train,
+        problem.loss_fn,
+        problem.step,
+        factory(problem),
+        given.validation or given.train,
+        problem.score,
+        report.measurement,
+        report.findings,
+    )
+    return search, replace(search, batches=list(problem.batches), validation=[problem.test])
+
+
+def of_twin(workload: ObjectsWorkload, name: str) -> ObjectsWorkload:
+    """The same with another case, to which no remedy is applied."""
+    problem = BY_NAME[name].build(0)
+    return replace(
+        workload,
+        make_model=partial(make_model, name),
+        batches=list(problem.batches),
+        loss_fn=problem.loss_fn,
+        step=problem.step,
+        optimizer=factory(problem),
+        validation=[problem.test],
+        score=problem.score,
+    )
+
+
+def with_adam(workload: ObjectsWorkload, rate: float) -> ObjectsWorkload:
+    """The same training with Adam, whatever its optimizer was."""
+    make = workload.make_model
+    return replace(workload, make_model=lambda: _model(make()), optimizer=partial(torch.optim.Adam, lr=rate))
+
+
+def _model(made: Any) -> nn.Module:
+    return made[0] if isinstance(made, tuple) else made
+
+
+def judged(
+    workload: ObjectsWorkload, remedies: tuple[str, ...], steps: int, seeds: tuple[int, ...] = JUDGES
+) -> tuple[float, ...]:
+    """The score on the test data after the whole training with each seed; 0 where it was lost."""
+    return tuple(score_of(workload.run(Trial(remedies, seed, steps))) for seed in seeds)
+
+
+def score_of(result: TrialResult) -> float:
+    """Mean score on the batches that a training was judged by; 0, that of the best constant answer, if it was lost."""
+    return 0.0 if result.score is None else result.score
