@@ -4,6 +4,7 @@ import pytest
 
 from headwater import study
 from tests.cli.test_app import run
+from tests.report.fix.records import FIXED
 
 pytest.importorskip("sklearn")
 
@@ -12,6 +13,7 @@ pytest.importorskip("sklearn")
 def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(study, "run_chapter", partial(study.run_chapter, steps=20))
     monkeypatch.setattr(study, "STEPS", 20)
+    monkeypatch.setattr(study, "run_fix", lambda data, **_: FIXED)
     monkeypatch.chdir(tmp_path)
 
 
@@ -20,6 +22,7 @@ def test_the_demo_tells_the_story_and_writes_its_page(capsys, tmp_path):
     assert (code, err) == (0, "")
     for number, plan in enumerate(study.PLANS, 1):
         assert f"{number}. {plan.title}" in out
+    assert "✓ Recommended: ReLU in place of sigmoid" in out
     assert "headwater check mine.py:network" in out
     assert (tmp_path / "headwater-demo.html").read_text().startswith("<!doctype html>")
 

@@ -5,9 +5,20 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from headwater.study import PLANS, Chapter, Demo, load_dataset, print_chapter, print_demo, run_chapter, save_demo
+from headwater.study import (
+    PLANS,
+    Chapter,
+    Demo,
+    load_dataset,
+    print_chapter,
+    print_demo,
+    print_fix,
+    run_chapter,
+    save_demo,
+)
 from headwater.study.demo_text import gradient, moral, result, retries, setting
 from headwater.study.training import Training
+from tests.report.fix.records import FIXED
 
 pytest.importorskip("sklearn")
 
@@ -15,7 +26,7 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def demo() -> Demo:
     data = load_dataset("digits")
-    return Demo(data, 20, tuple(run_chapter(plan, data, steps=20) for plan in PLANS))
+    return Demo(data, 20, tuple(run_chapter(plan, data, steps=20) for plan in PLANS), FIXED)
 
 
 def ended_at(chapter: Chapter, loss: float, accuracy: float = 0.5) -> Chapter:
@@ -59,15 +70,19 @@ def test_the_terminal_fits_80_columns_without_colour(demo):
     for number, chapter in enumerate(demo.chapters, 1):
         print_chapter(console, number, chapter)
     print_demo(console, demo)
+    print_fix(console, demo.fix)
     assert "\x1b" not in out.getvalue()
     assert max(len(line) for line in out.getvalue().splitlines()) <= 80
+    assert "headwater.fix tries remedies" in out.getvalue() and "✓ Recommended" in out.getvalue()
     assert all(chapter.plan.title in out.getvalue() for chapter in demo.chapters)
 
 
 def test_the_page_is_whole_and_loads_nothing(demo, tmp_path):
     save_demo(demo, tmp_path / "demo.html")
     page = (tmp_path / "demo.html").read_text()
-    assert page.count("<iframe") == page.count('<section class="chapter') == len(PLANS)
+    assert page.count('<section class="chapter') == len(PLANS)
+    assert page.count("<iframe") == len(PLANS) + 1  # a full report for each, and the search for a fix
+    assert "Recommended: ReLU in place of sigmoid in 50 hidden layers" in page.split("<iframe")[0]
     outside_the_reports = page.split("<iframe")[0]
     assert "http://" not in outside_the_reports
     assert "https://" not in outside_the_reports

@@ -33,7 +33,8 @@ def demo(
 
     Four networks: 2 sigmoid layers; 50 of them; 50 ReLU layers; and these with
     He initialisation. Each is trained by plain gradient descent and diagnosed.
-    A page is written that puts the four side by side.
+    At the end headwater.fix finds what mends the 50 sigmoid layers, and proves
+    it. A page is written that puts all of it side by side.
     """
     from headwater import study  # here and not above: it imports torch
 
@@ -48,18 +49,22 @@ def demo(
         study.print_chapter(console, number, chapters[-1])
         if chapters[-1].report.findings and not any(earlier.report.findings for earlier in chapters[:-1]):
             chapters[-1].report.print(console)  # the first diagnosis in full; the page holds the others
-    result = study.Demo(dataset, study.STEPS, tuple(chapters))
+    with progress_bar() as tell:
+        found = study.run_fix(dataset, seed=seed, progress=tell)
+    result = study.Demo(dataset, study.STEPS, tuple(chapters), found)
     study.print_demo(console, result)
+    study.print_fix(console, found)
     study.save_demo(result, out)
     console.print(_NEXT.format(out=out, seconds=time.perf_counter() - started), markup=False, highlight=False)
 
 
-_NEXT = """Written: {out} ({seconds:.0f} s): the four side by side, each diagnosis in full.
+_NEXT = """Written: {out} ({seconds:.0f} s): the four side by side, each diagnosis in full, the fix.
 
 Next, your own network. In a file, say mine.py, write a function that returns
 (model, batches, loss_fn). Then:
 
     headwater check mine.py:network    diagnoses it
+    headwater fix train.py             finds what mends it, and proves it
     headwater explain                  lists what can be found
 
 From Python it is headwater.diagnose(model, batches, loss_fn); see README.md."""

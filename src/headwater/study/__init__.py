@@ -2,11 +2,13 @@
 
 from headwater.study.data import Dataset, load_dataset
 from headwater.study.demo import PLANS, STEPS, Chapter, Demo, Plan, run_chapter
+from headwater.study.demo_fix import FIX_STEPS, run_fix
 from headwater.study.demo_page import save_demo
-from headwater.study.demo_terminal import print_chapter, print_demo
+from headwater.study.demo_terminal import print_chapter, print_demo, print_fix
 from headwater.study.demo_text import setting
 
 __all__ = [
+    "FIX_STEPS",
     "PLANS",
     "STEPS",
     "Chapter",
@@ -16,7 +18,9 @@ __all__ = [
     "load_dataset",
     "print_chapter",
     "print_demo",
+    "print_fix",
     "run_chapter",
+    "run_fix",
     "save_demo",
     "setting",
 ]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from headwater.diagnose import diagnose
+from headwater.records import FixRecord
 from headwater.report import Report
 from headwater.study.data import Dataset
 from headwater.study.networks import Activation, Initialisation, mlp
@@ -88,11 +89,12 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Demo:
-    """The whole story."""
+    """The whole story, and the search for what mends its deep network."""
 
     data: Dataset
     steps: int
     chapters: tuple[Chapter, ...]
+    fix: FixRecord
 
 
 def run_chapter(

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from headwater.fix import fix
 from headwater.records import FixRecord
 from headwater.study.data import Dataset
+from headwater.study.demo import PLANS
 from headwater.study.demo_network import deep_network
 from headwater.study.training import BATCH_SIZE, batches
 from headwater.trials import SoFar
 
 FIX_STEPS = 200
 """Of the longest trials: a seventh of the demo's trainings tells those that learn from those that do not."""
-RATE = 1.0
-"""That of the demo's sigmoid networks."""
+DEEP = next(plan for plan in PLANS if plan.key == "deep")
 _HELD_OUT = 4 * BATCH_SIZE
 """Images of the training part that no trial trains on; the test images judge the demo's networks only."""
 
@@ -44,7 +44,7 @@ def run_fix(
         partial(deep_network, data.features, data.classes),
         batches(rest, steps, seed=seed),
         nn.CrossEntropyLoss(),
-        optimizer=partial(torch.optim.SGD, lr=RATE),
+        optimizer=partial(torch.optim.SGD, lr=DEEP.rate),
         validation=_held_out(data),
         steps=steps,
         progress=None if progress is None else lambda so_far: progress(_says(so_far), so_far.done, so_far.total),

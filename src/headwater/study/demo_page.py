@@ -1,4 +1,4 @@
-"""The demo as one HTML page that opens offline: the chapters side by side, each full report below."""
+"""The demo as one HTML page that opens offline: the chapters side by side, each full report and the fix below."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from headwater.report.fix import html
+from headwater.report.fix.words import cost, outcome
 from headwater.study.demo import Chapter, Demo
 from headwater.study.demo_charts import loss_curve, profiles
-from headwater.study.demo_text import changed, diagnosis, moral, sentences, setting
+from headwater.study.demo_text import changed, diagnosis, fix_setting, moral, sentences, setting
 
 
 def save_demo(demo: Demo, path: Path) -> None:
@@ -20,6 +22,7 @@ def save_demo(demo: Demo, path: Path) -> None:
         chapters="\n".join(_card(number, chapter) for number, chapter in enumerate(demo.chapters, 1)),
         profiles=profiles(demo),
         moral=escape(moral(demo) or ""),
+        fix=_fix(demo),
         reports="\n".join(_full(chapter) for chapter in demo.chapters),
     )
     path.write_text(page, encoding="utf-8")
@@ -37,8 +40,24 @@ def _card(number: int, chapter: Chapter) -> str:
     )
 
 
+def _fix(demo: Demo) -> str:
+    said = outcome(demo.fix)
+    return (
+        f"<p>{escape(fix_setting(demo.fix))}</p>"
+        f'<div class="outcome {said.tone}"><p class="verdict">{escape(said.headline)}</p>'
+        f"<p>{escape(said.message)}</p><p>{escape(cost(demo.fix))}</p></div>"
+        + _framed(
+            "The search: what was tried, the trainings, the gradient before and after, the change",
+            html.render(demo.fix),
+        )
+    )
+
+
 def _full(chapter: Chapter) -> str:
+    return _framed(chapter.plan.title, chapter.report.to_html())
+
+
+def _framed(title: str, page: str) -> str:
     # A frame of its own keeps the report's styles and names apart from this page's.
-    report = escape(chapter.report.to_html(), quote=True)
-    title = escape(chapter.plan.title)
-    return f'<details><summary>{title}</summary><iframe title="{title}" srcdoc="{report}"></iframe></details>'
+    title, page = escape(title), escape(page, quote=True)
+    return f'<details><summary>{title}</summary><iframe title="{title}" srcdoc="{page}"></iframe></details>'

@@ -10,8 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from headwater.records import FixRecord
+from headwater.report.fix import terminal
 from headwater.study.demo import Chapter, Demo
-from headwater.study.demo_text import changed, diagnosis, moral, sentences, share_left
+from headwater.study.demo_text import changed, diagnosis, fix_setting, moral, sentences, share_left
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STYLE = {"learned": "green", "partly": "yellow", "nothing": "red", "diverged": "red"}
@@ -55,6 +57,13 @@ def print_demo(console: Console, demo: Demo) -> None:
     console.print(table)
     if (said := moral(demo)) is not None:
         console.print(said, highlight=False)
+
+
+def print_fix(console: Console, record: FixRecord) -> None:
+    """Prints what `headwater.fix` made of the deep network."""
+    console.print(fix_setting(record), highlight=False)
+    console.print()
+    terminal.render(record, console)
 
 
 def _curve(chapter: Chapter) -> Text:

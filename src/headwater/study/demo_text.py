@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from headwater.records import FixRecord
 from headwater.records.numbers import number
 from headwater.study.data import Dataset
 from headwater.study.demo import STEPS, WIDTH, Chapter, Demo
+from headwater.study.demo_fix import DEEP
 from headwater.study.training import BATCH_SIZE, Training
 
 
@@ -13,6 +15,14 @@ def setting(data: Dataset, steps: int = STEPS) -> str:
     return (
         f"{len(data.inputs):,} {data.title}; {steps:,} steps of plain gradient descent on {BATCH_SIZE} "
         f"images each; layers of {WIDTH} units; judged on {len(data.test_inputs):,} images that no training saw."
+    )
+
+
+def fix_setting(record: FixRecord) -> str:
+    """Says what `headwater.fix` was asked."""
+    return (
+        f"What would mend the {DEEP.depth} sigmoid layers? headwater.fix tries remedies on them, from the same rate of "
+        f"{DEEP.rate:g} and for {record.steps:,} steps at most, and puts the best one to the proof."
     )
 
 
