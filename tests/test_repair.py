@@ -1,0 +1,108 @@
+"""The parts of the repair benchmark that its numbers rest on; the benchmark itself takes hours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.repair import methods
+from benchmarks.repair.chosen import BY_HAND, BY_NAME, KINDS, broken, healthy, kind
+from benchmarks.repair.methods import Here, autotrainer, random_search
+from benchmarks.repair.outcome import Line, is_broken, is_repaired, is_worse, keep, kept
+from benchmarks.repair.training import make_model, material, score_of, with_adam, workloads
+from headwater.records import TrialResult
+from headwater.rules import RULES
+from headwater.trials import ObjectsWorkload, Trial
+
+NAME = "rate-1-mlp-adam"
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[ObjectsWorkload, ObjectsWorkload]:
+    return workloads(NAME)
+
+
+def test_what_is_chosen_covers_the_codes_and_the_kinds_of_network() -> None:
+    counts = Counter(case.expect for case in broken())
+    assert sum(counts.values()) >= 60 and len(healthy()) == 30
+    assert set(counts) == {rule.code for rule in RULES} - BY_HAND.keys()
+    assert {kind(case) for case in broken()} == {kind(case) for case in healthy()} == set(KINDS)
+    assert all(case.expect is None for case in healthy())
+    assert len({case.name for case in (*broken(), *healthy())}) == len(broken()) + 30
+
+
+def test_a_search_trains_on_nothing_that_it_compares_by() -> None:
+    given = material(BY_NAME[NAME].build(0))
+    seen = torch.cat([inputs for inputs, _ in given.train])
+    held_out = torch.cat([inputs for inputs, _ in given.validation])
+    assert len(held_out) >= 200 and len(seen) > 3 * len(held_out)
+    # Digits: no two images are equal, so that the nearest training image of each one held out is another one.
+    assert torch.cdist(held_out, seen, compute_mode="donot_use_mm_for_euclid_dist").min() > 0
+
+
+def test_weights_come_from_the_random_numbers_of_the_moment() -> None:
+    torch.manual_seed(0)
+    first, second = (make_model(NAME)[0].weight for _ in range(2))
+    torch.manual_seed(0)
+    assert torch.equal(make_model(NAME)[0].weight, first) and not torch.equal(first, second)
+
+
+def test_adam_takes_the_place_of_the_optimizer(both: tuple[ObjectsWorkload, ObjectsWorkload]) -> None:
+    search, _ = both
+    broken_score = score_of(search.run(Trial((), 0, 60)))
+    assert broken_score < 0.3 < score_of(with_adam(search, 1e-3).run(Trial((), 0, 60)))
+
+
+def test_a_random_search_spends_its_budget_and_keeps_the_best(both: tuple[ObjectsWorkload, ObjectsWorkload]) -> None:
+    search, _ = both
+    found = random_search(search, trial=30, budget=300)
+    assert 300 <= found.steps < 330
+    assert found == replace(random_search(search, trial=30, budget=300), seconds=found.seconds)
+    original = score_of(search.run(Trial((), 0, 30)))
+    assert (score_of(search.run(Trial(found.remedies, 0, 30))) > original) == found.claimed
+
+
+def test_the_published_order_stops_at_the_first_that_trains(
+    both: tuple[ObjectsWorkload, ObjectsWorkload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = (("raise-rate:tenfold",), ("lower-rate:hundredth",), ("lower-rate:tenth",))
+    monkeypatch.setattr(methods, "ORDER", rates)
+    found = autotrainer(NAME, both[1], steps=60)
+    assert (found.remedies, found.claimed, found.steps) == (rates[1], True, 180)  # the original is trained first
+    monkeypatch.setattr(methods, "ORDER", rates[:1])
+    assert autotrainer(NAME, both[1], steps=60).remedies == ()
+
+
+def test_an_exception_comes_with_its_task() -> None:
+    assert Here().submit(pow, 2, 3).result() == 8
+    with pytest.raises(ZeroDivisionError):
+        Here().submit(pow, 0, -1).result()
+
+
+def test_lines_are_kept_and_the_later_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lines.jsonl"
+    lines = [Line("a", "twin", (0.9, 0.8), 100), Line("a", "headwater", (0.7,), 100, 5, 1.5, ("x",), True, "why", 9)]
+    keep(path, lines)
+    keep(path, [replace(lines[0], scores=(0.5,))])
+    assert kept(path) == {("a", "twin"): replace(lines[0], scores=(0.5,)), ("a", "headwater"): lines[1]}
+    assert kept(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    ("original", "ours", "verdict"),
+    [(0.1, 0.89, (True, True, False)), (0.1, 0.87, (True, False, False)), (0.5, 0.47, (True, False, True))],
+)
+def test_two_points_are_a_difference(original: float, ours: float, verdict: tuple[bool, bool, bool]) -> None:
+    scores = {"twin": 0.9, "original": original, "headwater": ours}
+    lines = {("a", method): Line("a", method, (score, score), 100) for method, score in scores.items()}
+    found = is_broken(lines, "a"), is_repaired(lines, "a", "headwater"), is_worse(lines, "a", "headwater")
+    assert found == verdict
+
+
+def test_a_training_that_was_lost_scores_as_the_best_constant_answer() -> None:
+    assert score_of(TrialResult((), 0, 2, losses=(1.0, float("nan")), scores=(0.9,))) == 0.0
+    assert score_of(TrialResult((), 0, 2, losses=(1.0, 0.5), held_out=(0.5,), scores=(0.9, 0.7))) == pytest.approx(0.8)
