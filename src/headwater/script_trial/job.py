@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -98,8 +99,13 @@ class Answer:
 
 
 def write_job(job: Job) -> bytes:
-    """Returns the job as a file holds it."""
-    return msgspec.msgpack.encode(job)
+    """Returns the job as a file holds it, with the lines of the original where the script runs (`Job.moved`).
+
+    A remedy may look for a call by its line: there that is one of the copy.
+    """
+    inward = {f"{outside}{os.sep}": f"{inside}{os.sep}" for inside, outside in job.moved.items()}
+    plain = msgspec.to_builtins(job)
+    return msgspec.msgpack.encode(plain | {"original": _replaced(plain["original"], inward)})
 
 
 def read_job(data: bytes) -> Job:
