@@ -30,7 +30,7 @@ OUTSIDE = {
     "watch", "Settings.__post_init__", "named_models", "named_optimizers", "module_of", "optimizer_of", "together",
     "Monitor.__init__", "Monitor.attach", "Monitor._hook", "Governor.__init__", "Alarms.__init__", "Shield.__init__",
     "_type", "listen", "_install", "_replace", "_replace_inside", "_wrapped", "around_step",
-    "Shield.guard", "_Guarded.__init__", "_Guarded.__call__", "Shield.fail", "Shield.end", "Shield._report",
+    "Shield.guard", "Shield.run", "_Guarded.__init__", "_Guarded.__call__", "Shield.fail", "Shield.end", "Shield._report",
     "Shield.at_end",
     "_Guarded.__deepcopy__", "_Guarded.__reduce__", "_nothing", "PreActivations.__torch_function__",
     "LiveProbe._unwind", "source_lines",  # the one leaves what was entered; the other runs on from before
@@ -41,7 +41,7 @@ OUTSIDE = {
 }  # fmt: skip
 REMOVERS = {
     # take hooks away: what one of them has left when it failed, closing again removes
-    "settle", "LiveProbe._remove_hooks", "LiveProbe.close", "ReplayedProbe.close", "_inside", "Probe.shut",
+    "settle", "_go_back", "LiveProbe._remove_hooks", "LiveProbe.close", "ReplayedProbe.close", "_inside", "Probe.shut",
     "Probe.stop", "Updates.forget", "Track.close", "Track._drop_probe", "leave", "_uninstall", "_mode",
 }  # fmt: skip
 

@@ -143,13 +143,11 @@ class Monitor:
 
     def before_backward(self, tensors: Any, gradients: Any) -> None:
         """Shows the loss to every track."""
-        if not self._idle:
-            self._guarded(self._before_backward, tensors, gradients)
+        self._guarded(self._before_backward, tensors, gradients)
 
     def after_backward(self, completed: bool) -> None:
         """Lets probes file what they heard."""
-        if not self._idle:
-            self._guarded(self._after_backward, completed)
+        self._guarded(self._after_backward, completed)
 
     def clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
         """Shows clipping to every track."""
@@ -244,6 +242,8 @@ class Monitor:
         return tuple(self.tracks) if self._thread in (None, threading.get_ident()) else ()
 
     def _before_backward(self, tensors: Any, gradients: Any) -> None:
+        if self._idle:
+            return
         tracks, begins = self._here(), loss_of(tensors, gradients)
         if not tracks or begins is None:
             return
@@ -253,6 +253,8 @@ class Monitor:
             self._billed(track, track.before_backward, *begins)
 
     def _after_backward(self, completed: bool) -> None:
+        if self._idle:
+            return
         for track in self._here():
             self._billed(track, track.after_backward, completed)
 
