@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from headwater.fix import fix
 from headwater.records import FixRecord
 from headwater.study.data import Dataset
-from headwater.study.demo import PLANS
-from headwater.study.demo_network import deep_network
+from headwater.study.demo import PLANS, WIDTH
+from headwater.study.networks import mlp
 from headwater.study.training import BATCH_SIZE, batches
 from headwater.trials import SoFar
 
@@ -41,7 +41,7 @@ def run_fix(
     """
     rest = replace(data, inputs=data.inputs[_HELD_OUT:], labels=data.labels[_HELD_OUT:])
     result = fix(
-        partial(deep_network, data.features, data.classes),
+        partial(_deep_network, data.features, data.classes),
         batches(rest, steps, seed=seed),
         nn.CrossEntropyLoss(),
         optimizer=partial(torch.optim.SGD, lr=DEEP.rate),
@@ -50,6 +50,12 @@ def run_fix(
         progress=None if progress is None else lambda so_far: progress(_says(so_far), so_far.done, so_far.total),
     )
     return result.record
+
+
+def _deep_network(features: int, classes: int) -> nn.Module:
+    """The network of that chapter, with weights from the random numbers of the moment."""
+    seed = int(torch.randint(2**31 - 1, ()))
+    return mlp(features, classes, depth=DEEP.depth, width=WIDTH, activation=DEEP.activation, seed=seed)
 
 
 def _held_out(data: Dataset) -> list[tuple[Tensor, Tensor]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from headwater.records import FixRecord
+from headwater.records import Change, FixRecord
 from headwater.report.fix.words import cost, level, longest, outcome, ranking, sentence, untried
 from tests.report.fix.records import FIXED, HEALTHY, NOTHING, candidate, trials
 
@@ -36,6 +36,14 @@ def test_a_sentence_begins_with_a_capital_and_ends_with_a_full_stop() -> None:
 def test_without_a_fix_the_reason_is_given(record: FixRecord, tone: str, headline: str) -> None:
     said = outcome(record)
     assert (said.tone, said.headline, said.message) == (tone, headline, record.reason)
+
+
+def test_what_was_done_is_told_rather_than_what_is_done_in_general() -> None:
+    said = tuple(Change(key, f"{key} in 50 layers", ("0",)) for key in ("init-matched:he", "adaptive-optimizer:adam"))
+    record = replace(FIXED, candidates=(replace(FIXED.candidates[0], changes=said),))
+    assert outcome(record).headline.startswith(
+        "Recommended: init-matched:he in 50 layers; adaptive-optimizer:adam in 50 layers (activation-swap"
+    )
 
 
 def test_candidates_are_judged_by_their_longest_trials() -> None:

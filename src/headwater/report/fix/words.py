@@ -62,7 +62,7 @@ def outcome(record: FixRecord) -> Outcome:
     """Sums a search up."""
     best = record.best
     if best is not None:
-        return Outcome("good", f"Recommended: {printable(best.says)} ({name(best)})", sentence(best.why))
+        return Outcome("good", f"Recommended: {_done(best)} ({name(best)})", sentence(best.why))
     if record.verdict == "healthy":
         return Outcome("good", "Healthy: there is nothing to fix", sentence(record.reason))
     return Outcome("risk", "Nothing that was tried helped", sentence(record.reason))
@@ -128,10 +128,15 @@ def sentence(said: str) -> str:
     return said[:1].upper() + said[1:] + ("" if said.endswith((".", "?", "!")) else ".") if said else ""
 
 
+def _done(candidate: Candidate) -> str:
+    """What it did, with numbers; what it does in general where that is not known."""
+    return printable("; ".join(change.says for change in candidate.changes) or candidate.says)
+
+
 def _row(candidate: Candidate, measure: str) -> Row:
     return Row(
         name(candidate),
-        printable(candidate.says),
+        _done(candidate),
         f"{candidate.size}",
         _steps(candidate.trials),
         level(candidate.trials, measure),
