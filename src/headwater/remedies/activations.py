@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import inspect
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -87,21 +88,19 @@ def sites(training: Training, kinds: Collection[str]) -> Sites:
 
     A module, or a line, that also makes a gate or an output is left alone, and so is what a library's code calls.
     """
-    model, units = training.model, training.measurement.units
+    paths, units = dict(named(training.model, every=True)), training.measurement.units
     stays = [each for each in units if each.role != "hidden"]
-    fixed = {id(module) for each in stays if (module := _module(model, each)) is not None}
+    fixed = {id(module) for each in stays if (module := _module(paths, each)) is not None}
     lines = {(each.kind, each.file, each.line) for each in stays}
     modules: dict[str, nn.Module] = {}
     calls: set[tuple[str, SourceLine]] = set()
     found: list[UnitsRecord] = []
-    for each in units:
-        module = _module(model, each)
-        if each.kind not in kinds or each.role != "hidden":
-            continue
+    for each in (each for each in units if each.kind in kinds and each.role == "hidden"):
+        module = _module(paths, each)
         if module is not None and id(module) not in fixed:
             modules[path_of(each)] = module
             found.append(each)
-        elif module is None and each.file and (each.kind, each.file, each.line) not in lines and _users(model, each):
+        elif module is None and each.file and (each.kind, each.file, each.line) not in lines and _users(paths, each):
             calls.add((each.kind, SourceLine(each.file, each.line or 0)))
             found.append(each)
     built = {each.built for each in found if path_of(each) in modules}
@@ -114,20 +113,17 @@ def path_of(units: UnitsRecord) -> str:
     return units.name.partition("#")[0]
 
 
-def _module(model: nn.Module, units: UnitsRecord) -> nn.Module | None:
-    module = _at(model, path_of(units))
+def _module(paths: Mapping[str, nn.Module], units: UnitsRecord) -> nn.Module | None:
+    module = paths.get(path_of(units))
     classes, _ = _SPELLINGS.get(units.kind, ((), ()))
     return module if module is not None and class_of(module) in classes else None
 
 
-def _users(model: nn.Module, units: UnitsRecord) -> bool:
+def _users(paths: Mapping[str, nn.Module], units: UnitsRecord) -> bool:
     """Whether the code that calls the function is the user's own."""
-    owner: Any = class_of(_at(model, path_of(units)) or model)
-    return is_users(str(owner.forward.__code__.co_filename))
-
-
-def _at(model: nn.Module, path: str) -> nn.Module | None:
-    return dict(named(model, every=True)).get(path)
+    owner: Any = class_of(paths.get(path_of(units), paths[""]))
+    code = getattr(inspect.unwrap(owner.forward), "__code__", None)
+    return code is not None and is_users(code.co_filename)
 
 
 def swap(training: Training, found: Sites, to: Activation) -> tuple[tuple[ReplaceCall, ...], Code]:

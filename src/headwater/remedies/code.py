@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -44,10 +44,26 @@ def picked(modules: Mapping[str, nn.Module], names: Collection[str], variable: s
     return min(by_class, by_name, key=len)
 
 
+def numbers(found: Sequence[int]) -> str:
+    """Writes whole numbers: ``range(2, 60, 2)`` where they are evenly spaced, else one by one."""
+    steps = {after - before for before, after in pairwise(found)}
+    if len(steps) == 1 and len(found) > 2:
+        step = steps.pop()
+        return f"range({found[0]}, {found[-1] + 1}{f', {step}' if step != 1 else ''})"
+    return f"({_wrapped(str(each) for each in found)}{',' * (len(found) == 1)})"
+
+
 def _compared(names: list[str], one: str, several: str) -> str:
     """``name == "0"``; longer lists are broken, which Python allows inside of brackets."""
     quoted = [json.dumps(name) for name in names]
-    if len(names) == 1:
-        return f"name {one} {quoted[0]}"
-    listed = textwrap.fill(", ".join(quoted), _WIDTH, subsequent_indent=8 * " ", break_long_words=False)
-    return f"name {several} ({listed})"
+    return f"name {one} {quoted[0]}" if len(names) == 1 else f"name {several} ({_wrapped(quoted)})"
+
+
+def _wrapped(items: Iterable[str]) -> str:
+    """Separated by commas, on as many lines as it takes."""
+    lines = [""]
+    for item in items:
+        if len(lines[-1]) + len(item) > _WIDTH:
+            lines.append(8 * " ")
+        lines[-1] += f"{item}, "
+    return "\n".join(line.rstrip() for line in lines).rstrip(",")

@@ -34,6 +34,8 @@ from headwater.remedies.rewrite import named
 _UNIFORM, _NORMAL = 1.8, 3.0
 _ERRORS, _TAILED = 5.0, 8.0
 _ITERATIONS = 20
+_LARGEST = 512
+"""Rows and columns that are looked at: a part of an independent draw is one too, and large networks take no longer."""
 _PLAIN = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Not the transposed ones: their fan-in depends on the stride."""
 
@@ -93,7 +95,7 @@ def looks_trained(weight: Tensor, bias: Tensor | None = None) -> bool:
     """Whether the elements of a weight, with the output first, or those of its bias are not those of a draw."""
     if bias is not None and _bias_trained(bias.detach().float(), weight[0].numel()):
         return True
-    matrix = weight.detach().float().flatten(1)
+    matrix = weight.detach().flatten(1)[:_LARGEST, :_LARGEST].float()
     if matrix.numel() < 2 or matrix.max() == matrix.min():
         return False
     matrix = matrix - matrix.mean()

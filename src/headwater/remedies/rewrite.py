@@ -49,7 +49,7 @@ def replace_modules(model: nn.Module, replacement: Replacement) -> tuple[str, ..
     if not new:
         raise RemedyError(f"None of the {len(found)} modules of the {type(model).__name__} is one to be replaced.")
     for parent in list(model.modules()):
-        for name, child in list(_children(parent).items()):
+        for name, child in list(children(parent).items()):
             if id(child) in new:
                 setattr(parent, name, new[id(child)][1])
     return tuple(path for path, _ in new.values())
@@ -60,8 +60,8 @@ def named(model: nn.Module, *, every: bool = False) -> Iterable[tuple[str, nn.Mo
     return cast("Iterable[tuple[str, nn.Module]]", model.named_modules(remove_duplicate=not every))
 
 
-def _children(module: nn.Module) -> dict[str, nn.Module | None]:
-    """All of them: `named_children` leaves out the second name of a shared one."""
+def children(module: nn.Module) -> dict[str, nn.Module | None]:
+    """Returns all that a module holds: `named_children` leaves out the second name of a shared one."""
     return cast(Any, module)._modules
 
 
