@@ -38,6 +38,27 @@ def test_one_step_is_plain_gradient_descent(two_clouds):
         torch.testing.assert_close(parameter.detach(), before - 0.25 * gradient)
 
 
+def test_tiny_numbers_count_as_zero_while_it_trains_and_change_nothing(two_clouds, monkeypatch):
+    """Behind 40 sigmoid layers the gradient is 1e-35, and the products with it are smaller than a float can hold."""
+
+    def trained() -> nn.Module:
+        model = mlp(4, 2, depth=40, width=16, activation="sigmoid")
+        train(model, two_clouds, rate=1.0, steps=5, progress=lambda *_: seen.append(_is_flushed()))
+        return model
+
+    seen: list[bool] = []
+    flushed = trained()
+    assert seen == [True] * 5 and not _is_flushed()
+    monkeypatch.setattr(torch, "set_flush_denormal", lambda mode: True)
+    for ours, theirs in zip(flushed.parameters(), trained().parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-37)
+    assert seen[5:] == [False] * 5
+
+
+def _is_flushed() -> bool:
+    return not torch.full((), 1e-310, dtype=torch.float64).mul(1.0)
+
+
 def test_a_seed_gives_the_same_training(two_clouds):
     runs = [
         train(mlp(4, 2, depth=1, width=8, activation="relu"), two_clouds, rate=0.1, steps=5, seed=7) for _ in range(2)
