@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from headwater.records import REMEDIES, Finding, Safety
 from headwater.remedies import Remedy, answering, remedy
 
-GENERAL = ("adaptive-optimizer", "init-matched", "normalisation", "lower-rate")
-"""What often helps, whatever keeps a network from learning."""
+GENERAL = (
+    "adaptive-optimizer",
+    "init-matched",
+    "normalisation",
+    "lower-rate",
+    "gated-recurrence",
+    "chrono-init",
+    "orthogonal-recurrence",
+)
+"""What often helps, whatever keeps a network from learning; those for recurrent layers refuse where there is none."""
 
 COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "activation-swap": (("adaptive-optimizer",), ("normalisation",), ("normalisation", "adaptive-optimizer")),
@@ -39,6 +48,9 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "forget-bias": (("adaptive-optimizer", "clip-gradient"),),
 }
 """Code -> codes that go with it, from the reviews of remedies that each one's page cites."""
+
+MADE_POSSIBLE = {"gated-recurrence": ("chrono-init", "forget-bias")}
+"""Code -> codes that apply to the network it leaves, whatever they say of the one that was there."""
 
 ORDER = tuple(
     """reconnect register-parameters match-shapes match-loss remove-softmax remove-output-activation standardise-inputs
@@ -124,12 +136,36 @@ def combinations(
     answers = [next((first[code] for code in root.remedies if code in first), None) for root in roots]
     together = tuple(dict.fromkeys(each for each in answers if each is not None))
     found = [(*together, *more) for more in _more(first, "adaptive-optimizer") if len((*together, *more)) > 1]
-    for root in roots or findings[:1]:
-        for code in root.remedies:
-            variants = [each.remedies[0] for each in applicable if each.parts[0].code == code]
-            for variant in variants[:_COMBINED]:
-                found += _with_companions(variant, first, refused)
+    for code in (*_of_roots(findings), *(code for code in first if code not in _of_roots(findings))):
+        variants = [each.remedies[0] for each in applicable if each.parts[0].code == code]
+        for variant in variants[:_COMBINED]:
+            found += _with_companions(variant, first, refused)
     return tuple(Proposal(each) for each in dict.fromkeys(map(in_order, found)))[:_MOST]
+
+
+def likeliest_first(
+    findings: Sequence[Finding], alone: Sequence[Proposal], together: Sequence[Proposal]
+) -> tuple[Proposal, ...]:
+    """Returns all proposals, each kind in turn, so that a small field has some of each.
+
+    Every other one is a remedy that a root cause names, at first one way of each; between them stand combinations and
+    what else may help.
+
+    Args:
+        findings: root cause first.
+        alone: single remedies.
+        together: combinations.
+    """
+    roots = _of_roots(findings)
+    by_code = [[each for each in alone if each.parts[0].code == code] for code in roots]
+    named = [way for ways in zip_longest(*by_code) for way in ways if way is not None]
+    kinds = [named, list(together), [each for each in alone if each not in named]]
+    found: list[Proposal] = []
+    while any(kinds):
+        for kind in (0, 1, 0, 2):
+            found += kinds[kind][:1]
+            del kinds[kind][:1]
+    return tuple(found)
 
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:
@@ -163,8 +199,10 @@ def _more(first: dict[str, str], code: str) -> tuple[tuple[str, ...], ...]:
 def _with_companions(key: str, first: dict[str, str], refused: set[str]) -> list[tuple[str, ...]]:
     """The remedy with each set of others; one that nobody asked for may apply once this one has changed the network."""
     found: list[tuple[str, ...]] = []
-    for codes in COMPANIONS.get(remedy(key).code, ()):
-        known = [first.get(code) or (None if code in refused else _likeliest(code)) for code in codes]
+    own = remedy(key).code
+    closed = refused - set(MADE_POSSIBLE.get(own, ()))
+    for codes in COMPANIONS.get(own, ()):
+        known = [first.get(code) or (None if code in closed else _likeliest(code)) for code in codes]
         if all(known):
             found.append((key, *(each for each in known if each)))
     return found

@@ -14,6 +14,9 @@ from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measur
 LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
 
+PROMISING = 0.2
+"""Where chance is likelier than that, twice as many seeds would hardly tell otherwise."""
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -36,7 +39,8 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
     Each of the looks takes its part of `ALPHA` (Bonferroni). A lead that shows early must last: the first seed is
-    trained to the end, and the candidate must be ahead there too.
+    trained to the end, and the candidate must be ahead there too. One that is ahead at the end, but not clearly with so
+    few seeds, gets as many again.
 
     Args:
         entrant: the candidate.
@@ -45,19 +49,21 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         budgets: steps after which to look, fewest first; the last one is the whole training.
     """
     p_value: float | None = None
-    for steps in budgets:
+    looks = [*((steps, seeds) for steps in budgets), (budgets[-1], [*seeds, *(max(seeds) + 1 + s for s in seeds)])]
+    for steps, used in looks:
         ledger.train([ORIGINAL, entrant], seeds[:1], steps)
-        if not _ahead(entrant, ledger, seeds[:1], steps):
+        hopeless = len(used) > len(seeds) and (p_value is None or p_value > PROMISING)
+        if hopeless or not _ahead(entrant, ledger, seeds[:1], steps):
             continue
-        ledger.train([ORIGINAL, CONTROL, entrant], seeds, steps)
+        ledger.train([ORIGINAL, CONTROL, entrant], used, steps)
         ours = ledger.trained(entrant, steps)
         measure = measure_of([*ours, *ledger.trained(ORIGINAL, steps)])
         p_value = max(better(ours, ledger.trained(other, steps), measure) for other in (ORIGINAL, CONTROL))
-        if p_value > ALPHA / len(budgets) or not _ahead(entrant, ledger, seeds, steps):
+        if p_value > ALPHA / len(looks) or not _ahead(entrant, ledger, used, steps):
             continue
         ledger.train([ORIGINAL, entrant], seeds[:1], budgets[-1])
         if _ahead(entrant, ledger, seeds[:1], budgets[-1]):
-            why = _words(entrant, ledger, seeds, steps, budgets[-1], measure)
+            why = _words(entrant, ledger, used, steps, budgets[-1], measure)
             return Proof(True, f"{why} (p = {p_value:.2g})", _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
     end = [ledger.result(each, seeds[0], budgets[-1]) for each in (ORIGINAL, entrant)]
     measure = measure_of(end)
@@ -79,10 +85,13 @@ def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> 
 
 
 def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -> bool:
-    """Whether enough is gone, by the measure that counts."""
+    """Whether enough is gone, by the measure that counts; near a score's upper end, of the loss."""
     pairs = [(ledger.result(entrant, seed, steps), ledger.result(ORIGINAL, seed, steps)) for seed in seeds]
     measure = measure_of([each for pair in pairs for each in pair])
-    return fmean(share_gone(*pair, measure) for pair in pairs) >= LEAST
+    gone = fmean(share_gone(*pair, measure) for pair in pairs)
+    if measure == "score" and gone > 0:
+        gone = max(gone, fmean(share_gone(*pair, "held-out loss") for pair in pairs))
+    return gone >= LEAST
 
 
 def _effect(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:

@@ -13,7 +13,7 @@ import torch
 import headwater
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
 from headwater.trials.cache import Cache
-from headwater.trials.candidates import Proposal, combinations, others, singles, told
+from headwater.trials.candidates import Proposal, combinations, likeliest_first, others, singles, told
 from headwater.trials.gather import gather
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
 from headwater.trials.race import Placed, race
@@ -159,7 +159,7 @@ def _crashed_trial(trial: Trial, why: str) -> TrialResult:
     return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, error=why)
 
 
-def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[list[Proposal], list[Candidate]]:
+def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[tuple[Proposal, ...], list[Candidate]]:
     """Returns the proposals that passed, the likeliest to help first, and the others with the reason."""
     looked = run.screen(singles(findings))
     waiting = others(findings)
@@ -170,13 +170,12 @@ def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[list[Proposal], 
     applicable = [each for each in alone if looked[each].standing in ("passed", "screened out")]
     together = combinations(findings, alone, applicable)
     looked |= run.screen(together)
-    first = {each.parts[0].code: each for each in reversed(alone)}
-    likely = [each for each in alone if first[each.parts[0].code] == each]
-    order = [*likely, *together, *(each for each in alone if each not in likely)]
-    passed = [each for each in order if looked[each].standing == "passed"]
+    passed = likeliest_first(
+        findings, *([e for e in some if looked[e].standing == "passed"] for some in (alone, together))
+    )
     by_hand = told(findings)
     looked |= run.screen(by_hand)
-    return passed, [found for each in (*order, *by_hand) if (found := _out(each, looked[each])) is not None]
+    return passed, [found for each in (*alone, *together, *by_hand) if (found := _out(each, looked[each])) is not None]
 
 
 def _out(proposal: Proposal, looked: Screening) -> Candidate | None:
