@@ -26,8 +26,10 @@ class Track:
     Attributes:
         levels: final loss by remedies.
         paces: steps in which the way to it shrinks by ``e``; 20 where it is not said.
-        lost: remedies whose training is lost after some steps.
+        lost: remedies that have no level: the step at which their training is lost.
+        falls: the same, of those that have one before.
         noise: standard deviation over seeds (shared by all who run with it) and over batches.
+        unsteady: standard deviation of what a training reaches, over seeds and candidates.
         draw: of all random numbers.
         trials: those that were run.
     """
@@ -35,7 +37,9 @@ class Track:
     levels: dict[tuple[str, ...], float]
     paces: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
     lost: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
+    falls: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
     noise: float = 0.01
+    unsteady: float = 0.0
     draw: int = 0
     trials: list[Trial] = field(default_factory=list[Trial])
 
@@ -44,7 +48,7 @@ class Track:
         return [self._run(trial) for trial in trials]
 
     def _run(self, trial: Trial) -> TrialResult:
-        lost = self.lost.get(trial.remedies, trial.steps + 1)
+        lost = (self.lost | self.falls).get(trial.remedies, trial.steps + 1)
         if lost <= trial.steps:
             losses = (1.0,) * (lost - 1) + (float("nan"),)
             return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, losses=losses, spent=lost)
@@ -52,7 +56,8 @@ class Track:
         level = last + (1.0 - last) * np.exp(-trial.steps / pace)
         shared = np.random.default_rng([trial.seed, self.draw]).normal(0, self.noise, BATCHES)
         who = crc32(repr((trial.remedies, trial.control, trial.seed, self.draw)).encode())
-        own = np.random.default_rng(who).normal(0, self.noise / 5, BATCHES)
+        chance = np.random.default_rng(who)
+        own = chance.normal(0, self.unsteady) + chance.normal(0, self.noise / 5, BATCHES)
         return TrialResult(
             trial.remedies,
             trial.seed,

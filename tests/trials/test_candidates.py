@@ -2,7 +2,17 @@ from __future__ import annotations
 
 from headwater.records import REMEDIES, Finding, Where
 from headwater.remedies import answering, remedy
-from headwater.trials.candidates import COMPANIONS, GENERAL, ORDER, Proposal, combinations, in_order, others, singles
+from headwater.trials.candidates import (
+    COMPANIONS,
+    GENERAL,
+    ORDER,
+    Proposal,
+    combinations,
+    in_order,
+    likeliest_first,
+    others,
+    singles,
+)
 
 
 def finding(code: str, severity: str, *remedies: str, under: str | None = None) -> Finding:
@@ -63,6 +73,19 @@ def test_what_only_another_remedy_makes_possible_is_combined_with_it():
     alone = singles(faults)
     together = combinations(faults, alone, alone)
     assert ("gated-recurrence:gru", "chrono-init") in [each.remedies for each in together]
+    refused = [*alone, Proposal(("chrono-init",))]
+    assert combinations(faults, refused, alone) == together
+
+
+def test_a_small_field_has_some_of_each_kind():
+    faults = [finding("HW402", "error", "lower-rate", "clip-gradient")]
+    named = [
+        Proposal((key,)) for key in ("lower-rate:tenth", "lower-rate:third", "clip-gradient", "clip-gradient:median")
+    ]
+    more = [Proposal(("adaptive-optimizer:adam",)), Proposal(("momentum",))]
+    both = [Proposal(("lower-rate:tenth", "clip-gradient"))]
+    tenth, third, clip, median = named
+    assert likeliest_first(faults, [*named, *more], both) == (tenth, *both, clip, more[0], third, median, more[1])
 
 
 def test_the_network_is_changed_before_its_optimizer():

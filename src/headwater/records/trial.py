@@ -117,7 +117,8 @@ class FixRecord:
         measure: what was compared: ``"score"``, ``"held-out loss"`` or ``"training loss"``.
         steps, seeds: of the longest trials.
         steps_spent: optimizer steps of all trials together.
-        steps_exhaustive: what training every candidate with every seed for all steps would have taken.
+        steps_exhaustive: what training the original and every candidate that applies, with every seed for all steps,
+            would have taken.
         seconds: time of the search.
         diff: unified diff of the user's source for the recommended candidate; empty where there is none.
         snippet: the same as plain PyTorch, for what could not be written as a diff.

@@ -65,11 +65,12 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         if _ahead(entrant, ledger, seeds[:1], budgets[-1]):
             why = _words(entrant, ledger, used, steps, budgets[-1], measure)
             return Proof(True, f"{why} (p = {p_value:.2g})", _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
+        break
     end = [ledger.result(each, seeds[0], budgets[-1]) for each in (ORIGINAL, entrant)]
     measure = measure_of(end)
     before, after = (shown(each, measure) for each in end)
     tested = f"; over {len(seeds)} seeds p = {p_value:.2g}" if p_value is not None else ""
-    why = f"after {budgets[-1]} steps its {measure} is {after:.3g}, the original's {before:.3g}{tested}"
+    why = f"after {budgets[-1]} steps its {measure} is {_said(after)}, the original's {_said(before)}{tested}"
     return Proof(False, why, _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
 
 
@@ -102,6 +103,10 @@ def _effect(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:
 def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int, whole: int, measure: Measure) -> str:
     after = [fmean(shown(r, measure) for r in ledger.trained(each, steps)) for each in (entrant, ORIGINAL, CONTROL)]
     end = [shown(ledger.result(each, seeds[0], whole), measure) for each in (entrant, ORIGINAL)]
-    says = f"{measure} {after[0]:.3g} after {steps} steps with {len(seeds)} seeds, where the original has "
-    says += f"{after[1]:.3g} and a do-nothing control {after[2]:.3g}"
-    return says if steps == whole else f"{says}; {end[0]:.3g} against {end[1]:.3g} after {whole} steps"
+    says = f"{measure} {_said(after[0])} after {steps} steps with {len(seeds)} seeds, where the original has "
+    says += f"{_said(after[1])} and a do-nothing control {_said(after[2])}"
+    return says if steps == whole else f"{says}; {_said(end[0])} against {_said(end[1])} after {whole} steps"
+
+
+def _said(level: float) -> str:
+    return f"{level:.3g}" if math.isfinite(level) else "none (its loss left the finite numbers)"

@@ -23,7 +23,7 @@ RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 FEWEST = 16
 """Steps of the first rung at least: Adam's second moment and a normalisation's running mean know as many batches."""
 PROVED = 2
-"""Candidates that are put to the proof: where so many failed, nothing helped."""
+"""Candidates that are put to the proof: where so many failed, nothing helped. An early leader may fall back later."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def race(
     now: Table | None = None
     for steps in budgets:
         now = run.table(alive, steps)
-        alive = _going_on(run, now, steps) if steps != budgets[-1] else tuple(each for each, _ in now.ranked)
+        alive = _going_on(run, now, steps, all_of_them=steps == budgets[-1])
         if len(alive) <= 1:
             break
-    return (*_proved(run, now, alive, budgets), *reversed(run.placed)) if now else ()
+    return tuple(_proved(run, now, alive, budgets)) if now else ()
 
 
 def rungs(steps: int) -> tuple[int, ...]:
@@ -84,48 +84,47 @@ def rungs(steps: int) -> tuple[int, ...]:
     return tuple(sorted({min(steps, max(FEWEST, round(share * steps))) for share in RUNGS}))
 
 
-def _going_on(run: _Race, now: Table, steps: int) -> tuple[Proposal, ...]:
+def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple[Proposal, ...]:
     """The better half, without those that are far behind; of equal ones the smaller change goes on."""
-    close = now.close()
-    good = [each for each in now.as_good() if each in close]
-    rest = [each for each in close if each not in good]
-    half = max(1, (len(now.ranked) + 1) // 2)
-    kept = ([*good, *rest])[:half]
-    best = now.ranked[0][0] if now.ranked else None
-    if best is not None and best not in kept:
-        kept[-1] = best
     for each, result in now.lost:
         lost = f"it raised {result.error}" if result.error else "its loss left the finite numbers"
         run.placed.append(Placed(each, "failed", f"{lost} at step {len(result.losses)}"))
+    if all_of_them or not now.ranked:
+        return tuple(each for each, _ in now.ranked)
+    leader, best = now.ranked[0]
+    close = now.close()
+    good = [each for each in now.as_good() if each in close]
+    kept = [*good, *(each for each in close if each not in good)][: (len(now.ranked) + 1) // 2]
+    if leader not in kept:
+        kept[-1] = leader
     for each, result in reversed(now.ranked):
         if each not in kept:
-            leader = now.ranked[0][1]
-            ours, best = (shown(each, now.measure) for each in (result, leader))
-            why = f"after {steps} steps its {now.measure} was {ours:.3g}, and {best:.3g} with the best"
+            ours, theirs = (shown(one, now.measure) for one in (result, best))
+            why = f"after {steps} steps its {now.measure} was {ours:.3g}, and {theirs:.3g} with the best"
             run.placed.append(Placed(each, "beaten", why))
     return tuple(kept)
 
 
 def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence[int]) -> list[Placed]:
-    """Puts the smallest of those as good as the best to the proof, then the next ones."""
+    """Puts the smallest of those as good as the best to the proof; where it fails, the one that comes next."""
     equal = [each for each in now.as_good() if each in alive]
-    order = [*equal, *(each for each in alive if each not in equal)]
-    failed: list[Placed] = []
-    for index, each in enumerate(order):
-        if index == PROVED:
-            return [*failed, *(Placed(other, "no better", _SMALL) for other in order[index:])]
+    last = [*equal, *(each for each in alive if each not in equal)]
+    behind = {each.proposal: each for each in reversed(run.placed)}
+    tried: list[Placed] = []
+    for each in [*last, *(one for one, placed in behind.items() if placed.standing == "beaten")][:PROVED]:
         found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
+        tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
         if found.holds:
-            rest = [_behind(other, other in equal) for other in order[index + 1 :]]
-            return [Placed(each, "recommended", found.why, found), *rest, *failed]
-        failed.append(Placed(each, "no better", found.why, found))
-    return failed
+            break
+    helped = bool(tried) and tried[0].standing == "recommended"
+    done = [each.proposal for each in tried]
+    rest = [_not_proved(each, helped, each in equal) for each in last if each not in done]
+    return [*tried, *rest, *(each for proposal, each in behind.items() if proposal not in done)]
 
 
-def _behind(proposal: Proposal, equal: bool) -> Placed:
+def _not_proved(proposal: Proposal, helped: bool, equal: bool) -> Placed:
+    if not helped:
+        return Placed(proposal, "no better", "others that are no better than the original are ahead of it")
     if equal:
         return Placed(proposal, "as good", "no difference from the recommended one can be shown, and it changes more")
     return Placed(proposal, "beaten", "it was behind at the end of the race")
-
-
-_SMALL = "it is behind candidates that are no better than the original"

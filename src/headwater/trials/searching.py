@@ -86,6 +86,7 @@ def search(
     candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
     verdict, reason = _verdict(candidates)
     everyone = [result for each in (ORIGINAL, CONTROL) for result in ledger.longest(each)]
+    apply = [each for each in candidates if each.standing != "refused"]
     return FixRecord(
         verdict,
         reason,
@@ -98,7 +99,7 @@ def search(
         steps=steps,
         seeds=seeds,
         steps_spent=ledger.spent,
-        steps_exhaustive=(len(placed) + 1) * steps * seeds,
+        steps_exhaustive=(len(apply) + 1) * steps * seeds,
         seconds=time.perf_counter() - begin,
         versions=_versions(),
     )
