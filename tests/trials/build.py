@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
@@ -44,8 +44,14 @@ class Track:
     trials: list[Trial] = field(default_factory=list[Trial])
 
     def __call__(self, trials: Sequence[Trial]) -> list[TrialResult]:
-        self.trials += trials
-        return [self._run(trial) for trial in trials]
+        found: list[TrialResult] = []
+        for trial in trials:
+            who = (trial.remedies, trial.seed, trial.control)
+            same = [each.steps for each in self.trials if (each.remedies, each.seed, each.control) == who]
+            result = self._run(trial)
+            found.append(replace(result, spent=result.spent - max(same, default=0)))  # as objects do, it goes on
+            self.trials.append(trial)
+        return found
 
     def _run(self, trial: Trial) -> TrialResult:
         lost = (self.lost | self.falls).get(trial.remedies, trial.steps + 1)

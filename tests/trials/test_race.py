@@ -71,7 +71,7 @@ def test_the_difference_between_seeds_is_not_taken_for_a_gain():
 
 
 def test_a_lead_that_is_not_clear_with_three_seeds_gets_three_more():
-    """The gain is that of two standard deviations: three pairs seldom show it at one percent, six do mostly."""
+    """The gain is that of two standard deviations: three pairs often fail to show it, six do mostly."""
     seeds: list[int] = []
     chosen: list[bool] = []
     for draw in range(20):

@@ -20,6 +20,7 @@ GENERAL = (
     "lower-rate",
     "gated-recurrence",
     "chrono-init",
+    "forget-bias",
     "orthogonal-recurrence",
 )
 """What often helps, whatever keeps a network from learning; those for recurrent layers refuse where there is none."""

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from headwater.records import TrialResult
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
-from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measure_of, shown
+from headwater.trials.statistics import LOOKS, Comparison, Measure, better, mean_row, measure_of, shown
 
 LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
@@ -38,9 +38,9 @@ class Proof:
 def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Sequence[int]) -> Proof:
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
-    Each of the looks takes its part of `ALPHA` (Bonferroni). A lead that shows early must last: the first seed is
-    trained to the end, and the candidate must be ahead there too. One that is ahead at the end, but not clearly with so
-    few seeds, gets as many again.
+    After each of the looks the level is Pocock's. A lead that shows early must last: the first seed is trained to the
+    end, and the candidate must be ahead there too. One that is ahead at the end, but not clearly over so few seeds,
+    gets as many again.
 
     Args:
         entrant: the candidate.
@@ -48,30 +48,37 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         seeds: of the trainings.
         budgets: steps after which to look, fewest first; the last one is the whole training.
     """
-    p_value: float | None = None
-    looks = [*((steps, seeds) for steps in budgets), (budgets[-1], [*seeds, *(max(seeds) + 1 + s for s in seeds)])]
-    for steps, used in looks:
+    level, whole = LOOKS[len(budgets) + 1], budgets[-1]
+    found = Comparison(1.0, 1.0)
+    tested: Sequence[int] = ()
+    for steps, used in [*((steps, seeds) for steps in budgets), (whole, _twice(seeds))]:
         ledger.train([ORIGINAL, entrant], seeds[:1], steps)
-        hopeless = len(used) > len(seeds) and (p_value is None or p_value > PROMISING)
-        if hopeless or not _ahead(entrant, ledger, seeds[:1], steps):
+        worth_more = found.over_seeds < PROMISING and found.over_batches <= level
+        if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):
             continue
         ledger.train([ORIGINAL, CONTROL, entrant], used, steps)
-        ours = ledger.trained(entrant, steps)
-        measure = measure_of([*ours, *ledger.trained(ORIGINAL, steps)])
-        p_value = max(better(ours, ledger.trained(other, steps), measure) for other in (ORIGINAL, CONTROL))
-        if p_value > ALPHA / len(looks) or not _ahead(entrant, ledger, used, steps):
+        found, tested = _compared(entrant, ledger, steps), used
+        if found.p_value > level or not _ahead(entrant, ledger, used, steps):
             continue
-        ledger.train([ORIGINAL, entrant], seeds[:1], budgets[-1])
-        if _ahead(entrant, ledger, seeds[:1], budgets[-1]):
-            why = _words(entrant, ledger, used, steps, budgets[-1], measure)
-            return Proof(True, f"{why} (p = {p_value:.2g})", _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
-        break
-    end = [ledger.result(each, seeds[0], budgets[-1]) for each in (ORIGINAL, entrant)]
-    measure = measure_of(end)
-    before, after = (shown(each, measure) for each in end)
-    tested = f"; over {len(seeds)} seeds p = {p_value:.2g}" if p_value is not None else ""
-    why = f"after {budgets[-1]} steps its {measure} is {_said(after)}, the original's {_said(before)}{tested}"
-    return Proof(False, why, _effect(entrant, ledger, seeds[0], budgets[-1]), p_value)
+        ledger.train([ORIGINAL, entrant], seeds[:1], whole)
+        if not _ahead(entrant, ledger, seeds[:1], whole):
+            break
+        why = f"{_words(entrant, ledger, used, steps, whole)} (p = {found.p_value:.2g})"
+        return Proof(True, why, _effect(entrant, ledger, seeds[0], whole), found.p_value)
+    why = f"{_end(entrant, ledger, seeds[0], whole)}{_chance(found, tested)}"
+    return Proof(False, why, _effect(entrant, ledger, seeds[0], whole), found.p_value if tested else None)
+
+
+def _twice(seeds: Sequence[int]) -> list[int]:
+    return [*seeds, *(max(seeds) + 1 + each for each in range(len(seeds)))]
+
+
+def _compared(entrant: Entrant, ledger: Ledger, steps: int) -> Comparison:
+    """With the original and with the control; the worse of both counts."""
+    ours = ledger.trained(entrant, steps)
+    measure = measure_of([*ours, *ledger.trained(ORIGINAL, steps)])
+    both = [better(ours, ledger.trained(other, steps), measure) for other in (ORIGINAL, CONTROL)]
+    return Comparison(max(each.over_seeds for each in both), max(each.over_batches for each in both))
 
 
 def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> float:
@@ -100,13 +107,25 @@ def _effect(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:
     return share_gone(ours, original, "held-out loss" if ours.held_out else "training loss")
 
 
-def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int, whole: int, measure: Measure) -> str:
-    after = [fmean(shown(r, measure) for r in ledger.trained(each, steps)) for each in (entrant, ORIGINAL, CONTROL)]
-    end = [shown(ledger.result(each, seeds[0], whole), measure) for each in (entrant, ORIGINAL)]
-    says = f"{measure} {_said(after[0])} after {steps} steps with {len(seeds)} seeds, where the original has "
-    says += f"{_said(after[1])} and a do-nothing control {_said(after[2])}"
-    return says if steps == whole else f"{says}; {_said(end[0])} against {_said(end[1])} after {whole} steps"
+def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int, whole: int) -> str:
+    trials = [ledger.trained(each, steps) for each in (entrant, ORIGINAL, CONTROL)]
+    measure = measure_of([result for some in trials for result in some])
+    after = [_said(fmean(shown(result, measure) for result in some)) for some in trials]
+    says = f"{measure} {after[0]} after {steps} steps with {len(seeds)} seeds, where the original has {after[1]} and a "
+    says += f"do-nothing control {after[2]}"
+    return says if steps == whole else f"{says}; {_end(entrant, ledger, seeds[0], whole)}"
+
+
+def _end(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> str:
+    end = [ledger.result(each, seed, steps) for each in (entrant, ORIGINAL)]
+    measure = measure_of(end)
+    ours, before = (_said(shown(each, measure)) for each in end)
+    return f"after {steps} steps {measure} {ours}, and {before} with the original"
+
+
+def _chance(found: Comparison, seeds: Sequence[int]) -> str:
+    return f"; over {len(seeds)} seeds p = {found.p_value:.2g}" if seeds else ""
 
 
 def _said(level: float) -> str:
-    return f"{level:.3g}" if math.isfinite(level) else "none (its loss left the finite numbers)"
+    return f"{level:.3g}" if math.isfinite(level) else "none, as it left the finite numbers,"

@@ -22,6 +22,9 @@ RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 """Shares of the steps after which the worse half leaves: the first still shows a network that begins to learn late."""
 FEWEST = 16
 """Steps of the first rung at least: Adam's second moment and a normalisation's running mean know as many batches."""
+FEW = 3
+"""Candidates that go on at least until half of the steps: short trainings favour large rates and all that pays at once
+(Wu et al. 2018, "Understanding short-horizon bias in stochastic meta-optimization", ICLR, arXiv 1803.02021)."""
 PROVED = 2
 """Candidates that are put to the proof: where so many failed, nothing helped. An early leader may fall back later."""
 
@@ -94,7 +97,9 @@ def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple
     leader, best = now.ranked[0]
     close = now.close()
     good = [each for each in now.as_good() if each in close]
-    kept = [*good, *(each for each in close if each not in good)][: (len(now.ranked) + 1) // 2]
+    half = (len(now.ranked) + 1) // 2
+    most = half if steps * 2 >= run.ledger.horizon else max(FEW, half)
+    kept = [*good, *(each for each in close if each not in good)][:most]
     if leader not in kept:
         kept[-1] = leader
     for each, result in reversed(now.ranked):

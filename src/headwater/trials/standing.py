@@ -63,7 +63,7 @@ class Table:
         behind = mean_row(result, self.measure) - mean_row(best, self.measure)
         if behind <= NEGLIGIBLE * self.best_gain:
             return True
-        return behind <= UNCLEAR * self.best_gain and better([best], [result], self.measure) > ALPHA
+        return behind <= UNCLEAR * self.best_gain and better([best], [result], self.measure).p_value > ALPHA
 
 
 def table(original: TrialResult, results: Sequence[tuple[Proposal, TrialResult]]) -> Table:

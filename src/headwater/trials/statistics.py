@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal, cast
 
@@ -26,6 +27,9 @@ from headwater.records import TrialResult
 Measure = Literal["score", "held-out loss", "training loss"]
 ALPHA = 0.05
 """Probability with which chance alone may pass for a difference (Fisher 1925)."""
+LOOKS = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158}
+"""Level of each look at growing data so that all together keep to `ALPHA` (Pocock 1977, "Group sequential methods in
+the design and analysis of clinical trials", Biometrika 64, table 1)."""
 _RANKS = 6
 """Pairs from which on Wilcoxon's test can fall below 0.05 clearly: its smallest p-value is ``2^-n``, 0.016 for six."""
 
@@ -65,8 +69,21 @@ def shown(result: TrialResult, measure: Measure) -> float:
     return -level if measure == "score" else level
 
 
-def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: Measure) -> float:
-    """Returns the p-value of the hypothesis that `ones` are no better than `others`.
+@dataclass(frozen=True)
+class Comparison:
+    """Probabilities of as large a lead by chance."""
+
+    over_seeds: float
+    over_batches: float
+
+    @property
+    def p_value(self) -> float:
+        """Of both: the lead must hold over other seeds and over other data."""
+        return max(self.over_seeds, self.over_batches)
+
+
+def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: Measure) -> Comparison:
+    """Tests the hypothesis that `ones` are no better than `others`.
 
     A lost training is worse than one that was not, by how much cannot be said: where each pair has exactly one that was
     lost, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the sign
@@ -79,18 +96,18 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
     """
     pairs = paired(ones, others)
     if not pairs or any(one.lost for one, _ in pairs):
-        return 1.0
+        return Comparison(1.0, 1.0)
     if all(other.lost for _, other in pairs):
-        return 0.0
+        return Comparison(0.0, 0.0)
     whole = [(one, other) for one, other in pairs if not other.lost]
     gaps = np.array([differences(one, other, measure) for one, other in whole], dtype=np.float64)
     if gaps.size == 1:
-        return _UNTESTED if gaps[0, 0] < 0 else 1.0
+        return Comparison(*[_UNTESTED if gaps[0, 0] < 0 else 1.0] * 2)
     over_seeds = _mean_below(gaps.mean(axis=1))
     if len(whole) < len(pairs):
         wins = len(pairs) - len(whole) + int((gaps.mean(axis=1) < 0).sum())
         over_seeds = float(cast(Any, stats).binomtest(wins, len(pairs), alternative="greater").pvalue)
-    return max(over_seeds, _ranked_below(gaps.mean(axis=0)))
+    return Comparison(over_seeds, _ranked_below(gaps.mean(axis=0)))
 
 
 def paired(ones: Sequence[TrialResult], others: Sequence[TrialResult]) -> list[tuple[TrialResult, TrialResult]]:

@@ -44,6 +44,8 @@ def _replaced(document: Document, edit: ReplaceCall, edits: Sequence[ReplaceCall
     names = references_of(document, document.now(edit.at.line), edit.callee, lines)
     if edit.keep is not None or edit.arguments:
         raise PatchError(f"{where} does not name {edit.callee}, whose arguments would change")
+    if not edit.to:
+        raise PatchError(f"{where} hands on {edit.callee} as a function, and calls it elsewhere")
     return [splice for name in names for splice in _name(document, name, edit.to)]
 
 
