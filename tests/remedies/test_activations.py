@@ -165,9 +165,9 @@ def test_the_source_says_what_was_tried(style: str, tmp_path: Path) -> None:
     with recording():
         model = imported(path).model()
     found = broken_training(model)
+    assert len(found.measurement.layers) == 9 and {u.kind for u in found.measurement.units} == {"sigmoid"}
     torch.manual_seed(1)
     change = remedy(f"{SWAP}:gelu").apply(found)
-    assert len(found.measurement.layers) == 9 and all(u.kind == "sigmoid" for u in found.measurement.units)
     again = headwater.diagnose(found.model, (torch.randn(32, 9), torch.zeros(32).long()), nn.CrossEntropyLoss())
     assert {units.kind for units in again.measurement.units} == {"gelu"}
 
@@ -245,3 +245,13 @@ def test_nothing_to_swap_is_an_error() -> None:
     assert remedy(f"{SWAP}:relu").refusal(healthy)
     with pytest.raises(RemedyError, match="No hidden activation"):
         remedy(f"{SWAP}:relu").apply(healthy)
+
+
+def test_a_remedy_behind_a_swap_knows_of_it() -> None:
+    problem, broken = case("sigmoid-8x64-sgd")
+    for key in ("activation-swap:relu", "init-matched:orthogonal"):
+        torch.manual_seed(1)
+        remedy(key).apply(broken)
+    hidden = problem.model[2].weight.detach()
+    torch.testing.assert_close(hidden @ hidden.mT, 2 * torch.eye(64), rtol=0.0, atol=2e-3)
+    assert codes(diagnosed(problem)) == set()

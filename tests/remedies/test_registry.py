@@ -23,6 +23,11 @@ def test_a_remedys_page_says_what_it_does_when_not_how_safe_it_is_and_who_says_s
     assert each.size in (1, 2, 3, 4)
 
 
+@pytest.mark.parametrize("code", REMEDIES)
+def test_each_code_that_a_finding_may_name_has_a_remedy(code: str) -> None:
+    assert answering(code)
+
+
 def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"no remedy 'pray'.*match-shapes"):
         remedy("pray")

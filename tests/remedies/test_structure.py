@@ -230,3 +230,13 @@ def test_zero_by_design_is_not_drawn() -> None:
     nn.init.zeros_(model[-1].weight)
     found = made(model, 32, 8)
     assert "no layer" in (remedy("random-init").refusal(found) or "")
+
+
+def test_a_remedy_behind_a_moved_layer_finds_it() -> None:
+    torch.manual_seed(0)
+    found = made(mlp(8, 12, 4, 4), 32, 8)
+    remedy("residual:zero").apply(found)
+    change = remedy("init-matched:orthogonal").apply(found)
+    assert change.places == ("0", "2.branch.0", "4.branch.0", "6.branch.0", "8")
+    hidden = found.model.get_submodule("4.branch.0").weight.detach()
+    torch.testing.assert_close(hidden @ hidden.mT, 2 * torch.eye(12), rtol=0.0, atol=2e-3)

@@ -37,7 +37,6 @@ Unsafe: the network computes another function, which has no bounds any more (but
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from headwater.records import Change, Code
@@ -49,8 +48,7 @@ from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "activation-swap"
 _SIGMOIDS, _TANH = ("sigmoid", "hardsigmoid"), ("tanh",)
-_KINDS = {"relu": "relu", "leaky-relu": "leakyrelu", "gelu": "gelu", "selu": "selu", "tanh": "tanh"}
-"""Variants, and the kinds of what they put in place."""
+_VARIANTS = ("relu", "leaky-relu", "gelu", "selu", "tanh")
 
 
 def _found(training: Training, variant: str) -> Sites:
@@ -79,10 +77,10 @@ def _apply(variant: str, training: Training) -> Change:
     found, to = _found(training, variant), REPLACEMENTS[variant]
     before = " and ".join(dict.fromkeys(units.kind for units in found.units))
     edits, instead = swap(training, found, to)
-    drawn: dict[str, tuple[str, ...]] = {}
-    for name, layer in drawable(training).items():
-        layer = replace(layer, activation=_KINDS[variant]) if name in found.layers else layer
-        drawn[name] = matched(layer, training.measurement), *bias_zero(training, name)
+    drawn = {
+        name: (matched(layer, training.measurement), *bias_zero(training, name))
+        for name, layer in drawable(training).items()
+    }
     code = loops(training, drawn) if drawn else Code()
     run(code, training)
     says = f"{to.words} in place of {before} after {len(found.layers)} layers"
@@ -92,5 +90,5 @@ def _apply(variant: str, training: Training) -> Change:
 
 REMEDIES = tuple(
     Remedy(_CODE, variant, "unsafe", 3, partial(_refusal, variant), partial(_apply, variant), __doc__ or "")
-    for variant in _KINDS
+    for variant in _VARIANTS
 )

@@ -17,6 +17,7 @@ from headwater.graph.frames import is_users
 from headwater.records import Code, ReplaceCall, SourceLine, UnitsRecord
 from headwater.remedies.code import picked
 from headwater.remedies.remedy import Training
+from headwater.remedies.restated import with_activation
 from headwater.remedies.rewrite import Calls, named, redirect, replace_modules
 
 
@@ -26,23 +27,25 @@ class Activation:
 
     Attributes:
         words: its name in a sentence.
+        kind: as `UnitsRecord` has it.
         module, function: as PyTorch has it.
         written: full name of the function.
     """
 
     words: str
+    kind: str
     module: type[nn.Module]
     function: Callable[[Tensor], Tensor]
     written: str
 
 
 REPLACEMENTS = {
-    "relu": Activation("ReLU", nn.ReLU, torch.relu, "torch.relu"),
-    "leaky-relu": Activation("leaky ReLU", nn.LeakyReLU, F.leaky_relu, "torch.nn.functional.leaky_relu"),
-    "elu": Activation("ELU", nn.ELU, F.elu, "torch.nn.functional.elu"),
-    "gelu": Activation("GELU", nn.GELU, F.gelu, "torch.nn.functional.gelu"),
-    "selu": Activation("SELU", nn.SELU, torch.selu, "torch.selu"),
-    "tanh": Activation("tanh", nn.Tanh, torch.tanh, "torch.tanh"),
+    "relu": Activation("ReLU", "relu", nn.ReLU, torch.relu, "torch.relu"),
+    "leaky-relu": Activation("leaky ReLU", "leakyrelu", nn.LeakyReLU, F.leaky_relu, "torch.nn.functional.leaky_relu"),
+    "elu": Activation("ELU", "elu", nn.ELU, F.elu, "torch.nn.functional.elu"),
+    "gelu": Activation("GELU", "gelu", nn.GELU, F.gelu, "torch.nn.functional.gelu"),
+    "selu": Activation("SELU", "selu", nn.SELU, torch.selu, "torch.selu"),
+    "tanh": Activation("tanh", "tanh", nn.Tanh, torch.tanh, "torch.tanh"),
 }
 """By variant of a remedy."""
 
@@ -148,6 +151,7 @@ def swap(training: Training, found: Sites, to: Activation) -> tuple[tuple[Replac
     for kind in {kind for kind, _ in found.calls}:
         lines = frozenset(line for each, line in found.calls if each == kind)
         redirect(training.model, Calls(lines, frozenset(_SPELLINGS[kind][1]), to.function))
+    training.measurement = with_activation(training.measurement, found.units, to.kind)
     return (_edits(found, to) if found.written else ()), (Code() if found.calls else instead)
 
 

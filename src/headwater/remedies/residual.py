@@ -52,6 +52,7 @@ from headwater.remedies.draw import loops
 from headwater.remedies.fresh import begun
 from headwater.remedies.remedy import Remedy, Training
 from headwater.remedies.residual_sites import Group, blocks, groups, layers
+from headwater.remedies.restated import with_paths
 from headwater.remedies.rewrite import children, join
 
 _CODE = "residual"
@@ -94,6 +95,8 @@ def _apply(variant: str, training: Training) -> Change:
         inner = list(training.model.get_submodule(path).parameters())
         neighbours = [parameter for parameter in inner if id(parameter) in known]
         join(training.optimizer, [parameter for parameter in inner if id(parameter) not in known], neighbours)
+    if not around:
+        training.measurement = with_paths(training.measurement, {path: f"{path}.branch.0" for path in places})
     start = "zero at first" if variant == "zero" else f"scaled by 1/sqrt({len(places)})"
     return Change(f"{_CODE}:{variant}", f"residual connections around {len(places)} blocks, {start}", places, code=code)
 
