@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
+import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,13 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True)
 class Packed:
-    """A workload as bytes, which any process can unpack."""
+    """A workload as bytes, which any process can unpack.
+
+    Attributes:
+        key: of one search. A second one of the same workload goes on with no training that the first has left half way:
+            what it cost would depend on what ran before.
+        data: the workload.
+    """
 
     key: str
     data: bytes
@@ -42,7 +48,7 @@ def packed(workload: Workload) -> Packed:
             f"The training cannot be sent to other processes ({type(error).__name__}: {error}). Something that its "
             "functions use, or the batches, cannot be pickled, such as an open file or a lock: open it inside of them."
         ) from error
-    return Packed(hashlib.sha256(data).hexdigest(), data)
+    return Packed(uuid.uuid4().hex, data)
 
 
 def train(work: Packed, trial: Trial) -> TrialResult:
