@@ -52,6 +52,28 @@ def test_activation_checkpointing(reentrant: bool) -> None:
         assert {"first", "middle.0", "middle.3", "last"} <= {layer.name for layer in measured.layers}
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_targets_are_known_where_the_loss_compares_them_number_by_number(wide: bool) -> None:
+    targets = 2e4 + 1e3 * torch.randn(8, 1)
+
+    def train(start: Start) -> None:
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-9)
+        start(model, optimizer)
+        for _ in range(STEPS):
+            inputs, _ = batch()
+            optimizer.zero_grad()
+            outputs = model(inputs)
+            F.mse_loss(*torch.broadcast_tensors(outputs, targets.T) if wide else (outputs, targets)).backward()
+            optimizer.step()
+
+    seen = assert_identical(train)
+    measured = seen.monitor.tracks[0].measured
+    assert measured is not None
+    assert measured.head.target_mean == (None if wide else pytest.approx(float(targets.mean())))
+    assert ("HW605" in seen.codes) is not wide
+
+
 def test_data_parallel() -> None:
     seen = assert_identical(lambda start: _fit(start, nn.DataParallel(mlp())))
     assert seen.probes() == STEPS

@@ -100,7 +100,7 @@ class LiveProbe:
             return
         self._listening = None
         if completed:
-            self._probe.end(self._outputs)
+            self._probe.end(self._outputs, self._compared())
             self.sequences = self._copies() if self._probe.sees_time else None
             self.heard = True
         self.close()
@@ -120,6 +120,14 @@ class LiveProbe:
     def _leave(self, root: nn.Module, args: tuple[Any, ...], outputs: Any) -> None:
         if isinstance(outputs, torch.Tensor) and outputs.requires_grad:
             self._outputs = outputs.detach()
+
+    def _compared(self) -> torch.Tensor | None:
+        """The targets, where the loss compares them with the outputs number by number.
+
+        A loss that was given other shapes keeps targets that it has laid out anew, and those say nothing.
+        """
+        shape = getattr(self._outputs, "shape", None)
+        return self._targets if self._targets is not None and self._targets.shape == shape else None
 
     def _unwind(self, *_: Any) -> None:
         """Leaves what `_enter` has entered in this thread; it stays hooked until then."""

@@ -131,5 +131,5 @@ def _not_proved(proposal: Proposal, helped: bool, equal: bool) -> Placed:
     if not helped:
         return Placed(proposal, "no better", "others that are no better than the original are ahead of it")
     if equal:
-        return Placed(proposal, "as good", "no difference from the recommended one can be shown, and it changes more")
+        return Placed(proposal, "as good", "no difference from the recommended one can be shown, and it is no smaller")
     return Placed(proposal, "beaten", "it was behind at the end of the race")

@@ -127,7 +127,8 @@ class _Runs:
 
     def train(self, trials: Sequence[Trial]) -> list[TrialResult]:
         """Runs each trial that was not run in an earlier search."""
-        known = {each: result for each in trials if self.cache and (result := self.cache.get(each)) is not None}
+        found = {each: self.cache.get(each) for each in trials} if self.cache else {}
+        known = {each: replace(result, spent=0) for each, result in found.items() if result is not None}
         self._so_far = replace(self._so_far, stage="training", done=len(known), total=len(trials))
         new = [each for each in trials if each not in known]
         for trial, result in gather(self.executor, train, self.work, new, _crashed_trial):
