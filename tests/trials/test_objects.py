@@ -41,6 +41,20 @@ def test_its_losses_are_those_of_a_plain_loop():
     assert found.losses == tuple(losses)
 
 
+def test_tiny_numbers_count_as_zero_while_it_trains_and_no_longer():
+    seen: list[bool] = []
+
+    def is_flushed() -> bool:
+        return not torch.full((), 1e-310, dtype=torch.float64).mul(1.0)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        seen.append(is_flushed())
+        return squared_error(outputs, targets)
+
+    workload(loss_fn=loss).run(Trial((), seed=0, steps=2))
+    assert seen[-2:] == [True, True] and not is_flushed()
+
+
 def dropping() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.ReLU(), nn.Linear(8, 1))
 

@@ -17,6 +17,7 @@ from headwater.measure.optimizers import copied, optimise
 from headwater.measure.probation import probation
 from headwater.measure.probe import Passes, Probe
 from headwater.measure.through_time import ThroughTime
+from headwater.measure.tiny import tiny_numbers_as_zero
 from headwater.measure.trace import trace
 from headwater.measure.updates import Updates
 
@@ -43,6 +44,7 @@ __all__ = [
     "sharpness_at_start",
     "take",
     "tensors",
+    "tiny_numbers_as_zero",
     "trace",
     "training_step",
     "untouched",

@@ -14,8 +14,8 @@ minimum that grows with the rate. With n steps in all, and eta the rate,
 ## When not
 
 While the loss falls, a large rate is the faster one: a short training says little for a slow decay. n is written as the
-number of steps that was tried: put the length of your own training there. A cosine climbs again beyond it, and a line
-stays at zero. Not where the script attaches a schedule itself.
+number of steps that was tried, under a comment that asks for the length of the whole training: beyond n a cosine climbs
+again, and a line stays at zero. Not where the script attaches a schedule itself.
 
 ## Safety
 
@@ -71,7 +71,8 @@ def _decaying(variant: str) -> Remedy:
 
     def apply(training: Training) -> Change:
         says = f"the learning rate {does}" + f" over {training.steps} steps" * (variant != "on-plateau")
-        return schedules.attach(training, key, says, kind, **arguments(training.steps))
+        note = f"tried over {training.steps} optimizer steps: adapt this to the number that your whole training takes"
+        return schedules.attach(training, key, says, kind, note=note, **arguments(training.steps))
 
     return Remedy(_CODE, variant, "safe", 2, schedules.refusal, apply, __doc__ or "")
 

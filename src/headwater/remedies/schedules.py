@@ -28,12 +28,22 @@ def refusal(training: Training) -> str | None:
     return None
 
 
-def attach(training: Training, remedy: str, says: str, kind: str, **arguments: Any) -> Change:
-    """Attaches a schedule of ``torch.optim.lr_scheduler`` that is stepped once per optimizer step."""
+def attach(training: Training, remedy: str, says: str, kind: str, *, note: str = "", **arguments: Any) -> Change:
+    """Attaches a schedule of ``torch.optim.lr_scheduler`` that is stepped once per optimizer step.
+
+    Args:
+        training: to whose optimizer.
+        remedy: its key.
+        says: what the change does.
+        kind: name of the class.
+        note: a comment above the schedule in the user's source.
+        arguments: of the class.
+    """
     training.scheduler = getattr(lr_scheduler, kind)(training.optimizer, **arguments)
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     built = f"rate_schedule = torch.optim.lr_scheduler.{kind}({{optimizer}}, {written})"
     stepped = _STEPPED
     if kind == "ReduceLROnPlateau":  # the one schedule that reads the loss, which no hook of an optimizer sees
         stepped = "# after each optimizer step: rate_schedule.step(loss.item())"
-    return Change(remedy, says, ("",), code=Code(after=f"{built}\n{stepped}", imports=("import torch",)))
+    comment = f"# {note}\n" if note else ""
+    return Change(remedy, says, ("",), code=Code(after=f"{comment}{built}\n{stepped}", imports=("import torch",)))

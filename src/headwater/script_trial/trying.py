@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -47,6 +48,8 @@ class Trying:
         """Waits for the optimizer."""
         if self._job.control:
             redraw_weights(self._job.seed)
+        if self._job.task == "train":
+            torch.set_flush_denormal(True)  # as in `headwater.measure.tiny_numbers_as_zero`
         on_built(self._built)
         patches.listen(self._losses)
         register_optimizer_step_post_hook(self._stepped)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from headwater.measure import RandomState, glance, optimise
+from headwater.measure import RandomState, glance, optimise, tiny_numbers_as_zero
 from headwater.records import Profile, TrialResult
 from headwater.trials.building import Built
 from headwater.trials.stream import Stream
@@ -66,7 +66,7 @@ class Live:
     def advance(self, steps: int) -> int:
         """Trains up to `steps` in all, or until it is lost; returns how many were taken."""
         begin, before = time.perf_counter(), self.steps
-        with self._own_random():
+        with self._own_random(), tiny_numbers_as_zero():
             while self.steps < steps and not self._over():
                 self._step()
         self._seconds += time.perf_counter() - begin
