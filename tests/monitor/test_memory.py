@@ -6,6 +6,7 @@ import gc
 import math
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,15 @@ from benchmarks.memory import bytes_on_device, transformer_100m
 from headwater.monitor import Session, Settings
 from headwater.monitor.belongings import Models
 from tests.monitor.training import assert_as_found, batch, begin, mlp
+
+
+@pytest.fixture(autouse=True)
+def frozen() -> Iterator[None]:
+    """Leaves out of every collection what was there before: in a whole session millions of objects."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Mark:

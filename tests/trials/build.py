@@ -32,6 +32,7 @@ class Track:
         unsteady: standard deviation of what a training reaches, over seeds and candidates.
         draw: of all random numbers.
         trials: those that were run.
+        spent: their optimizer steps.
     """
 
     levels: dict[tuple[str, ...], float]
@@ -42,6 +43,7 @@ class Track:
     unsteady: float = 0.0
     draw: int = 0
     trials: list[Trial] = field(default_factory=list[Trial])
+    spent: int = 0
 
     def __call__(self, trials: Sequence[Trial]) -> list[TrialResult]:
         found: list[TrialResult] = []
@@ -50,6 +52,7 @@ class Track:
             same = [each.steps for each in self.trials if (each.remedies, each.seed, each.control) == who]
             result = self._run(trial)
             found.append(replace(result, spent=result.spent - max(same, default=0)))  # as objects do, it goes on
+            self.spent += found[-1].spent
             self.trials.append(trial)
         return found
 

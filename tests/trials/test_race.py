@@ -125,7 +125,7 @@ def test_it_takes_a_fraction_of_training_everything():
     levels = {name: 0.2 + 0.08 * place for place, name in enumerate(names)}
     found, ledger = ran(Track({NOTHING: 0.95} | levels))
     assert found[names[0]].standing == "recommended"
-    assert ledger.spent < (len(names) + 2) * 200 * 3 / 4
+    assert ledger.run.spent < (len(names) + 2) * 200 * 3 / 4  # type: ignore[attr-defined]
 
 
 def test_the_rungs():

@@ -1,4 +1,4 @@
-"""All trials of a search: each is run once, counted, and found again by what was trained."""
+"""All trials of a search: each is run once, and found again by what was trained."""
 
 from __future__ import annotations
 
@@ -30,12 +30,10 @@ class Ledger:
     Attributes:
         run: runs trials.
         horizon: steps of the whole training, of which a trial is the beginning.
-        spent: optimizer steps taken.
     """
 
     run: Run
     horizon: int
-    spent: int = 0
     _results: dict[tuple[Entrant, int, int], TrialResult] = field(
         default_factory=dict[tuple[Entrant, int, int], TrialResult]
     )
@@ -49,7 +47,6 @@ class Ledger:
         new = [key for key in wanted if key not in self._results]
         for key, result in zip(new, self.run([self._trial(*key) for key in new]), strict=True):
             self._results[key] = result
-            self.spent += result.spent
 
     def result(self, entrant: Entrant, seed: int, steps: int) -> TrialResult:
         """Returns the training of an entrant up to `steps`."""

@@ -98,7 +98,7 @@ def search(
         measure=measure_of([*everyone, *(r for each in candidates for r in each.trials)]),
         steps=steps,
         seeds=seeds,
-        steps_spent=ledger.spent,
+        steps_spent=run.spent,
         steps_exhaustive=(len(apply) + 1) * steps * seeds,
         seconds=time.perf_counter() - begin,
         versions=_versions(),
@@ -107,12 +107,19 @@ def search(
 
 @dataclass
 class _Runs:
-    """Runs tasks, tells of each, and knows what was done before."""
+    """Runs tasks, tells of each, and knows what was done before.
+
+    Attributes:
+        work, executor, cache: as for `search`.
+        tell: called after each task.
+        spent: optimizer steps taken.
+    """
 
     work: Packed
     executor: Executor
     tell: Progress
     cache: Cache | None
+    spent: int = 0
     _so_far: SoFar = SoFar("screening", 0, 0)
 
     def screen(self, proposals: Sequence[Proposal]) -> dict[Proposal, Screening]:
@@ -127,12 +134,12 @@ class _Runs:
 
     def train(self, trials: Sequence[Trial]) -> list[TrialResult]:
         """Runs each trial that was not run in an earlier search."""
-        found = {each: self.cache.get(each) for each in trials} if self.cache else {}
-        known = {each: replace(result, spent=0) for each, result in found.items() if result is not None}
+        known = {each: result for each in trials if self.cache and (result := self.cache.get(each)) is not None}
         self._so_far = replace(self._so_far, stage="training", done=len(known), total=len(trials))
         new = [each for each in trials if each not in known]
         for trial, result in gather(self.executor, train, self.work, new, _crashed_trial):
             known[trial] = result
+            self.spent += result.spent
             if self.cache:
                 self.cache.put(trial, result)
             self._one_more()
