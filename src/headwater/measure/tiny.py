@@ -15,7 +15,7 @@ def tiny_numbers_as_zero() -> Generator[None]:
     They move no weight, so that the training is the same; but where a gradient vanishes they are many, and each slows a
     processor down (50 sigmoid layers: a step takes seven times as long).
     """
-    before = not torch.full((), 1e-310, dtype=torch.float64).mul(1.0)
+    before = not torch.full((), 1e-310, dtype=torch.float64, device="cpu").mul(1.0)
     torch.set_flush_denormal(True)
     try:
         yield

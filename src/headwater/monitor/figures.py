@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import nn
 
+from headwater.measure import tiny_numbers_as_zero
 from headwater.measure.norms import dense, vector_norm
 
 BLOCK = 32
 """Steps that are fetched together."""
 MISSING = -1.0
 """Stands for a parameter without a gradient: no norm is negative."""
+_COARSE = 1e-15
+"""Norms below it lose something in float32, where squares of less than 1e-38 are zero: of a hundred million equal
+numbers with this norm each square is 1e-38."""
 _SCALARS = ("loss", "clip", "skipped")
 
 
@@ -85,8 +90,7 @@ class Figures:
         self._weights: torch.Tensor | None = None
         self._steps: list[tuple[int, float | None]] = []
         self._underway: list[_Block] = []
-        wide = any(dense(p).dtype is torch.float64 for p in self._parameters)  # a norm may not narrow its input
-        self._dtype = torch.float64 if wide else torch.float32
+        self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
 
     def take(self, step: int, notes: Notes) -> None:
         """Notes the gradients of a step, as the optimizer is about to consume them; of several calls the last counts.
@@ -98,10 +102,10 @@ class Figures:
         elif len(self._steps) == BLOCK:
             self._send()
         if not self._steps:
-            self._weights = self._norms(list(self._parameters))
+            self._weights = self._norms(dict(enumerate(self._parameters)))
         row = self._rows[len(self._steps)]
-        present = [i for i, p in enumerate(self._parameters) if p.grad is not None]
-        norms = self._norms([cast(torch.Tensor, self._parameters[i].grad) for i in present])
+        present = self._gradients()
+        norms = self._norms(present)
         if notes.gradient_scale is not None:
             norms = norms / notes.gradient_scale
         count = len(self._names)
@@ -109,7 +113,7 @@ class Figures:
             row[:count].copy_(norms)
         else:
             row[:count].fill_(MISSING)
-            row[torch.tensor(present, device=row.device, dtype=torch.long)] = norms
+            row[torch.tensor(list(present), device=row.device, dtype=torch.long)] = norms
         loss = notes.loss
         if loss is not None and notes.loss_scale is not None:
             loss = loss / notes.loss_scale.to(loss.device, non_blocking=True)
@@ -132,16 +136,25 @@ class Figures:
 
     def total(self) -> torch.Tensor:
         """Returns the norm of all gradients together, as they are now, on their device."""
-        norms = self._norms([p.grad for p in self._parameters if p.grad is not None])
-        return vector_norm(norms, torch.float32)
+        return vector_norm(self._norms(self._gradients()), torch.float32)
 
-    def _norms(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    def _gradients(self) -> dict[int, torch.Tensor]:
+        """Those that are there, by the number of the parameter."""
+        return {i: p.grad for i, p in enumerate(self._parameters) if p.grad is not None}
+
+    def _norms(self, tensors: Mapping[int, torch.Tensor]) -> torch.Tensor:
         """Norms of all tensors, in their order, on the device of the first parameter."""
         if not tensors:
             return torch.empty(0, device=self._device)
-        numbers = [dense(tensor) for tensor in tensors]
-        norms = cast("list[torch.Tensor]", cast(Any, torch)._foreach_norm(numbers, 2, dtype=self._dtype))
-        return torch.stack([norm.to(self._device, torch.float32, non_blocking=True) for norm in norms])
+        norms: dict[int, torch.Tensor] = {}
+        # Squares too small for a float would take a processor ten times as long, and be of no use: see `_read`.
+        with tiny_numbers_as_zero() if self._device.type == "cpu" else nullcontext():
+            for dtype in (torch.float32, torch.float64):
+                some = [i for i in tensors if self._wide[i] is (dtype is torch.float64)]
+                if some:
+                    numbers = [dense(tensors[i]) for i in some]
+                    norms.update(zip(some, cast(Any, torch)._foreach_norm(numbers, 2, dtype=dtype), strict=True))
+        return torch.stack([norms[i].to(self._device, torch.float32, non_blocking=True) for i in tensors])
 
     def _new_rows(self) -> torch.Tensor:
         return torch.empty(BLOCK, len(self._names) + len(_SCALARS), device=self._device, dtype=torch.float32)
@@ -164,8 +177,9 @@ class Figures:
         rows = cast("list[list[float]]", block.numbers.tolist())
         found = [self._figures(at, row, {}) for at, row in zip(block.steps, rows, strict=True)]
         found[0] = replace(found[0], weights=weights)
-        if any(norm == 0.0 for row in rows for norm in row[: len(self._names)]):
-            self._dtype = torch.float64  # squares of less than 1e-38 are zero in float32: from now on look closer
+        for i, norms in enumerate(zip(*rows, strict=True)):
+            if i < len(self._names) and any(0.0 <= norm < _COARSE for norm in norms):
+                self._wide[i] = True  # from now on it is looked at more closely
         return found
 
     def _figures(self, at: tuple[int, float | None], row: Sequence[float], weights: Mapping[str, float]) -> StepFigures:

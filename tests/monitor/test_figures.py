@@ -1,0 +1,32 @@
+"""Norms of gradients at steps: right also where their squares leave the range of a float."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from headwater.monitor.figures import BLOCK, Figures, Notes
+
+
+@pytest.mark.parametrize("size", [1e-36, 3e-20, 1e-10, 1.0])
+def test_from_the_second_block_on_small_norms_are_exact(size: float) -> None:
+    small, large = nn.Parameter(torch.ones(100)), nn.Parameter(torch.ones(100))
+    small.grad, large.grad = torch.full((100,), size), torch.full((100,), 2.0)
+    figures = Figures({"small": small, "large": large})
+    for step in range(2 * BLOCK + 1):
+        figures.take(step, Notes())
+        if step % BLOCK == 0:
+            figures.collect(everything=False)
+    seen = figures.collect(everything=True)[-1]
+    assert seen.gradients["small"] == pytest.approx(10 * size, rel=1e-6)
+    assert seen.gradients["large"] == pytest.approx(20.0)
+
+
+def test_a_gradient_that_is_missing_is_no_zero() -> None:
+    there, missing = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3, dtype=torch.float64))
+    there.grad = torch.zeros(3)
+    figures = Figures({"missing": missing, "there": there})
+    figures.take(0, Notes())
+    (seen,) = figures.collect(everything=True)
+    assert seen.gradients == {"missing": None, "there": 0.0}
