@@ -27,12 +27,14 @@ class Block:
     Attributes:
         plain, watched: of each step, on the wall's clock, or the device's where there is one.
         plain_process, watched_process: of the whole block, spent by this process on all of its threads.
+        itemised: steps of it at which everything was measured.
     """
 
     plain: tuple[float, ...]
     watched: tuple[float, ...]
     plain_process: float
     watched_process: float
+    itemised: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, 
 
 def _block(pair: Sequence[tuple[Unwatched, Training]], rng: random.Random) -> Block:
     order = rng.sample((0, 1), 2)
+    before = pair[1][0].probes() or 0
     found = {i: _turn(*pair[i]) for i in order}
-    return Block(found[0][0], found[1][0], found[0][1], found[1][1])
+    itemised = (pair[1][0].probes() or 0) - before
+    return Block(found[0][0], found[1][0], found[0][1], found[1][1], itemised)
 
 
 def _turn(watching: Unwatched, training: Training) -> tuple[tuple[float, ...], float]:
