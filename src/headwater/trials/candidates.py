@@ -53,6 +53,9 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 MADE_POSSIBLE = {"gated-recurrence": ("chrono-init", "forget-bias")}
 """Code -> codes that apply to the network it leaves, whatever they say of the one that was there."""
 
+SLOWER = {"lower-rate:third": "lower-rate:tenth", "lower-rate:tenth": "lower-rate:hundredth"}
+"""What learns more slowly at first than a remedy, and may get further."""
+
 ORDER = tuple(
     """reconnect register-parameters match-shapes match-loss remove-softmax remove-output-activation standardise-inputs
     standardise-targets gated-recurrence activation-swap leaky-activation normalise-elsewhere normalisation pre-norm
@@ -91,6 +94,13 @@ class Proposal:
         """That of its least safe remedy."""
         safeties = {each.safety for each in self.parts}
         return "display-only" if "display-only" in safeties else "unsafe" if "unsafe" in safeties else "safe"
+
+    @property
+    def slower(self) -> tuple[str, ...] | None:
+        """The keys of the same with a lower rate; ``None`` where it sets no rate that could be lower."""
+        if not any(key in SLOWER for key in self.remedies):
+            return None
+        return tuple(SLOWER.get(key, key) for key in self.remedies)
 
     @property
     def parts(self) -> tuple[Remedy, ...]:
@@ -172,6 +182,12 @@ def likeliest_first(
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:
     """Returns each key once, in the order in which remedies are applied."""
     return tuple(sorted(dict.fromkeys(keys), key=lambda key: ORDER.index(remedy(key).code)))
+
+
+def causes(findings: Sequence[Finding], proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """Returns the proposals that are a single remedy which a root cause names."""
+    roots = _of_roots(findings)
+    return tuple(each for each in proposals if len(each.remedies) == 1 and each.parts[0].code in roots)
 
 
 def _of_roots(findings: Sequence[Finding]) -> tuple[str, ...]:

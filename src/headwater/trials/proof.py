@@ -9,7 +9,7 @@ from statistics import fmean
 
 from headwater.records import TrialResult
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
-from headwater.trials.statistics import LOOKS, Comparison, Measure, better, mean_row, measure_of, shown
+from headwater.trials.statistics import LOOKS, Comparison, Measure, better, mean_row, measure_of, paired, shown
 
 LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
@@ -23,10 +23,11 @@ class Proof:
     """What the comparison over all seeds showed.
 
     Attributes:
-        holds: whether the candidate is better than the original and than the control.
+        holds: whether the candidate is better than the original and than the control, and still so at the end.
         why: in one sentence, with numbers.
-        effect: as in `Candidate`, after all steps with the first seed.
-        p_value: the larger one of the two comparisons; ``None`` where it was not ahead, so that none was made.
+        effect: as in `Candidate`, after all steps, the mean over the seeds that were trained so far.
+        p_value: of the comparison that decided, the one at the end where it holds; ``None`` where it was not ahead, so
+            that none was made.
     """
 
     holds: bool
@@ -38,9 +39,9 @@ class Proof:
 def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Sequence[int]) -> Proof:
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
-    After each of the looks the level is Pocock's. A lead that shows early must last: the first seed is trained to the
-    end, and the candidate must be ahead there too. One that is ahead at the end, but not clearly over so few seeds,
-    gets as many again.
+    After each of the looks the level is Pocock's. A lead over both that shows early must last: with every seed that it
+    was shown with, the candidate and the original train to the end, and are compared once more. One that is ahead at
+    the end, but not clearly over so few seeds, gets as many again.
 
     Args:
         entrant: the candidate.
@@ -57,28 +58,29 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):
             continue
         ledger.train([ORIGINAL, CONTROL, entrant], used, steps)
-        found, tested = _compared(entrant, ledger, steps), used
+        found, tested = _compared(entrant, ledger, steps, ORIGINAL, CONTROL), used
         if found.p_value > level or not _ahead(entrant, ledger, used, steps):
             continue
-        ledger.train([ORIGINAL, entrant], seeds[:1], whole)
-        if not _ahead(entrant, ledger, seeds[:1], whole):
-            break
-        why = f"{_words(entrant, ledger, used, steps, whole)} (p = {found.p_value:.2g})"
-        return Proof(True, why, _effect(entrant, ledger, seeds[0], whole), found.p_value)
-    why = f"{_end(entrant, ledger, seeds[0], whole)}{_chance(found, tested)}"
-    return Proof(False, why, _effect(entrant, ledger, seeds[0], whole), found.p_value if tested else None)
+        ledger.train([ORIGINAL, entrant], used, whole)
+        if steps < whole:
+            found = _compared(entrant, ledger, whole, ORIGINAL)
+        if found.p_value <= level and _ahead(entrant, ledger, used, whole):
+            why = _words(entrant, ledger, used, steps, whole, found.p_value)
+            return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
+    why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested)}"
+    return Proof(False, why, _effect(entrant, ledger, whole), found.p_value if tested else None)
 
 
 def _twice(seeds: Sequence[int]) -> list[int]:
     return [*seeds, *(max(seeds) + 1 + each for each in range(len(seeds)))]
 
 
-def _compared(entrant: Entrant, ledger: Ledger, steps: int) -> Comparison:
-    """With the original and with the control; the worse of both counts."""
+def _compared(entrant: Entrant, ledger: Ledger, steps: int, *others: Entrant) -> Comparison:
+    """With each of the others; the worst counts."""
     ours = ledger.trained(entrant, steps)
     measure = measure_of([*ours, *ledger.trained(ORIGINAL, steps)])
-    both = [better(ours, ledger.trained(other, steps), measure) for other in (ORIGINAL, CONTROL)]
-    return Comparison(max(each.over_seeds for each in both), max(each.over_batches for each in both))
+    found = [better(ours, ledger.trained(other, steps), measure) for other in others]
+    return Comparison(max(each.over_seeds for each in found), max(each.over_batches for each in found))
 
 
 def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> float:
@@ -102,30 +104,51 @@ def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -
     return gone >= LEAST
 
 
-def _effect(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:
-    ours, original = ledger.result(entrant, seed, steps), ledger.result(ORIGINAL, seed, steps)
-    return share_gone(ours, original, "held-out loss" if ours.held_out else "training loss")
+def _effect(entrant: Entrant, ledger: Ledger, steps: int) -> float:
+    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    measure = "held-out loss" if any(ours.held_out for ours, _ in pairs) else "training loss"
+    return fmean(share_gone(ours, original, measure) for ours, original in pairs)
 
 
-def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int, whole: int) -> str:
-    trials = [ledger.trained(each, steps) for each in (entrant, ORIGINAL, CONTROL)]
-    measure = measure_of([result for some in trials for result in some])
-    after = [_said(fmean(shown(result, measure) for result in some)) for some in trials]
-    says = f"{measure} {after[0]} after {steps} steps with {len(seeds)} seeds, where the original has {after[1]} and a "
-    says += f"do-nothing control {after[2]}"
-    return says if steps == whole else f"{says}; {_end(entrant, ledger, seeds[0], whole)}"
+def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: int, whole: int, p_value: float) -> str:
+    level, before = _levels(entrant, ledger, whole)
+    says = f"{level} after {whole} steps with {len(seeds)} seeds, and {before} with the original (p = {p_value:.2g})"
+    controls, originals = (ledger.trained(each, early) for each in (CONTROL, ORIGINAL))
+    measure = measure_of([*controls, *originals])
+    control, original = (_mean(some, measure) for some in (controls, originals))
+    if early == whole:
+        return f"{says}; a do-nothing control has {control}"
+    return f"{says}; a do-nothing control had {control} after {early}, where the original had {original}"
 
 
-def _end(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> str:
-    end = [ledger.result(each, seed, steps) for each in (entrant, ORIGINAL)]
-    measure = measure_of(end)
-    ours, before = (_said(shown(each, measure)) for each in end)
-    return f"after {steps} steps {measure} {ours}, and {before} with the original"
+def _end(entrant: Entrant, ledger: Ledger, steps: int) -> str:
+    level, before = _levels(entrant, ledger, steps)
+    return f"{level} after {steps} steps, and {before} with the original"
 
 
-def _chance(found: Comparison, seeds: Sequence[int]) -> str:
-    return f"; over {len(seeds)} seeds p = {found.p_value:.2g}" if seeds else ""
+def _levels(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[str, str]:
+    """What the candidate reached, with the measure and the range over seeds, and what the original did."""
+    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    measure = measure_of([each for pair in pairs for each in pair])
+    ours = sorted(shown(each, measure) for each, _ in pairs)
+    spread = f" ({_said(ours[0])} to {_said(ours[-1])})" if ours[0] != ours[-1] else ""
+    means = [_mean([pair[side] for pair in pairs], measure) for side in (0, 1)]
+    return f"{measure} {means[0]}{spread}", means[1]
+
+
+def _mean(results: Sequence[TrialResult], measure: Measure) -> str:
+    return _said(fmean(shown(each, measure) for each in results))
+
+
+def _chance(entrant: Entrant, ledger: Ledger, found: Comparison, seeds: Sequence[int]) -> str:
+    if not seeds:
+        return ""
+    steps = max(each.steps for each in ledger.longest(entrant))
+    trainings = ledger.trained(entrant, steps)
+    if len(trainings) > 1 and all(each.losses == trainings[0].losses for each in trainings):
+        return "; its trainings with different seeds are equal, so that seeds prove nothing: is one set in the code?"
+    return f"; over {len(seeds)} seeds p = {found.p_value:.2g}" if len(seeds) > 1 else "; one seed proves nothing"
 
 
 def _said(level: float) -> str:
-    return f"{level:.3g}" if math.isfinite(level) else "none, as it left the finite numbers,"
+    return f"{level:.3g}" if math.isfinite(level) else "none as it diverged"

@@ -23,9 +23,10 @@ RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 FEWEST = 16
 """Steps of the first rung at least: Adam's second moment and a normalisation's running mean know as many batches."""
 FEW = 3
-"""Candidates that go on at least until half of the steps: short trainings favour large rates and all that pays at once
-(Wu et al. 2018, "Understanding short-horizon bias in stochastic meta-optimization", ICLR, arXiv 1803.02021)."""
-PROVED = 2
+"""Candidates that go on at least until half of the steps: what is ahead after a short training is often not what is
+ahead after a long one (Wu et al. 2018, "Understanding short-horizon bias in stochastic meta-optimization", ICLR, arXiv
+1803.02021). So long goes on the best one that answers a root cause, too; and to the end the leader at a lower rate."""
+PROVED = 3
 """Candidates that are put to the proof: where so many failed, nothing helped. An early leader may fall back later."""
 
 
@@ -44,6 +45,7 @@ class _Race:
     ledger: Ledger
     seeds: Sequence[int]
     tell: Callable[[Table], None]
+    causes: Sequence[Proposal]
     placed: list[Placed] = field(default_factory=list[Placed])
 
     def table(self, proposals: Sequence[Proposal], steps: int) -> Table:
@@ -61,6 +63,7 @@ def race(
     ledger: Ledger,
     seeds: Sequence[int],
     tell: Callable[[Table], None],
+    causes: Sequence[Proposal] = (),
 ) -> tuple[Placed, ...]:
     """Returns all proposals, the best first: at most one of them is recommended.
 
@@ -69,8 +72,9 @@ def race(
         ledger: runs trials.
         seeds: the first one is that of the race, all are those of the proof.
         tell: called with the table after each rung.
+        causes: those of the proposals that answer a root cause by themselves.
     """
-    run = _Race(ledger, seeds, tell)
+    run = _Race(ledger, seeds, tell, causes)
     budgets = rungs(ledger.horizon)
     alive = tuple(proposals)
     now: Table | None = None
@@ -102,6 +106,9 @@ def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple
     kept = [*good, *(each for each in close if each not in good)][:most]
     if leader not in kept:
         kept[-1] = leader
+    if steps * 2 < run.ledger.horizon and not any(each in run.causes for each in kept):
+        kept += [each for each, _ in now.ranked if each in run.causes][:1]
+    kept += [each for each in now.slower(leader) if each not in kept]
     for each, result in reversed(now.ranked):
         if each not in kept:
             ours, theirs = (shown(one, now.measure) for one in (result, best))
@@ -111,12 +118,16 @@ def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple
 
 
 def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence[int]) -> list[Placed]:
-    """Puts the smallest of those as good as the best to the proof; where it fails, the one that comes next."""
+    """Puts the smallest of those as good as the best to the proof; where it fails, the one that comes next.
+
+    Of those that fell behind, first comes what answers a root cause.
+    """
     equal = [each for each in now.as_good() if each in alive]
     last = [*equal, *(each for each in alive if each not in equal)]
     behind = {each.proposal: each for each in reversed(run.placed)}
+    beaten = [each for each, placed in behind.items() if placed.standing == "beaten"]
     tried: list[Placed] = []
-    for each in [*last, *(one for one, placed in behind.items() if placed.standing == "beaten")][:PROVED]:
+    for each in [*last, *sorted(beaten, key=lambda each: each not in run.causes)][:PROVED]:
         found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
         tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
         if found.holds:

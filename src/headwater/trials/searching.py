@@ -13,7 +13,7 @@ import torch
 import headwater
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
 from headwater.trials.cache import Cache
-from headwater.trials.candidates import Proposal, combinations, likeliest_first, others, singles, told
+from headwater.trials.candidates import Proposal, causes, combinations, likeliest_first, others, singles, told
 from headwater.trials.gather import gather
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
 from headwater.trials.race import Placed, race
@@ -81,7 +81,7 @@ def search(
     run = _Runs(packed(workload), executor, progress or _silent, cache)
     passed, out = _screened(run, findings)
     ledger = Ledger(run.train, steps)
-    placed = race(passed[:FIELD], ledger, range(seeds), run.race)
+    placed = race(passed[:FIELD], ledger, range(seeds), run.race, causes(findings, passed))
     rest = tuple(Placed(each, "not tried", "others are likelier to help") for each in passed[FIELD:])
     candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
     verdict, reason = _verdict(candidates)
@@ -222,7 +222,11 @@ def _verdict(candidates: Sequence[Candidate]) -> tuple[Verdict, str]:
     raced = sum(bool(each.trials) for each in candidates)
     if not raced:
         return "nothing helped", f"None of {len(candidates)} candidates was worth training: see each one's reason."
-    return "nothing helped", f"None of {raced} candidates that were trained is better than the original."
+    proved = sum(each.standing == "no better" and bool(each.trials) for each in candidates)
+    return "nothing helped", (
+        f"{raced} candidates were trained. None of the {proved} that were compared with the original to the end is "
+        "shown to be better."
+    )
 
 
 def _versions() -> dict[str, str]:

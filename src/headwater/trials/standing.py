@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headwater.records import TrialResult
+from headwater.records import Safety, TrialResult
 from headwater.trials.candidates import Proposal
 from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measure_of
 
@@ -16,6 +16,7 @@ UNCLEAR = 0.1
 """Share of the gain that it may lack where the difference is not significant: one seed shows no less."""
 CLOSE = 0.5
 """Share of the best one's gain below which a candidate is not worth training on."""
+_SAFETIES: tuple[Safety, ...] = ("safe", "unsafe", "display-only")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,24 @@ class Table:
         return max([0.0, *(self.gain(result) for _, result in self.ranked)])
 
     def as_good(self) -> tuple[Proposal, ...]:
-        """Those that are as good as the best, the smallest first, then the safe ones, then the best."""
+        """Those that are as good as the best, the smallest first, then the safe ones, then the best.
+
+        Of two that differ by their rate only, the lower one stands ahead: a long training gets further with it.
+        """
         if not self.ranked:
             return ()
         best = self.ranked[0][1]
-        equal = [(each, result) for each, result in self.ranked if self._as_good(result, best)]
-        return tuple(each for each, _ in sorted(equal, key=lambda pair: (pair[0].size, pair[0].safety)))
+        equal = [each for each, result in self.ranked if self._as_good(result, best)]
+        equal.sort(key=lambda each: (each.size, _SAFETIES.index(each.safety)))
+        for lower in [each for each in equal if any(each.remedies == other.slower for other in equal)]:
+            faster = next(each for each in equal if each.slower == lower.remedies)
+            equal.remove(lower)
+            equal.insert(equal.index(faster), lower)
+        return tuple(equal)
+
+    def slower(self, proposal: Proposal) -> tuple[Proposal, ...]:
+        """The same with a lower rate, if it is in the race."""
+        return tuple(each for each, _ in self.ranked if each.remedies == proposal.slower)
 
     def close(self) -> tuple[Proposal, ...]:
         """Those that may yet win, the best first: not far behind the best, or all where none gains yet."""
@@ -63,7 +76,7 @@ class Table:
         behind = mean_row(result, self.measure) - mean_row(best, self.measure)
         if behind <= NEGLIGIBLE * self.best_gain:
             return True
-        return behind <= UNCLEAR * self.best_gain and better([best], [result], self.measure).p_value > ALPHA
+        return behind <= UNCLEAR * self.best_gain and better([best], [result], self.measure).over_batches > ALPHA
 
 
 def table(original: TrialResult, results: Sequence[tuple[Proposal, TrialResult]]) -> Table:

@@ -34,9 +34,9 @@ _RANKS = 6
 """Pairs from which on Wilcoxon's test can fall below 0.05 clearly: its smallest p-value is ``2^-n``, 0.016 for six."""
 
 _SAME = 1e-9
-"""Gaps that differ by no more than this share are equal but for rounding: the user's function seeds itself."""
+"""Gaps that differ by no more than this share are equal but for rounding."""
 _UNTESTED = 0.5
-"""Of one pair, which no test can tell from chance."""
+"""Of one seed, or of several that all give the same training: no test can tell that from chance."""
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -87,7 +87,7 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
 
     A lost training is worse than one that was not, by how much cannot be said: where each pair has exactly one that was
     lost, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the sign
-    test.
+    test. One seed proves nothing, nor do several that all give the same training.
 
     Args:
         ones: trials of one candidate.
@@ -97,13 +97,12 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
     pairs = paired(ones, others)
     if not pairs or any(one.lost for one, _ in pairs):
         return Comparison(1.0, 1.0)
+    seeds_tell = len({(one.losses, other.losses) for one, other in pairs}) > 1
     if all(other.lost for _, other in pairs):
-        return Comparison(0.0, 0.0)
+        return Comparison(0.0 if seeds_tell else _UNTESTED, 0.0)
     whole = [(one, other) for one, other in pairs if not other.lost]
     gaps = np.array([differences(one, other, measure) for one, other in whole], dtype=np.float64)
-    if gaps.size == 1:
-        return Comparison(*[_UNTESTED if gaps[0, 0] < 0 else 1.0] * 2)
-    over_seeds = _mean_below(gaps.mean(axis=1))
+    over_seeds = _mean_below(gaps.mean(axis=1)) if seeds_tell else _UNTESTED
     if len(whole) < len(pairs):
         wins = len(pairs) - len(whole) + int((gaps.mean(axis=1) < 0).sum())
         over_seeds = float(cast(Any, stats).binomtest(wins, len(pairs), alternative="greater").pvalue)
