@@ -96,16 +96,14 @@ class Proposal:
         return "display-only" if "display-only" in safeties else "unsafe" if "unsafe" in safeties else "safe"
 
     @property
-    def slower(self) -> tuple[str, ...] | None:
-        """The keys of the same with a lower rate; ``None`` where it sets no rate that could be lower."""
-        if not any(key in SLOWER for key in self.remedies):
-            return None
-        return tuple(SLOWER.get(key, key) for key in self.remedies)
-
-    @property
     def parts(self) -> tuple[Remedy, ...]:
         """Its remedies."""
         return tuple(remedy(key) for key in self.remedies)
+
+    def is_slower_than(self, other: Proposal) -> bool:
+        """Whether it is the other one, or a part of it, with a lower rate."""
+        lower = {SLOWER[key] for key in other.remedies if key in SLOWER}
+        return not lower.isdisjoint(self.remedies) and set(self.remedies) - lower <= set(other.remedies)
 
 
 def singles(findings: Sequence[Finding]) -> tuple[Proposal, ...]:

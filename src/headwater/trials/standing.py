@@ -57,15 +57,15 @@ class Table:
         best = self.ranked[0][1]
         equal = [each for each, result in self.ranked if self._as_good(result, best)]
         equal.sort(key=lambda each: (each.size, _SAFETIES.index(each.safety)))
-        for lower in [each for each in equal if any(each.remedies == other.slower for other in equal)]:
-            faster = next(each for each in equal if each.slower == lower.remedies)
-            equal.remove(lower)
-            equal.insert(equal.index(faster), lower)
+        for one in tuple(equal):
+            if faster := [each for each in equal[: equal.index(one)] if one.is_slower_than(each)]:
+                equal.remove(one)
+                equal.insert(equal.index(faster[0]), one)
         return tuple(equal)
 
     def slower(self, proposal: Proposal) -> tuple[Proposal, ...]:
-        """The same with a lower rate, if it is in the race."""
-        return tuple(each for each, _ in self.ranked if each.remedies == proposal.slower)
+        """The same with a lower rate, and parts of it, that are in the race."""
+        return tuple(each for each, _ in self.ranked if each.is_slower_than(proposal))
 
     def close(self) -> tuple[Proposal, ...]:
         """Those that may yet win, the best first: not far behind the best, or all where none gains yet."""
