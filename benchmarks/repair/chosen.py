@@ -4,8 +4,7 @@
 
 Broken: of the detection benchmark, for each code and each kind of network the first held-out case (or where there is
 none the first one) of which the twin trains its honest budget within `LIMIT` seconds of one core, and of a code that
-has no such case the quickest one; then all cases of `benchmarks.repair.cases`, whose data are others. `BY_HAND` are the
-codes that no program can repair.
+has no such case the quickest one; then all cases of `benchmarks.repair.cases`, whose data are others.
 
 Healthy: of each kind of network in turn the next case that is no twin, the held-out ones first, within the same limit,
 until there are thirty.
@@ -35,11 +34,6 @@ LIMIT = 2.0
 HEALTHY = 30
 FILE = Path(__file__).with_name("chosen.json")
 BY_NAME: dict[str, Case] = {case.name: case for case in (*detection.CASES, *NEW)}
-BY_HAND = {
-    "HW601": "a path that the user's code cuts, by detach() or numpy()",
-    "HW602": "an operation of the user's whose derivative is zero, such as sign() or round()",
-    "HW701": "an operation of the user's that is not finite where it is asked, such as log(0)",
-}
 KINDS = ("mlp", "cnn", "recurrent", "attention", "residual")
 _MEMBERS = {
     "recurrent": ("through time", *"rnn lstm gru tanh relu rnn-relu rnn-cell lstm-cell gru-cell".split()),
@@ -75,7 +69,7 @@ def _held_out_first(cases: Iterator[Case]) -> list[Case]:
 
 def _choose_broken() -> list[Case]:
     found: list[Case] = []
-    for code in sorted({case.expect for case in detection.CASES if case.expect} - BY_HAND.keys()):
+    for code in sorted({case.expect for case in detection.CASES if case.expect}):
         cases = _held_out_first(case for case in detection.CASES if case.expect == code)
         first = [next((case for case in cases if kind(case) == name and _suits(case)), None) for name in KINDS]
         found += list(filter(None, first)) or [min(cases, key=lambda case: _seconds(case.twin or case.name))]
