@@ -59,6 +59,7 @@ _STABLE = frozenset(["tanh", "elu", "celu", "selu"])
 """With depth the variance returns to that of their critical point: ``dq'/dq < 1`` (`headwater.theory.edge_point`)."""
 _BIAS_VARIANCE = 0.05
 """That of the phase diagram of Schoenholz et al. 2017; the critical point is then well away from zero."""
+_NO_ACTIVATION = "no activation follows the layers whose weights may be drawn"
 _NO_LSUV = frozenset(["sigmoid", "hardsigmoid", "softplus"])
 
 _UNIT_VARIANCE = """\
@@ -123,10 +124,14 @@ def _lsuv(training: Training, name: str, layer: Layer) -> Sequence[str]:
 
 
 def _unfit_for_he(kinds: frozenset[str]) -> str | None:
+    if not kinds:
+        return _NO_ACTIVATION
     return None if kinds - GLOROT else "its activations are those that Xavier initialisation is made for"
 
 
 def _unfit_for_xavier(kinds: frozenset[str]) -> str | None:
+    if not kinds:
+        return _NO_ACTIVATION
     if not kinds & GLOROT:
         return "none of its activations is a tanh or a sigmoid: Xavier initialisation loses 29 % a layer of ReLU"
     return (
