@@ -9,7 +9,7 @@ from statistics import fmean
 
 from headwater.records import TrialResult
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
-from headwater.trials.statistics import LOOKS, Comparison, Measure, better, mean_row, measure_of, paired, shown
+from headwater.trials.statistics import ALPHA, LOOKS, Comparison, Measure, better, mean_row, measure_of, paired, shown
 
 LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
@@ -40,8 +40,9 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
     After each of the looks the level is Pocock's. A lead over both that shows early must last: with every seed that it
-    was shown with, the candidate and the original train to the end, and are compared once more. One that is ahead at
-    the end, but not clearly over so few seeds, gets as many again.
+    was shown with, the candidate and the original train to the end, where the lead must be significant once more. That
+    second condition can only take away from what passes by chance. One that is ahead at the end, but not clearly over
+    so few seeds, gets as many again.
 
     Args:
         entrant: the candidate.
@@ -64,7 +65,7 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         ledger.train([ORIGINAL, entrant], used, whole)
         if steps < whole:
             found = _compared(entrant, ledger, whole, ORIGINAL)
-        if found.p_value <= level and _ahead(entrant, ledger, used, whole):
+        if found.p_value <= ALPHA and _ahead(entrant, ledger, used, whole):
             why = _words(entrant, ledger, used, steps, whole, found.p_value)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
     why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested)}"
