@@ -12,7 +12,7 @@ import torch
 
 from headwater.errors import InputError
 from headwater.monitor import Monitor, Settings
-from headwater.monitor.governor import Governor, Purse, common_stride
+from headwater.monitor.governor import SPENDABLE, Governor, Purse, common_stride
 
 
 class Training:
@@ -107,8 +107,8 @@ def test_a_budget_that_changes_holds_from_then_on() -> None:
     now = [0.0]
     governor = Governor(Settings(budget=0.02), clock=lambda: now[0])
     governor.step_ended(probed=False, measured=False)
-    governor.probe_cost = 0.9
-    now[0] = 100.0  # a half of 2 per cent of 100 s: 1 s
+    governor.probe_cost = 0.7
+    now[0] = 100.0  # a half of four fifths of 2 per cent of 100 s: 0.8 s
     assert governor.wants_probe(10)
     governor.share(0.0001)
     assert governor.wants_probe(10)
@@ -124,9 +124,9 @@ def test_optimizers_that_come_and_go_divide_the_budget() -> None:
     monitor.attach()
     for i in (1, 2):
         monitor.add(str(i), optimizers[i], {str(i): models[i]})
-    assert [track.governor._budget for track in monitor.tracks] == pytest.approx([0.01] * 3)
+    assert [track.governor._budget for track in monitor.tracks] == pytest.approx([SPENDABLE * 0.01] * 3)
     optimizers.pop()
-    assert [track.governor._budget for track in monitor.tracks] == pytest.approx([0.015] * 2)
+    assert [track.governor._budget for track in monitor.tracks] == pytest.approx([SPENDABLE * 0.015] * 2)
     monitor.detach()
 
 

@@ -20,6 +20,9 @@ from headwater.monitor.settings import Settings
 T = TypeVar("T")
 
 HALF = 0.5
+SPENDABLE = 0.8
+"""Share of the budget that is spent by our own account: the rest is for what it cannot see, as that PyTorch calls hooks
+at all, and that what we read takes the place of the network's numbers in the caches."""
 REMEMBERED = 31
 """Plain steps whose median is what a step takes."""
 DEBT = 4.0
@@ -54,7 +57,7 @@ class Governor:
         self._settings, self._clock = settings, clock
         self._purse = purse if purse is not None else Purse()
         self._paid, self._others = 0.0, self._purse.paid
-        self._budget, self._granted, self._since = settings.budget, 0.0, 0.0
+        self._budget, self._granted, self._since = SPENDABLE * settings.budget, 0.0, 0.0
         # bounded: where everything is measured no step is plain, and none of them is ever settled
         self._unsettled: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._plain: deque[float] = deque(maxlen=REMEMBERED)
@@ -90,7 +93,7 @@ class Governor:
     def share(self, budget: float) -> None:
         """From now on grants another share of the time."""
         self._granted, self._since = self._allowed(), self.elapsed
-        self._budget = budget
+        self._budget = SPENDABLE * budget
 
     def step_ended(self, *, probed: bool, measured: bool) -> None:
         """Closes the account of a step.
