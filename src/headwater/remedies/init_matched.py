@@ -69,9 +69,19 @@ def unit_variance(layer, inputs):
             if deviation > 0:
                 layer.weight.div_(deviation)
         layer.calibrated = True
+
+
+def loaded(layer, _):
+    layer.calibrated = True  # weights that were loaded stay as they are
+
+
 """
 """What is left to do is kept on the layer, and not in the hook, so that copies of the model do it too."""
-_CALIBRATED = ("layer.calibrated = False", "layer.register_forward_pre_hook(unit_variance)")
+_CALIBRATED = (
+    "layer.calibrated = False",
+    "layer.register_forward_pre_hook(unit_variance)",
+    "layer.register_load_state_dict_post_hook(loaded)",
+)
 
 Draw = Callable[[Training, str, Layer], Sequence[str]]
 """Statements on ``layer`` that draw the one at a path."""
