@@ -162,7 +162,11 @@ def test_hidden_files_beside_the_project_are_not_touched_and_those_of_caches_are
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".xdg"))
     done = run(project, script)
     assert done.returncode == 1 and "PermissionError" in done.stderr and ".ckpt/last.pt" in done.stderr
-    assert [(tmp_path / name).read_text() for name in (".ckpt/last.pt", ".cache/lock", ".xdg/lock")] == ["before", "", ""]
+    assert [(tmp_path / name).read_text() for name in (".ckpt/last.pt", ".cache/lock", ".xdg/lock")] == [
+        "before",
+        "",
+        "",
+    ]
 
 
 def test_environments_are_linked_whole_and_hidden_folders_come_last(

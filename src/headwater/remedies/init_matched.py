@@ -48,6 +48,7 @@ import torch
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Layer
+from headwater.records.numbers import count
 from headwater.remedies.code import run
 from headwater.remedies.draw import GLOROT, bias_zero, loops, matched, orthogonal, outputs
 from headwater.remedies.fresh import begun, drawable
@@ -103,7 +104,7 @@ def _apply(variant: str, words: str, draw: Draw, training: Training, *, function
     code = loops(training, {name: draw(training, name, layer) for name, layer in found.items()})
     code = replace(code, before=functions + code.before)
     run(code, training)
-    return Change(f"{_CODE}:{variant}", f"{words} in {len(found)} layers", tuple(found), code=code)
+    return Change(f"{_CODE}:{variant}", f"{words} in {count(len(found), 'layer')}", tuple(found), code=code)
 
 
 def _matched(training: Training, name: str, layer: Layer) -> Sequence[str]:

@@ -40,7 +40,9 @@ def reroute(module: nn.Module, mode: type[Rerouted]) -> None:
     cast(Any, module).forward = mode(module)
 
 
-def shaped_as_saved(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any, names: tuple[str, ...] = ()) -> None:
+def shaped_as_saved(
+    module: nn.Module, state: dict[str, Any], prefix: str, *_: Any, names: tuple[str, ...] = ()
+) -> None:
     """Gives buffers whose shape the first batch decides the shape of those that are about to be loaded."""
     for name in names:
         if f"{prefix}{name}" in state:

@@ -102,7 +102,12 @@ def _apply(training: Training) -> Change:
         standardised(training.model.get_submodule(path), axis)
         module = f"{{model}}.get_submodule({path!r})" if path else "{model}"
         lines.append(f"standardised({module}, axis={axis})")
-    imports = ("from functools import partial", "from typing import Any", "import torch", "from torch import Tensor, nn")
+    imports = (
+        "from functools import partial",
+        "from typing import Any",
+        "import torch",
+        "from torch import Tensor, nn",
+    )
     return Change(
         remedy=_CODE,
         says=f"the data that enters {', '.join(path or 'the model' for path in places)} has mean 0 and standard "
