@@ -12,11 +12,15 @@ import pytest
 import torch
 
 from headwater import fix_script as module
+from headwater.cli.console import complain, note
+from headwater.cli.fix import _list  # pyright: ignore[reportPrivateUsage]
 from headwater.cli.target import Maker
+from headwater.errors import InputError
 from headwater.records import Candidate, Change, Code, FixRecord, SourceLine
 from headwater.script import Target
 from headwater.source import patch
 from headwater.trials import SoFar
+from tests import builders as build
 from tests.cli.test_app import run
 
 SCRIPT = "import torch\nmodel = torch.nn.Linear(2, 1)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
@@ -136,8 +140,19 @@ def test_a_healthy_function(mine: None, capsys: pytest.CaptureFixture[str]) -> N
     assert code == 0 and "Healthy" in out
 
 
+def test_names_with_colons_are_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = build.finding(message="of blocks:zero: and on", remedies=("residual",))
+    _list([finding])
+    complain(InputError("residual:zero: refused"))
+    note("residual:zero: written")
+    out, err = capsys.readouterr()
+    assert "of blocks:zero: and on" in out and "  residual:zero: " in out
+    assert "residual:zero: refused" in err and "residual:zero: written" in err
+
+
 def test_dry_run_lists_what_would_be_tried(mine: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:unscaled")
     assert code == 0 and "HW605" in out and "standardise-inputs" in out
+    assert "those that apply, and combinations of them, would be tried" in " ".join(out.split())
     code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:network")
     assert code == 0 and "Nothing would be tried." in out

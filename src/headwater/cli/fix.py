@@ -48,7 +48,7 @@ _ENGINE = "Where trials run: processes here, or a cluster."
 _ADDRESS = "Of a running Ray or Dask cluster."
 _WORKERS = "Trials at a time. Default: one for each core."
 _APPLY = "Write the recommended change into the files. Without it nothing of yours is changed."
-_DRY = "Diagnose, list what would be tried, and train nothing."
+_DRY = "Diagnose, list what would be looked at, and train nothing."
 _FORCE = "With --apply: also write files that have changes which are not committed."
 _RUN_DIR = "Folder for the results of trials. Default: runs/NAME. An interrupted search goes on with them."
 
@@ -155,16 +155,20 @@ def _findings_of_function(target: str) -> Sequence[Finding]:
 
 
 def _list(findings: Sequence[Finding]) -> None:
-    """What was found, and what would be tried first; combinations depend on which of these apply."""
+    """What was found, and what would be looked at first; combinations depend on which of these apply."""
     from headwater.trials import others, singles, told
 
-    console = Console()
+    console = Console(emoji=False)  # residual:zero: is a name
     for finding in findings:
         console.print(f"{finding.code} {finding.name}: {finding.message}", markup=False, highlight=False)
     tried = (*singles(findings), *(ways[0] for ways in others(findings)))
     by_hand = told(findings)
     lines = [f"  {each.remedies[0]}: {each.says}" for each in (*tried, *by_hand)]
-    head = f"{len(tried)} remedies would be tried, and combinations of them:" if tried else "Nothing would be tried."
+    head = (
+        f"{len(tried)} remedies would be looked at; those that apply, and combinations of them, would be tried:"
+        if tried
+        else "Nothing would be tried."
+    )
     console.print("\n".join([head, *lines]), markup=False, highlight=False)
 
 
