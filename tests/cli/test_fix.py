@@ -67,6 +67,9 @@ def test_ranking_and_diff_are_shown_and_nothing_is_written(search: Search, capsy
 
 def test_apply_writes_it(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "fix", "--apply", "train.py")
+    assert code == 2 and "not tracked by git" in err and "--force" in err and "written" not in err
+    assert Path("train.py").read_text() == SCRIPT
+    code, _, err = run(capsys, "fix", "--apply", "--force", "train.py")
     assert code == 0 and "written: " in err
     assert Path("train.py").read_text() == SCRIPT + "optimizer.clip(1.0)\n"
 

@@ -47,9 +47,9 @@ _SEEDS = "Trainings of each kind that a recommendation is proved with."
 _ENGINE = "Where trials run: processes here, or a cluster."
 _ADDRESS = "Of a running Ray or Dask cluster."
 _WORKERS = "Trials at a time. Default: one for each core."
-_APPLY = "Write the recommended change into the files. Without it nothing of yours is changed."
+_APPLY = "Write the recommended change into the files, where git can undo it. Without it nothing of yours is changed."
 _DRY = "Diagnose, list what would be looked at, and train nothing."
-_FORCE = "With --apply: also write files that have changes which are not committed."
+_FORCE = "With --apply: also write files that git does not track, or whose changes are not committed."
 _RUN_DIR = "Folder for the results of trials. Default: runs/NAME. An interrupted search goes on with them."
 
 
@@ -187,7 +187,7 @@ def _write(patch: Patch, *, force: bool) -> bool:
     if not patch.files:
         note("headwater: nothing was written: the change cannot be made safely in the files; it is told above.")
         return False
-    apply(patch, force=force)
+    apply(patch, force=force, tracked=True)
     for file in patch.files:
         note(f"written: {file.path}")
     if patch.not_written:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headwater.records import Code
+from headwater.source import patch
 from tests.source.writing.builders import change, patched, place, refusal, written
 
 BEFORE, AFTER = "start({model})", "schedule({optimizer})\nif True:\n    pass"
@@ -357,3 +359,12 @@ def test_functions_and_classes_of_the_code_keep_their_insides(tmp_path: Path) ->
         "        return y",
         "net.part = Plain_()",
     ]
+
+
+def test_what_is_left_to_the_user_is_told_beside_the_diff(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "opt = make(net.parameters())\n")
+    todo = replace(change(code=LAST), by_hand="write schedule.step(loss) into the loop")
+    made = patch([todo], optimizer=place(path, "opt"))
+    assert made.files and made.not_written == ("what was done: write schedule.step(loss) into the loop",)
+    lost = patch([todo], optimizer=None)
+    assert lost.not_written[0].endswith("is not known; write schedule.step(loss) into the loop")
