@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,6 +137,21 @@ def test_a_function_is_called_anew_with_other_weights_for_each_seed(mine: None) 
         weights.append(maker()[0].weight.detach())
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
     assert maker.__wrapped__.__name__ == "network"
+
+
+def test_results_of_a_function_are_kept_where_it_says(
+    mine: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Path] = []
+
+    def search(*_: Any, trials: Path, **options: Any) -> Any:
+        given.append(trials)
+        return SimpleNamespace(record=FixRecord("healthy", "", ()), workload=SimpleNamespace(optimizer_built=None))
+
+    monkeypatch.setattr(importlib.import_module("headwater.fix"), "fix", search)
+    run(capsys, "fix", "--run-dir", "there", "mine.py:network")
+    run(capsys, "fix", "mine.py:network")
+    assert given == [Path("there/trials"), Path("runs/network/trials")]
 
 
 def test_a_healthy_function(mine: None, capsys: pytest.CaptureFixture[str]) -> None:

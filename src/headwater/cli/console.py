@@ -30,4 +30,6 @@ def note(message: str) -> None:
 
 def complain(error: Exception) -> None:
     """Says what went wrong, as the message of the exception tells it."""
-    Console(stderr=True, emoji=False).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(
+        f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
+    )

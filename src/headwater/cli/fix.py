@@ -105,11 +105,11 @@ def fix(
         def progress(so_far: SoFar) -> None:
             tell(_says(so_far), so_far.done, so_far.total)
 
+        trials = (run_dir or Path("runs") / _name(target, module, is_function)) / "trials"
         if is_function:
-            record, patch = _fix_function(target, options, progress)
+            record, patch = _fix_function(target, options, trials, progress)
         else:
-            folder = run_dir or Path("runs") / (target.rpartition(".")[2] if module else Path(target).stem)
-            record, patch = _fix_script(script, options, folder / "trials", progress)
+            record, patch = _fix_script(script, options, trials, progress)
     if json:
         sys.stdout.write(text.render(record) + "\n")
     else:
@@ -121,6 +121,13 @@ def fix(
     raise typer.Exit(int(record.verdict == "nothing helped" or not written))
 
 
+def _name(target: str, module: bool, is_function: bool) -> str:
+    """What the search is called: the function, the last part of the module, or the script."""
+    if is_function:
+        return target.rpartition(":")[2]
+    return target.rpartition(".")[2] if module else Path(target).stem
+
+
 def _fix_script(target: Target, options: dict[str, Any], trials: Path, progress: Progress) -> Found:
     from headwater.fix_script import fix_script  # here and not above: it imports torch
 
@@ -130,13 +137,13 @@ def _fix_script(target: Target, options: dict[str, Any], trials: Path, progress:
     return found.record, found.patch
 
 
-def _fix_function(target: str, options: dict[str, Any], progress: Progress) -> Found:
+def _fix_function(target: str, options: dict[str, Any], trials: Path, progress: Progress) -> Found:
     from headwater.fix import fix
     from headwater.source import patch
 
     maker = Maker.of(target)
     setup = maker.setup()
-    found = fix(maker, setup.batches, setup.loss_fn, progress=progress, **options)
+    found = fix(maker, setup.batches, setup.loss_fn, trials=trials, progress=progress, **options)
     best, built = found.record.best, found.workload.optimizer_built
     return found.record, patch(best.changes, optimizer=built, factory=maker) if best is not None else None
 

@@ -69,11 +69,11 @@ def test_a_file_with_uncommitted_changes_needs_force(tmp_path: Path) -> None:
 def test_a_file_that_git_cannot_restore_needs_force(tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     todo = made(path)
-    with pytest.raises(PatchError, match="not tracked by git.*--force"):
+    with pytest.raises(PatchError, match=r"not tracked by git.*--force"):
         apply(todo, tracked=True)  # no repository
     git(tmp_path, "init")
     (tmp_path / ".gitignore").write_text("train.py\n")
-    with pytest.raises(PatchError, match="not tracked by git.*--force"):
+    with pytest.raises(PatchError, match=r"not tracked by git.*--force"):
         apply(todo, tracked=True)
     assert path.read_bytes() == OLD.encode("latin-1")
     git(tmp_path, "add", "--force", "train.py")
