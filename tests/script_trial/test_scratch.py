@@ -173,13 +173,18 @@ def test_environments_are_linked_whole_and_hidden_folders_come_last(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden(project)
-    for name in (".venv/pyvenv.cfg", "lib/site-packages/x.py"):
+    for name in (".venv/pyvenv.cfg", ".pixi/conda-meta/history", "lib/site-packages/x.py"):
         (project / name).parent.mkdir(parents=True)
         (project / name).write_text("")
     with scratch(Target("train.py"), project / "src") as place:
         mirror = place.cwd.parent
-        assert (mirror / ".venv").is_symlink() and (mirror / "lib/site-packages").is_symlink()
+        assert (
+            (mirror / ".venv").is_symlink()
+            and (mirror / ".pixi").is_symlink()
+            and (mirror / "lib/site-packages").is_symlink()
+        )
         assert not (place.cwd / ".ckpt").is_symlink()
-    monkeypatch.setattr(module, "MOST", 13)  # eight in the project, three in src, one each in data and out
+    monkeypatch.setattr(module, "MOST", 15)  # nine in the project, three in src, one each in data, out and lib
     with scratch(Target("train.py"), project / "src") as place:
-        assert not (place.cwd.parent / "out").is_symlink() and (place.cwd / ".ckpt").is_symlink()
+        assert not any((place.cwd.parent / name).is_symlink() for name in ("data", "out", "lib"))
+        assert (place.cwd / ".ckpt").is_symlink()

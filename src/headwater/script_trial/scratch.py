@@ -25,6 +25,8 @@ LARGE = 64 * 2**20
 PAST_PYTHON = frozenset(".h5 .hdf5 .keras .parquet .feather .arrow .onnx .db .sqlite".split())
 SOURCES = frozenset((".py", ".pyi"))
 _WHOLE = (".git", "node_modules", "site-packages")
+_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
+"""What lies in an environment of venv, and in one of conda."""
 _MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -117,7 +119,7 @@ def _mirror(root: Path, mirror: Path, near: set[Path]) -> None:
 
 def _is_apart(folder: os.DirEntry[str]) -> bool:
     """Whether a folder holds what no training writes: a repository's history, an environment."""
-    return folder.name in _WHOLE or os.path.exists(f"{folder.path}/pyvenv.cfg")
+    return folder.name in _WHOLE or any(os.path.exists(f"{folder.path}/{each}") for each in _ENVIRONMENT)
 
 
 def _file(source: Path, target: Path) -> None:
