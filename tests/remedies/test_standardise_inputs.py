@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headwater.measure import untouched
 from headwater.remedies import remedy
 from headwater.remedies.standardise_inputs import standardise, standardised
 from tests.remedies.trainings import case, codes, diagnosed, executed, same_training, training, twins
@@ -42,6 +43,14 @@ def seen(values: Tensor, axis: int = -1, layer: nn.Module | None = None) -> Tens
     if not hasattr(layer, "input_mean"):
         standardised(layer, axis)
     return standardise(layer, (values,), axis)[0]
+
+
+def test_what_is_measured_of_a_model_that_has_run_nothing_is_put_back() -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    standardised(model[0])
+    with untouched(model, seed=0):
+        model(torch.randn(8, 3))
+    assert model.get_buffer("0.input_mean").shape == () and model.get_buffer("0.input_deviation") == 0
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((64, 5), -1), ((16, 3, 6, 6), 1), ((8, 20, 4), -1), ((8, 4, 20), 1)])
