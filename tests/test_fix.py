@@ -41,6 +41,15 @@ def test_trials_in_other_processes_end_alike():
     assert pairs and all(ours.losses == theirs.losses and ours.held_out == theirs.held_out for ours, theirs in pairs)
 
 
+def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    def goes_on(**changes: Any) -> int:
+        return fixed(steps=20, seeds=2, trials=tmp_path, **changes).record.steps_spent
+
+    assert goes_on() > 0 and goes_on() == 0
+    assert goes_on(validation=regression(3)) > 0
+    assert goes_on(optimizer=lambda parameters: torch.optim.Adam(parameters, lr=0.03)) > 0
+
+
 def test_a_healthy_network_is_left_in_peace():
     def healthy() -> nn.Module:
         return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))

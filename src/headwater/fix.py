@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+import headwater
 from headwater.diagnose import diagnose
 from headwater.errors import InputError, OptimizerError
+from headwater.graph.frames import is_users
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
 from headwater.report.fix import html, json, terminal
 from headwater.source import patch, recorded, recording
-from headwater.trials import HELD_OUT, ObjectsWorkload, Progress, built, executor, made, materialised, search
+from headwater.trials import HELD_OUT, Cache, ObjectsWorkload, Progress, built, executor, made, materialised, search
+from headwater.trials.stream import Stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,6 +112,7 @@ def fix(
     engine: str | Executor = "local",
     address: str | None = None,
     workers: int | None = None,
+    trials: str | Path | None = None,
     progress: Progress | None = None,
 ) -> FixResult:
     """Finds the smallest change after which a network truly learns better, by trying it out.
@@ -129,6 +137,8 @@ def fix(
         engine: ``"local"`` processes, ``"ray"``, ``"dask"``, or a `concurrent.futures.Executor`.
         address: of a running cluster; ``None``: one is started on this machine.
         workers: processes; ``None``: one for each core.
+        trials: folder in which results are kept, so that an interrupted search goes on where it was. They count as long
+            as versions, the files of your own code, the data, and the first losses are the same.
         progress: called after each task with how far it is, and who leads.
 
     Returns:
@@ -138,7 +148,10 @@ def fix(
         InputError: something passed cannot be used; the subclass and the message say what.
     """
     _check(make_model, optimizer, score, validation, steps, seeds)
+    if trials is not None and not hasattr(sys.modules["__main__"], "__file__"):
+        raise InputError("Results are kept for code that lies in files, which tell when it changes: leave out trials=.")
     workload = _workload(make_model, batches, loss_fn, step, optimizer, validation, score, steps)
+    cache = Cache(Path(trials), _identity(workload)) if trials is not None else None
     with executor(engine, address, workers) as running:
         record = search(
             workload,
@@ -148,6 +161,7 @@ def fix(
             seeds=seeds,
             executor=running,
             progress=progress,
+            cache=cache,
         )
     return FixResult(_with_source(record, workload), workload)
 
@@ -183,6 +197,36 @@ def _workload(
         report.findings,
         line.own if line else None,
     )
+
+
+def _identity(workload: ObjectsWorkload) -> str:
+    """What a trial's outcome depends on: versions, the user's files, and the data as they and the losses show it."""
+    seen = hashlib.sha256()
+    for batches in (workload.batches, workload.validation):
+        for part in _parts([] if batches is None else Stream(batches, seed=0).first(HELD_OUT)):
+            seen.update(part)
+    files = sorted({str(getattr(module, "__file__", None)) for module in list(sys.modules.values())})
+    sources = [
+        Path(file).read_bytes() for file in files if os.path.isabs(file) and os.path.isfile(file) and is_users(file)
+    ]
+    measured = workload.measurement
+    parts = [headwater.__version__, torch.__version__, repr(measured.optimizer), seen.hexdigest()]
+    parts += [repr([each.loss for each in measured.steps]), *(hashlib.sha256(each).hexdigest() for each in sources)]
+    return "\n".join(parts)
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """The numbers of a batch, whatever it is made of."""
+    if isinstance(value, Tensor):
+        yield repr((value.shape, value.dtype)).encode()
+        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    elif isinstance(value, dict):
+        yield from _parts(list(cast("dict[Any, Any]", value).items()))
+    elif isinstance(value, list | tuple):
+        for each in cast("list[Any]", value):
+            yield from _parts(each)
+    else:
+        yield repr(value).encode() if isinstance(value, str | int | float) else type(value).__name__.encode()
 
 
 def _check(make_model: Any, optimizer: Any, score: Any, validation: Any, steps: Any, seeds: Any) -> None:

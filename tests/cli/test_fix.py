@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 import torch
 
 from headwater import fix_script as module
+from headwater.cli.console import complain, note
+from headwater.cli.fix import _list  # pyright: ignore[reportPrivateUsage]
 from headwater.cli.target import Maker
+from headwater.errors import InputError
 from headwater.records import Candidate, Change, Code, FixRecord, SourceLine
 from headwater.script import Target
 from headwater.source import patch
 from headwater.trials import SoFar
+from tests import builders as build
 from tests.cli.test_app import run
 
 SCRIPT = "import torch\nmodel = torch.nn.Linear(2, 1)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
@@ -63,6 +68,9 @@ def test_ranking_and_diff_are_shown_and_nothing_is_written(search: Search, capsy
 
 def test_apply_writes_it(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "fix", "--apply", "train.py")
+    assert code == 2 and "not tracked by git" in err and "--force" in err and "written" not in err
+    assert Path("train.py").read_text() == SCRIPT
+    code, _, err = run(capsys, "fix", "--apply", "--force", "train.py")
     assert code == 0 and "written: " in err
     assert Path("train.py").read_text() == SCRIPT + "optimizer.clip(1.0)\n"
 
@@ -131,13 +139,39 @@ def test_a_function_is_called_anew_with_other_weights_for_each_seed(mine: None) 
     assert maker.__wrapped__.__name__ == "network"
 
 
+def test_results_of_a_function_are_kept_where_it_says(
+    mine: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Path] = []
+
+    def search(*_: Any, trials: Path, **options: Any) -> Any:
+        given.append(trials)
+        return SimpleNamespace(record=FixRecord("healthy", "", ()), workload=SimpleNamespace(optimizer_built=None))
+
+    monkeypatch.setattr(importlib.import_module("headwater.fix"), "fix", search)
+    run(capsys, "fix", "--run-dir", "there", "mine.py:network")
+    run(capsys, "fix", "mine.py:network")
+    assert given == [Path("there/trials"), Path("runs/network/trials")]
+
+
 def test_a_healthy_function(mine: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "fix", "mine.py:network")
     assert code == 0 and "Healthy" in out
 
 
+def test_names_with_colons_are_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = build.finding(message="of blocks:zero: and on", remedies=("residual",))
+    _list([finding])
+    complain(InputError("residual:zero: refused"))
+    note("residual:zero: written")
+    out, err = capsys.readouterr()
+    assert "of blocks:zero: and on" in out and "  residual:zero: " in out
+    assert "residual:zero: refused" in err and "residual:zero: written" in err
+
+
 def test_dry_run_lists_what_would_be_tried(mine: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:unscaled")
     assert code == 0 and "HW605" in out and "standardise-inputs" in out
+    assert "those that apply, and combinations of them, would be tried" in " ".join(out.split())
     code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:network")
     assert code == 0 and "Nothing would be tried." in out

@@ -123,6 +123,19 @@ def test_scores_are_divided_by_their_deviation_in_the_first_batch(fused: bool, m
     torch.testing.assert_close(model(x[:3]), model(x)[:3])  # a later batch does not change it
 
 
+def test_a_checkpoint_is_loaded_into_an_attention_that_has_run_nothing() -> None:
+    torch.manual_seed(0)
+    trained, x = Attending(False, None), torch.randn(32, 8, 6)
+    fresh = copy.deepcopy(trained)
+    for model in (trained, fresh):
+        model.forward = DividedLogits(model)  # type: ignore[method-assign]
+    copied = copy.deepcopy(fresh)
+    trained(x)
+    for model in (fresh, copied):
+        model.load_state_dict(trained.state_dict())
+        assert torch.equal(model(x / 3), trained(x / 3))
+
+
 def test_even_scores_and_a_copys_own_weights() -> None:
     torch.manual_seed(0)
     model, x = Attending(False, None, factor=0.1), torch.randn(32, 8, 6)

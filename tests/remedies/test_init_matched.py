@@ -99,6 +99,18 @@ def test_lsuv_gives_each_layer_outputs_of_variance_one_in_copies_too() -> None:
         assert torch.equal(model[0].weight, kept)
 
 
+def test_lsuv_leaves_weights_that_were_loaded() -> None:
+    x = torch.randn(256, 64)
+    trained = made("lsuv", "relu")
+    trained(x)
+    with torch.no_grad():
+        trained[0].weight.mul_(3.0)  # what a training did
+    fresh = made("lsuv", "relu")
+    fresh.load_state_dict(trained.state_dict())
+    assert torch.equal(fresh(7 * x), trained(7 * x))
+    assert torch.equal(copy.deepcopy(fresh)[0].weight, trained[0].weight)
+
+
 def test_branches_are_scaled_down_by_the_root_of_their_number() -> None:
     problem, broken = case("residual-unscaled-40")
     remedy("init-matched:he").apply(broken)

@@ -136,7 +136,9 @@ def test_on_a_plateau_the_rate_falls_tenfold() -> None:
     optimizer = executed(change.code, live.model, sgd(live.model))
     trained(live.model, optimizer, steps=9)
     assert optimizer.param_groups[0]["lr"] == 0.04
-    assert "rate_schedule.step(loss.item())" in change.code.after
+    assert (
+        "rate_schedule.step(loss.item())" in change.code.after and "rate_schedule.step(loss.item())" in change.by_hand
+    )
 
 
 @pytest.mark.parametrize("key", SCHEDULES)

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headwater.measure import untouched
 from headwater.remedies import remedy
-from headwater.remedies.standardise_inputs import standardise
+from headwater.remedies.standardise_inputs import standardise, standardised
 from tests.remedies.trainings import case, codes, diagnosed, executed, same_training, training, twins
 
 REMEDY = remedy("standardise-inputs")
@@ -38,7 +39,18 @@ def test_raw_data_is_no_longer_found_and_the_code_does_the_same(name: str) -> No
 
 def seen(values: Tensor, axis: int = -1, layer: nn.Module | None = None) -> Tensor:
     """What reaches the layer behind the hook."""
-    return standardise(layer or nn.Identity(), (values,), axis)[0]
+    layer = layer if layer is not None else nn.Identity()
+    if not hasattr(layer, "input_mean"):
+        standardised(layer, axis)
+    return standardise(layer, (values,), axis)[0]
+
+
+def test_what_is_measured_of_a_model_that_has_run_nothing_is_put_back() -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    standardised(model[0])
+    with untouched(model, seed=0):
+        model(torch.randn(8, 3))
+    assert model.get_buffer("0.input_mean").shape == () and model.get_buffer("0.input_deviation") == 0
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((64, 5), -1), ((16, 3, 6, 6), 1), ((8, 20, 4), -1), ((8, 4, 20), 1)])
@@ -90,7 +102,30 @@ def test_the_first_batch_is_kept_with_the_weights() -> None:
     before = model(x)
     torch.testing.assert_close(model(x[:5]), before[:5])  # a later batch does not change it
     assert set(model.state_dict()) == {"0.weight", "0.bias", "0.input_mean", "0.input_deviation"}
-    assert "0.input_mean" not in twin.state_dict()  # a copy keeps its own
+    assert twin.get_buffer("0.input_mean").dim() == 0  # a copy keeps its own
+
+
+@pytest.mark.parametrize(("width", "shape"), [(3, (1, 3)), (2, (1, 2))])
+def test_a_checkpoint_is_loaded_into_a_model_that_has_run_nothing(width: int, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    x = 50 + 20 * torch.randn(128, width)
+    batch = (x, torch.randn(128, 2))
+    trained, fresh = (nn.Sequential(nn.Linear(width, 2)) for _ in range(2))
+    untouched = copy.deepcopy(trained)
+    for model in (trained, fresh, untouched):
+        REMEDY.apply(training(model, [batch], F.mse_loss))
+    start = copy.deepcopy(untouched.state_dict())
+    trained(x)
+    for model in (fresh, copy.deepcopy(untouched)):
+        model.load_state_dict(trained.state_dict())
+        assert model.get_buffer("0.input_mean").shape == shape
+        assert torch.equal(model(x[:7] / 2), trained(x[:7] / 2))
+    trained.load_state_dict(start)  # of before the first batch
+    assert torch.equal(trained(2 * x), untouched(2 * x))
+    with torch.inference_mode():
+        fresh.load_state_dict(start)
+        fresh(x)
+    fresh(x).sum().backward()  # what was measured in an evaluation serves a training
 
 
 class Loop(nn.Module):

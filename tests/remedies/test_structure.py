@@ -159,6 +159,13 @@ def test_no_second_connection_none_in_a_loop_and_none_in_a_trained_network(name:
     assert remedy("residual:zero").refusal(healthy)
 
 
+def test_only_the_hooks_that_are_registered_are_written() -> None:
+    torch.manual_seed(0)
+    change = remedy("normalisation:batch").apply(made(mlp(8, 12, 1, 4), 32, 8))
+    assert "def units_normalised(" in change.code.before and "def normalised(" not in change.code.before
+    assert change.says == "batch normalisation before 1 activation"
+
+
 def test_normalisations_have_their_statistics_and_learn_with_their_layer() -> None:
     for variant, shape, model in (
         ("layer", (32, 8), init_(mlp(8, 12, 3, 4), "normal")),

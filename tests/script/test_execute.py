@@ -167,3 +167,26 @@ def test_torch_is_not_imported_before_the_script_does(tmp_path: Path) -> None:
 def _run(command: list[str], folder: Path) -> tuple[int, str, str]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, input="text", timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr
+
+
+def test_a_notebook_is_no_script(tmp_path: Path) -> None:
+    notebook = tmp_path / "train.ipynb"
+    notebook.write_text('{"cells": [{"execution_count": null}]}')
+    with pytest.raises(InputError, match="nbconvert --to script"):
+        execute(Target(str(notebook)))
+
+
+def test_relative_imports_of_a_script_are_told_how_to_work(tmp_path: Path) -> None:
+    package = tmp_path / "mine" / "training"
+    package.mkdir(parents=True)
+    for name in ("mine/__init__.py", "mine/training/__init__.py"):
+        (tmp_path / name).write_text("")
+    (package / "train.py").write_text("from .model import x")
+    done = subprocess.run([sys.executable, "-c", RUNNER, str(package / "train.py")], capture_output=True, text=True)
+    assert done.returncode == 1 and "ImportError" in done.stderr
+    assert done.stderr.endswith(f"Run it as a module, in {tmp_path}: -m mine.training.train\n")
+    (package / "train.py").write_text("from .nothing import x")
+    module = subprocess.run(
+        [sys.executable, "-c", RUNNER, "-m", "mine.training.train"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "Run it as" not in module.stderr

@@ -111,10 +111,80 @@ def test_files_that_are_named_by_their_absolute_path_are_not_touched(project: Pa
     assert files(project) == before
 
 
-def test_new_files_and_caches_may_be_written_anywhere(project: Path) -> None:
-    (project / ".cache").mkdir()
-    (project / ".cache" / "lock").write_text("")
-    done = run(
-        project, f"{WRITES}root = sys.argv[2]\nfor name in ('new', '.cache/lock'): open(f'{{root}}/{{name}}', 'w')"
-    )
+def test_new_files_may_be_written_anywhere(project: Path) -> None:
+    done = run(project, f"{WRITES}root = sys.argv[2]\nopen(f'{{root}}/new', 'w')")
     assert done.returncode == 0, done.stderr
+
+
+HIDDEN = """
+import os, sys
+from headwater.script_trial.guard import protect
+protect(sys.argv[1], [sys.argv[2]])
+root = sys.argv[2]
+"""
+
+
+def hidden(project: Path) -> Path:
+    file = project / "src" / ".ckpt" / "last.pt"
+    file.parent.mkdir()
+    file.write_bytes(b"precious")
+    return file
+
+
+def test_what_a_script_writes_into_a_hidden_folder_stays_there(project: Path) -> None:
+    file = hidden(project)
+    code = "assert open('.ckpt/last.pt', 'rb').read() == b'precious'; open('.ckpt/last.pt', 'wb').write(b'junk')"
+    done = run(project, f"{HIDDEN}{code}; assert open('.ckpt/last.pt', 'rb').read() == b'junk'")
+    assert done.returncode == 0, done.stderr
+    assert file.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["src/.ckpt/last.pt", ".git/config"])
+def test_hidden_files_that_are_named_by_their_absolute_path_are_not_touched(project: Path, name: str) -> None:
+    hidden(project)
+    before = files(project)
+    done = run(project, f"{HIDDEN}open(f'{{root}}/{name}', 'wb')")
+    assert done.returncode == 1 and "PermissionError" in done.stderr
+    assert files(project) == before
+
+
+def test_hidden_files_beside_the_project_are_not_touched_and_those_of_caches_are(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    for name in (".ckpt/last.pt", ".cache/lock", ".xdg/lock", "tmp/lock"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("before")
+    (project / "src" / "train.py").write_text("")
+    script = f"{HIDDEN}for name in ('.cache', '.xdg'): open(f'{{root}}/../{{name}}/lock', 'w')\n"
+    script += "open(f'{root}/../.ckpt/last.pt', 'w')"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".xdg"))
+    done = run(project, script)
+    assert done.returncode == 1 and "PermissionError" in done.stderr and ".ckpt/last.pt" in done.stderr
+    assert [(tmp_path / name).read_text() for name in (".ckpt/last.pt", ".cache/lock", ".xdg/lock")] == [
+        "before",
+        "",
+        "",
+    ]
+
+
+def test_environments_are_linked_whole_and_hidden_folders_come_last(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden(project)
+    for name in (".venv/pyvenv.cfg", ".pixi/conda-meta/history", "lib/site-packages/x.py"):
+        (project / name).parent.mkdir(parents=True)
+        (project / name).write_text("")
+    with scratch(Target("train.py"), project / "src") as place:
+        mirror = place.cwd.parent
+        assert (
+            (mirror / ".venv").is_symlink()
+            and (mirror / ".pixi").is_symlink()
+            and (mirror / "lib/site-packages").is_symlink()
+        )
+        assert not (place.cwd / ".ckpt").is_symlink()
+    monkeypatch.setattr(module, "MOST", 15)  # nine in the project, three in src, one each in data, out and lib
+    with scratch(Target("train.py"), project / "src") as place:
+        assert not any((place.cwd.parent / name).is_symlink() for name in ("data", "out", "lib"))
+        assert (place.cwd / ".ckpt").is_symlink()

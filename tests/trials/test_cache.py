@@ -78,3 +78,5 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path):
     assert again.best.remedies == straight.best.remedies
     assert [t.losses for t in again.best.trials] == [t.losses for t in straight.best.trials]
     assert found().steps_spent == 0
+    refused = [each for each in straight.candidates if each.standing == "refused"]
+    assert refused and not any(each.why.startswith(each.remedies[0]) for each in refused)  # its key is its name

@@ -38,7 +38,7 @@ def demo(
     """
     from headwater import study  # here and not above: it imports torch
 
-    console = Console()
+    console = Console(emoji=False)
     dataset = study.load_dataset(data.value)
     console.print(study.setting(dataset), highlight=False)
     started = time.perf_counter()

@@ -47,9 +47,9 @@ _SEEDS = "Trainings of each kind that a recommendation is proved with."
 _ENGINE = "Where trials run: processes here, or a cluster."
 _ADDRESS = "Of a running Ray or Dask cluster."
 _WORKERS = "Trials at a time. Default: one for each core."
-_APPLY = "Write the recommended change into the files. Without it nothing of yours is changed."
-_DRY = "Diagnose, list what would be tried, and train nothing."
-_FORCE = "With --apply: also write files that have changes which are not committed."
+_APPLY = "Write the recommended change into the files, where git can undo it. Without it nothing of yours is changed."
+_DRY = "Diagnose, list what would be looked at, and train nothing."
+_FORCE = "With --apply: also write files that git does not track, or whose changes are not committed."
 _RUN_DIR = "Folder for the results of trials. Default: runs/NAME. An interrupted search goes on with them."
 
 
@@ -105,11 +105,11 @@ def fix(
         def progress(so_far: SoFar) -> None:
             tell(_says(so_far), so_far.done, so_far.total)
 
+        trials = (run_dir or Path("runs") / _name(target, module, is_function)) / "trials"
         if is_function:
-            record, patch = _fix_function(target, options, progress)
+            record, patch = _fix_function(target, options, trials, progress)
         else:
-            folder = run_dir or Path("runs") / (target.rpartition(".")[2] if module else Path(target).stem)
-            record, patch = _fix_script(script, options, folder / "trials", progress)
+            record, patch = _fix_script(script, options, trials, progress)
     if json:
         sys.stdout.write(text.render(record) + "\n")
     else:
@@ -121,6 +121,13 @@ def fix(
     raise typer.Exit(int(record.verdict == "nothing helped" or not written))
 
 
+def _name(target: str, module: bool, is_function: bool) -> str:
+    """What the search is called: the function, the last part of the module, or the script."""
+    if is_function:
+        return target.rpartition(":")[2]
+    return target.rpartition(".")[2] if module else Path(target).stem
+
+
 def _fix_script(target: Target, options: dict[str, Any], trials: Path, progress: Progress) -> Found:
     from headwater.fix_script import fix_script  # here and not above: it imports torch
 
@@ -130,13 +137,13 @@ def _fix_script(target: Target, options: dict[str, Any], trials: Path, progress:
     return found.record, found.patch
 
 
-def _fix_function(target: str, options: dict[str, Any], progress: Progress) -> Found:
+def _fix_function(target: str, options: dict[str, Any], trials: Path, progress: Progress) -> Found:
     from headwater.fix import fix
     from headwater.source import patch
 
     maker = Maker.of(target)
     setup = maker.setup()
-    found = fix(maker, setup.batches, setup.loss_fn, progress=progress, **options)
+    found = fix(maker, setup.batches, setup.loss_fn, trials=trials, progress=progress, **options)
     best, built = found.record.best, found.workload.optimizer_built
     return found.record, patch(best.changes, optimizer=built, factory=maker) if best is not None else None
 
@@ -155,16 +162,20 @@ def _findings_of_function(target: str) -> Sequence[Finding]:
 
 
 def _list(findings: Sequence[Finding]) -> None:
-    """What was found, and what would be tried first; combinations depend on which of these apply."""
+    """What was found, and what would be looked at first; combinations depend on which of these apply."""
     from headwater.trials import others, singles, told
 
-    console = Console()
+    console = Console(emoji=False)  # residual:zero: is a name
     for finding in findings:
         console.print(f"{finding.code} {finding.name}: {finding.message}", markup=False, highlight=False)
     tried = (*singles(findings), *(ways[0] for ways in others(findings)))
     by_hand = told(findings)
     lines = [f"  {each.remedies[0]}: {each.says}" for each in (*tried, *by_hand)]
-    head = f"{len(tried)} remedies would be tried, and combinations of them:" if tried else "Nothing would be tried."
+    head = (
+        f"{len(tried)} remedies would be looked at; those that apply, and combinations of them, would be tried:"
+        if tried
+        else "Nothing would be tried."
+    )
     console.print("\n".join([head, *lines]), markup=False, highlight=False)
 
 
@@ -183,7 +194,7 @@ def _write(patch: Patch, *, force: bool) -> bool:
     if not patch.files:
         note("headwater: nothing was written: the change cannot be made safely in the files; it is told above.")
         return False
-    apply(patch, force=force)
+    apply(patch, force=force, tracked=True)
     for file in patch.files:
         note(f"written: {file.path}")
     if patch.not_written:

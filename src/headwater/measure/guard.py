@@ -56,6 +56,8 @@ def untouched(model: nn.Module, seed: int, batches: Any = None) -> Generator[Non
         for parameter, gradient in gradients:
             parameter.grad = gradient
         for buffer, before in buffers:
+            if buffer.shape != before.shape:  # one that takes its shape from the first batch
+                buffer.resize_as_(before)
             if not torch.equal(buffer, before):
                 buffer.detach().copy_(before)
         for generator, state in drawing:

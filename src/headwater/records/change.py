@@ -66,6 +66,7 @@ class Change:
         instead: what does the same as `edits` where those lines are not known, or cannot be changed safely (they serve
             other places too, the class comes from a string); empty where nothing does.
         code: lines that the change needs besides.
+        by_hand: what only the user can add, and where; empty where the change is whole without it.
     """
 
     remedy: str
@@ -74,3 +75,4 @@ class Change:
     edits: tuple[ReplaceCall, ...] = ()
     instead: Code = field(default_factory=Code)
     code: Code = field(default_factory=Code)
+    by_hand: str = ""

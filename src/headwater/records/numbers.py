@@ -18,6 +18,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
+def count(amount: int, what: str) -> str:
+    """``1 layer``, ``2,000 layers``."""
+    return f"{amount:,} {what}" + ("" if amount == 1 else "s")
+
+
 def factor(value: float | None) -> str:
     """A gain, a part of one, or a ratio to a limit: near one, two decimals tell more than two digits."""
     return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)

@@ -40,6 +40,7 @@ from __future__ import annotations
 from functools import partial
 
 from headwater.records import Change, Code
+from headwater.records.numbers import count
 from headwater.remedies.activations import REPLACEMENTS, Sites, sites, swap
 from headwater.remedies.code import run
 from headwater.remedies.draw import bias_zero, loops, matched
@@ -83,8 +84,8 @@ def _apply(variant: str, training: Training) -> Change:
     }
     code = loops(training, drawn) if drawn else Code()
     run(code, training)
-    says = f"{to.words} in place of {before} after {len(found.layers)} layers"
-    says += f", {len(drawn)} layers with weights drawn for it" if drawn else ""
+    says = f"{to.words} in place of {before} after {count(len(found.layers), 'layer')}"
+    says += f", {count(len(drawn), 'layer')} with weights drawn for it" if drawn else ""
     return Change(f"{_CODE}:{variant}", says, found.places, edits, instead, code)
 
 

@@ -30,6 +30,7 @@ from typing import Any, cast
 import torch
 
 from headwater.records import Change, Code
+from headwater.records.numbers import count
 from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
 from headwater.remedies.rewrite import named
@@ -71,7 +72,7 @@ def _apply(training: Training) -> Change:
     imports = ("from collections.abc import Callable", "from functools import partial", "from typing import Any")
     return Change(
         _CODE,
-        f"bfloat16 in place of float16 in {len(modules)} modules",
+        f"bfloat16 in place of float16 in {count(len(modules), 'module')}",
         tuple(path for path, _ in named(model)),
         code=Code("\n".join(lines), imports=(*imports, "import torch")),
     )

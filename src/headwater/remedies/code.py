@@ -25,7 +25,10 @@ def run(code: Code, training: Training) -> None:
 
 
 def picked(modules: Mapping[str, nn.Module], names: Collection[str], variable: str) -> str:
-    """Writes a condition on ``name`` and on `variable` that holds for some of the modules: by class or by name.
+    """Writes a condition on ``name`` and on `variable` that holds for some of the modules.
+
+    By class where that tells them apart or leaves fewer names to list, so that it holds for a deeper network too; else
+    by name.
 
     Args:
         modules: all that are asked about, by path.
@@ -41,7 +44,7 @@ def picked(modules: Mapping[str, nn.Module], names: Collection[str], variable: s
     by_class = f"isinstance({variable}, {written if len(classes) == 1 else f'({written})'})"
     if others:
         by_class += f" and {_compared(others, '!=', 'not in')}"
-    return min(by_class, by_name, key=len)
+    return by_class if len(others) < len(names) else by_name
 
 
 def numbers(found: Sequence[int]) -> str:

@@ -48,6 +48,7 @@ import torch
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Layer
+from headwater.records.numbers import count
 from headwater.remedies.code import run
 from headwater.remedies.draw import GLOROT, bias_zero, loops, matched, orthogonal, outputs
 from headwater.remedies.fresh import begun, drawable
@@ -70,9 +71,19 @@ def unit_variance(layer, inputs):
             if deviation > 0:
                 layer.weight.div_(deviation)
         layer.calibrated = True
+
+
+def loaded(layer, _):
+    layer.calibrated = True  # weights that were loaded stay as they are
+
+
 """
 """What is left to do is kept on the layer, and not in the hook, so that copies of the model do it too."""
-_CALIBRATED = ("layer.calibrated = False", "layer.register_forward_pre_hook(unit_variance)")
+_CALIBRATED = (
+    "layer.calibrated = False",
+    "layer.register_forward_pre_hook(unit_variance)",
+    "layer.register_load_state_dict_post_hook(loaded)",
+)
 
 Draw = Callable[[Training, str, Layer], Sequence[str]]
 """Statements on ``layer`` that draw the one at a path."""
@@ -94,7 +105,7 @@ def _apply(variant: str, words: str, draw: Draw, training: Training, *, function
     code = loops(training, {name: draw(training, name, layer) for name, layer in found.items()})
     code = replace(code, before=functions + code.before)
     run(code, training)
-    return Change(f"{_CODE}:{variant}", f"{words} in {len(found)} layers", tuple(found), code=code)
+    return Change(f"{_CODE}:{variant}", f"{words} in {count(len(found), 'layer')}", tuple(found), code=code)
 
 
 def _matched(training: Training, name: str, layer: Layer) -> Sequence[str]:

@@ -29,6 +29,7 @@ from __future__ import annotations
 from functools import partial
 
 from headwater.records import Change
+from headwater.records.numbers import count
 from headwater.remedies.activations import REPLACEMENTS, Sites, sites, swap
 from headwater.remedies.remedy import Remedy, Training
 
@@ -49,7 +50,7 @@ def _apply(variant: str, training: Training) -> Change:
     found, to = _found(training), REPLACEMENTS[variant]
     edits, instead = swap(training, found, to)
     dead, units = sum(each.dead for each in found.units), sum(each.units for each in found.units)
-    says = f"{to.words} after {len(found.layers)} layers, where {dead} of {units} units were dead"
+    says = f"{to.words} after {count(len(found.layers), 'layer')}, where {dead} of {units} units were dead"
     return Change(f"{_CODE}:{variant}", says, found.places, edits, instead)
 
 

@@ -45,6 +45,7 @@ from torch import nn
 from headwater.errors import RemedyError
 from headwater.graph import class_of, role_of
 from headwater.records import Change, Layer
+from headwater.records.numbers import count
 from headwater.remedies.code import run
 from headwater.remedies.draw import loops
 from headwater.remedies.fresh import begun, drawable
@@ -97,14 +98,14 @@ def _apply(variant: str, training: Training) -> Change:
     modules = dict(named(training.model))
     statements = {name: _statements(variant, modules[name]) for name in found}
     lines = [line for each in statements.values() for line in each]
-    hooks = [hook for hook in (_NORMALISED, _UNITS_NORMALISED) if any(_name(hook) in line for line in lines)]
+    hooks = [hook for hook in (_NORMALISED, _UNITS_NORMALISED) if _registered(hook) in lines]
     code = loops(training, statements)
     code = replace(code, before="".join(hooks) + code.before)
     run(code, training)
     for name in found:
         norm = modules[name].get_submodule("norm")
         join(training.optimizer, norm.parameters(), list(modules[name].parameters(recurse=False)))
-    says = f"{variant} normalisation before {len(found)} activations"
+    says = f"{variant} normalisation before {count(len(found), 'activation')}"
     return Change(f"{_CODE}:{variant}", says, tuple(found), code=code)
 
 
@@ -118,11 +119,12 @@ def _statements(variant: str, module: nn.Module) -> tuple[str, str]:
             "GroupNorm(1, layer.out_channels)" if variant == "layer" else f"BatchNorm{dimensions}d(layer.out_channels)"
         )
         hook = _NORMALISED
-    return f"layer.norm = torch.nn.{made}.to(layer.weight)", f"layer.register_forward_hook({_name(hook)})"
+    return f"layer.norm = torch.nn.{made}.to(layer.weight)", _registered(hook)
 
 
-def _name(hook: str) -> str:
-    return hook[len("def ") : hook.index("(")]
+def _registered(hook: str) -> str:
+    name = hook[len("def ") : hook.index("(")]
+    return f"layer.register_forward_hook({name})"
 
 
 REMEDIES = tuple(

@@ -40,6 +40,15 @@ def reroute(module: nn.Module, mode: type[Rerouted]) -> None:
     cast(Any, module).forward = mode(module)
 
 
+def shaped_as_saved(
+    module: nn.Module, state: dict[str, Any], prefix: str, *_: Any, names: tuple[str, ...] = ()
+) -> None:
+    """Gives buffers whose shape the first batch decides the shape of those that are about to be loaded."""
+    for name in names:
+        if f"{prefix}{name}" in state:
+            module.get_buffer(name).resize_as_(state[f"{prefix}{name}"])
+
+
 def source(*definitions: Callable[..., Any]) -> str:
     """Returns the source of functions and classes that need nothing but PyTorch, to stand in a `Code`.
 

@@ -29,6 +29,7 @@ from torch import nn
 from headwater.errors import RemedyError
 from headwater.graph import class_of
 from headwater.records import Change, Code, ReplaceCall
+from headwater.records.numbers import count
 from headwater.remedies.code import picked, run
 from headwater.remedies.fresh import begun
 from headwater.remedies.remedy import Remedy, Training
@@ -69,7 +70,7 @@ for name, layer in {{model}}.named_modules():
         imports=("import torch",),
     )
     run(instead, training)
-    says = f"normalisation inside of the branches of {len(found)} layers"
+    says = f"normalisation inside of the branches of {count(len(found), 'layer')}"
     return Change(_CODE, says, tuple(found), _edits(training, found), instead)
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from headwater.errors import RemedyError
 from headwater.graph import class_of
 from headwater.records import Change, Code
+from headwater.records.numbers import count
 from headwater.remedies.code import run
 from headwater.remedies.draw import loops
 from headwater.remedies.fresh import begun
@@ -70,7 +71,10 @@ def _apply(training: Training) -> Change:
     code = Code(before=drawn.before + "".join(lines), imports=("import torch",))
     run(code, training)
     return Change(
-        _CODE, f"weights drawn at random in {len(owners)} layers whose units were alike", tuple(found), code=code
+        _CODE,
+        f"weights drawn at random in {count(len(owners), 'layer')} whose units were alike",
+        tuple(found),
+        code=code,
     )
 
 

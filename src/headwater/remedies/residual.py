@@ -47,6 +47,7 @@ from torch import nn
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Code
+from headwater.records.numbers import count
 from headwater.remedies.code import numbers, run
 from headwater.remedies.draw import loops
 from headwater.remedies.fresh import begun
@@ -98,7 +99,9 @@ def _apply(variant: str, training: Training) -> Change:
     if not around:
         training.measurement = with_paths(training.measurement, {path: f"{path}.branch.0" for path in places})
     start = "zero at first" if variant == "zero" else f"scaled by 1/sqrt({len(places)})"
-    return Change(f"{_CODE}:{variant}", f"residual connections around {len(places)} blocks, {start}", places, code=code)
+    return Change(
+        f"{_CODE}:{variant}", f"residual connections around {count(len(places), 'block')}, {start}", places, code=code
+    )
 
 
 def _path(model: nn.Module, group: Group) -> str:

@@ -36,15 +36,17 @@ Safe: queries that are s times as long make up for it, so that the network compu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Code
 from headwater.remedies import attention
-from headwater.remedies.plain import MODE_IMPORTS, Rerouted, reroute, source
+from headwater.remedies.plain import MODE_IMPORTS, Rerouted, reroute, shaped_as_saved, source
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "scale-logits"
@@ -52,6 +54,12 @@ _CODE = "scale-logits"
 
 class DividedLogits(Rerouted):
     """Divides the scores of an attention by their standard deviation in the first batch."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        nothing_yet = torch.empty(0, device=next(module.parameters(), torch.empty(0)).device)
+        module.register_buffer("logit_deviation", nothing_yet)
+        module.register_load_state_dict_pre_hook(partial(shaped_as_saved, names=("logit_deviation",)))
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options: dict[str, Any] = kwargs or {}
@@ -64,10 +72,12 @@ class DividedLogits(Rerouted):
         return func(*args, **options)
 
     def _deviation(self, scores: Tensor) -> Tensor:
-        if not hasattr(self.module, "logit_deviation"):
+        known = self.module.get_buffer("logit_deviation")
+        if known.numel() == 0:
             kept = scores[scores > 0.9 * scores.min()]  # a mask makes the smallest ones
-            self.module.register_buffer("logit_deviation", kept.float().std().nan_to_num(1.0).clamp_min(1.0))
-        return self.module.get_buffer("logit_deviation").to(scores.dtype)
+            deviation = kept.float().std().nan_to_num(1.0).clamp_min(1.0)
+            known.resize_as_(deviation).copy_(deviation)
+        return known.to(scores.dtype)
 
 
 def _refusal(training: Training) -> str | None:
@@ -101,7 +111,10 @@ def _apply(training: Training) -> Change:
         says=f"the scores of {len(paths)} attention{'s' * (len(paths) > 1)} are divided by their standard deviation in "
         "the first batch",
         places=paths,
-        code=Code(before=f"{source(Rerouted, DividedLogits)}\n\n{loop}", imports=MODE_IMPORTS),
+        code=Code(
+            before=f"{source(shaped_as_saved, Rerouted, DividedLogits)}\n\n{loop}",
+            imports=(*MODE_IMPORTS, "from functools import partial"),
+        ),
     )
 
 

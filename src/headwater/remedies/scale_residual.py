@@ -55,7 +55,9 @@ def _apply(training: Training) -> Change:
     lines = ("for parameter in layer.parameters():", f"    parameter.data.mul_({branches} ** -0.5)")
     code = loops(training, dict.fromkeys(found, lines))
     run(code, training)
-    return Change(_CODE, f"{len(found)} branches scaled by 1/sqrt({branches})", tuple(found), code=code)
+    return Change(
+        _CODE, f"{len(found)} branch{'es' * (len(found) > 1)} scaled by 1/sqrt({branches})", tuple(found), code=code
+    )
 
 
 REMEDIES = (Remedy(_CODE, "", "safe", 1, _refusal, _apply, __doc__ or ""),)

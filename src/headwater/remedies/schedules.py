@@ -15,6 +15,7 @@ from headwater.remedies.options import rates
 from headwater.remedies.remedy import Training
 
 _STEPPED = "{optimizer}.register_step_post_hook(lambda *_: rate_schedule.step())"
+_TOLD = "rate_schedule.step(loss.item())"
 
 
 def refusal(training: Training) -> str | None:
@@ -42,8 +43,10 @@ def attach(training: Training, remedy: str, says: str, kind: str, *, note: str =
     training.scheduler = getattr(lr_scheduler, kind)(training.optimizer, **arguments)
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     built = f"rate_schedule = torch.optim.lr_scheduler.{kind}({{optimizer}}, {written})"
-    stepped = _STEPPED
+    stepped, by_hand = _STEPPED, ""
     if kind == "ReduceLROnPlateau":  # the one schedule that reads the loss, which no hook of an optimizer sees
-        stepped = "# after each optimizer step: rate_schedule.step(loss.item())"
+        stepped = f"# after each optimizer step: {_TOLD}"
+        by_hand = f"write {_TOLD} into the training loop, after each optimizer step"
     comment = f"# {note}\n" if note else ""
-    return Change(remedy, says, ("",), code=Code(after=f"{comment}{built}\n{stepped}", imports=("import torch",)))
+    code = Code(after=f"{comment}{built}\n{stepped}", imports=("import torch",))
+    return Change(remedy, says, ("",), code=code, by_hand=by_hand)

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Code, InputRecord
-from headwater.remedies.plain import source
+from headwater.remedies.plain import shaped_as_saved, source
 from headwater.remedies.remedy import Remedy, Training
 from headwater.remedies.rewrite import named
 
@@ -55,7 +55,8 @@ _NEAR = 2.0
 def standardise(module: nn.Module, inputs: tuple[Tensor, ...], axis: int = -1) -> tuple[Tensor, ...]:
     """Gives each feature mean 0 and standard deviation 1, by the first batch that comes."""
     x = inputs[0] if inputs[0].is_floating_point() else inputs[0].float()
-    if not hasattr(module, "input_mean"):
+    known_mean, known_deviation = module.get_buffer("input_mean"), module.get_buffer("input_deviation")
+    if known_mean.dim() == 0:
         values = x.detach().float()
         across = [d for d in range(values.dim()) if values.dim() == 1 or d != axis % values.dim()]
         mean = values.mean(across, keepdim=True)
@@ -63,10 +64,18 @@ def standardise(module: nn.Module, inputs: tuple[Tensor, ...], axis: int = -1) -
         deviation = (values - mean).square().mean(across, keepdim=True).sqrt()
         varies = values.amax(across, keepdim=True) > values.amin(across, keepdim=True)
         usual = deviation[varies].mean() if varies.any() else torch.ones_like(mean)
-        module.register_buffer("input_mean", mean)
-        module.register_buffer("input_deviation", torch.where(varies, deviation, usual))
-    standard = (x.float() - module.get_buffer("input_mean")) / module.get_buffer("input_deviation")
-    return (standard.to(x.dtype), *inputs[1:])
+        known_mean.resize_as_(mean).copy_(mean)
+        known_deviation.resize_as_(mean).copy_(torch.where(varies, deviation, usual))
+    return (((x.float() - known_mean) / known_deviation).to(x.dtype), *inputs[1:])
+
+
+def standardised(module: nn.Module, axis: int = -1) -> None:
+    """Lets a module standardise what it reads, by numbers that are saved and loaded with its weights."""
+    names = ("input_mean", "input_deviation")
+    for name in names:  # single numbers until the first batch comes
+        module.register_buffer(name, torch.zeros((), device=next(module.parameters(), torch.empty(0)).device))
+    module.register_load_state_dict_pre_hook(partial(shaped_as_saved, names=names))
+    module.register_forward_pre_hook(partial(standardise, axis=axis))
 
 
 def _refusal(training: Training) -> str | None:
@@ -88,12 +97,17 @@ def _apply(training: Training) -> Change:
     places = _places(training)
     if not places:
         raise RemedyError("Standardising the inputs found no layer that reads floating-point data.")
-    lines = [source(standardise)]
+    lines = [source(shaped_as_saved, standardise, standardised)]
     for path, axis in places.items():
-        training.model.get_submodule(path).register_forward_pre_hook(partial(standardise, axis=axis))
+        standardised(training.model.get_submodule(path), axis)
         module = f"{{model}}.get_submodule({path!r})" if path else "{model}"
-        lines.append(f"{module}.register_forward_pre_hook(partial(standardise, axis={axis}))")
-    imports = ("from functools import partial", "import torch", "from torch import Tensor, nn")
+        lines.append(f"standardised({module}, axis={axis})")
+    imports = (
+        "from functools import partial",
+        "from typing import Any",
+        "import torch",
+        "from torch import Tensor, nn",
+    )
     return Change(
         remedy=_CODE,
         says=f"the data that enters {', '.join(path or 'the model' for path in places)} has mean 0 and standard "

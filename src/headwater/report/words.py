@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from headwater.records import Layer, Measurement, OptimizerRecord, RateRecord, SourceLine, Where
+from headwater.records.numbers import count as count
 from headwater.records.numbers import factor, number
 
 
@@ -30,11 +31,6 @@ def evidence(value: float | int | str) -> str:
     if isinstance(value, str):
         return printable(value)
     return f"{value:,}" if isinstance(value, int) else number(value)
-
-
-def count(amount: int, what: str) -> str:
-    """``1 layer``, ``2,000 layers``."""
-    return f"{amount:,} {what}" + ("" if amount == 1 else "s")
 
 
 def optimizer(record: OptimizerRecord) -> str:

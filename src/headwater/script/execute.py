@@ -25,6 +25,7 @@ from headwater.script.stopping import EnoughSteps, Stoppable, Terminated, join_i
 
 _SAFE_PATH = bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
 """Whether Python was told to put no folder of ours or of the script's before the others (-P, PYTHONSAFEPATH, -I)."""
+_RELATIVE = "relative import with no known parent package"
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
 _FOREIGN = (str(Path(__file__).parents[1]) + os.sep, *(sysconfig.get_path(name) + os.sep for name in _INSTALLED))
 """Folders of code that is not the user's."""
@@ -93,7 +94,10 @@ def _run(code: CodeType, main: ModuleType, stop: Stoppable) -> Ended:
     except Terminated as error:
         return _by_signal(signal.SIGTERM, _line(_behind_us(error.__traceback__)))
     except BaseException as error:
-        return Ended("crashed", 1, _show(error))
+        line = _show(error)
+        if isinstance(error, ImportError) and not main.__package__ and _RELATIVE in str(error):
+            sys.stderr.write(f"headwater: {_as_module(main)}\n")
+        return Ended("crashed", 1, line)
     return Ended("finished", 0)
 
 
@@ -107,6 +111,8 @@ def _script(target: Target) -> tuple[ModuleType, CodeType]:
         raise InputError(f"{path} is a folder. Name the script in it, or run it as a module: headwater run -m NAME.")
     if not path.is_file():
         raise InputError(f"There is no script {path}. Name an existing file, or a module behind -m.")
+    if path.suffix == ".ipynb":
+        raise InputError(f"{path} is a notebook. Export it as a script first: jupyter nbconvert --to script {path}")
     file = _whole(target.name)
     try:
         code = compile(_source(file), file, "exec", dont_inherit=True)
@@ -144,6 +150,16 @@ def _module(target: Target) -> tuple[ModuleType, CodeType]:
     if spec is None or code is None or spec.origin is None:
         raise InputError(f"There is no module {name} with Python code. Is its folder the current one, or installed?")
     return _main(spec.origin, spec.loader, spec), code
+
+
+def _as_module(main: ModuleType) -> str:
+    """How a file that belongs to a package is run, whose relative imports have no meaning in a script."""
+    path = Path(main.__dict__["__file__"]).resolve()
+    names, folder = [path.parent.name, path.stem], path.parent.parent
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return f"a script has no package to import from. Run it as a module, in {folder}: -m {'.'.join(names)}"
 
 
 def _main(file: str, loader: Any, spec: importlib.machinery.ModuleSpec | None) -> ModuleType:

@@ -22,7 +22,18 @@ from typing import Any
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_APPEND
 _GONE = {"os.remove": 1, "os.rmdir": 1, "os.truncate": 1, "os.rename": 2, "shutil.rmtree": 1}
 """Events after which a path leads elsewhere or nowhere, and how many of their arguments are paths."""
-_CACHES = (tempfile.gettempdir(), "/dev", "/proc", sys.prefix)
+_HOME = os.path.expanduser("~")
+_CACHES = tuple(
+    map(
+        os.path.realpath,
+        (
+            *(tempfile.gettempdir(), "/dev", "/proc", sys.prefix),
+            *(os.environ.get("XDG_CACHE_HOME") or f"{_HOME}/.cache", f"{_HOME}/.cache", f"{_HOME}/Library/Caches"),
+            *(f"{_HOME}/.triton", f"{_HOME}/.nv"),  # compiled kernels, renamed into their place
+        ),
+    )
+)
+"""Folders in which files come and go, and which a trial may write where they lie in no project of the user's."""
 
 
 def protect(scratch: str, roots: Iterable[str]) -> None:
@@ -81,9 +92,10 @@ def _written(path: str, scratch: str, roots: tuple[str, ...], *, empty: bool) ->
 def _allow(path: str, scratch: str, roots: tuple[str, ...]) -> None:
     if _is_in(path, scratch) or not _is_a_file_or_folder(path):
         return
-    root = next((root for root in roots if _is_in(path, root)), None)
-    hidden = any(part.startswith(".") for part in path[len(root or "") :].split(os.sep))
-    if hidden or (root is None and any(_is_in(path, cache) for cache in _CACHES)):
+    in_project = any(_is_in(path, root) and not _is_in(_HOME, root) for root in roots)
+    if not in_project and any(_is_in(path, cache) for cache in _CACHES):
+        return
+    if "__pycache__" in path.split(os.sep):  # Python's own, also where an environment lies in the project
         return
     told = "a trial of headwater fix writes to no file of yours; let the script name it relative to its folder"
     raise PermissionError(errno.EACCES, told, path)

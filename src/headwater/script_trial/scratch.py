@@ -24,7 +24,9 @@ LARGE = 64 * 2**20
 """Bytes up to which files are copied that libraries write past Python's ``open``, where no guard sees it."""
 PAST_PYTHON = frozenset(".h5 .hdf5 .keras .parquet .feather .arrow .onnx .db .sqlite".split())
 SOURCES = frozenset((".py", ".pyi"))
-_WHOLE = ("node_modules", "site-packages")
+_WHOLE = (".git", "node_modules", "site-packages")
+_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
+"""What lies in an environment of venv, and in one of conda."""
 _MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -89,11 +91,12 @@ def _inside(path: Path, mirrors: dict[Path, Path]) -> Path:
 
 
 def _mirror(root: Path, mirror: Path, near: set[Path]) -> None:
-    """Fills the mirror, breadth first; folders on the way to the script come first."""
+    """Fills the mirror, breadth first; folders on the way to the script come first, hidden ones last."""
     left = MOST
-    waiting = deque([(root, mirror)])
-    while waiting:
-        source, target = waiting.popleft()
+    waiting, hidden = deque([(root, mirror)]), deque[tuple[Path, Path]]()
+    while waiting or hidden:
+        queue = waiting or hidden
+        source, target = queue.popleft()
         entries = list(os.scandir(source)) if os.access(source, os.R_OK) else []
         left -= len(entries)
         if left < 0 and source not in near:
@@ -108,13 +111,15 @@ def _mirror(root: Path, mirror: Path, near: set[Path]) -> None:
                 continue
             elif _is_apart(entry):
                 pair[1].symlink_to(pair[0])
+            elif pair[0] in near:
+                waiting.appendleft(pair)
             else:
-                waiting.appendleft(pair) if pair[0] in near else waiting.append(pair)
+                (hidden if entry.name.startswith(".") else queue).append(pair)
 
 
 def _is_apart(folder: os.DirEntry[str]) -> bool:
     """Whether a folder holds what no training writes: a repository's history, an environment."""
-    return folder.name.startswith(".") or folder.name in _WHOLE or os.path.exists(f"{folder.path}/pyvenv.cfg")
+    return folder.name in _WHOLE or any(os.path.exists(f"{folder.path}/{each}") for each in _ENVIRONMENT)
 
 
 def _file(source: Path, target: Path) -> None:

@@ -191,7 +191,8 @@ def _out(proposal: Proposal, looked: Screening) -> Candidate | None:
     """A proposal that did not pass; of combinations that do not apply their parts tell the reason."""
     if looked.standing == "passed" or (looked.standing == "refused" and len(proposal.remedies) > 1):
         return None
-    return _unraced(proposal, looked.standing, looked.why)
+    name = " + ".join(proposal.remedies)
+    return _unraced(proposal, looked.standing, looked.why.removeprefix(f"{name}: "))
 
 
 def _unraced(proposal: Proposal, standing: Standing, why: str) -> Candidate:

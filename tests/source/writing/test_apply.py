@@ -66,6 +66,26 @@ def test_a_file_with_uncommitted_changes_needs_force(tmp_path: Path) -> None:
     assert path.read_bytes() == NEW + b"# mine\r\n"
 
 
+def test_a_file_that_git_cannot_restore_needs_force(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    todo = made(path)
+    with pytest.raises(PatchError, match=r"not tracked by git.*--force"):
+        apply(todo, tracked=True)  # no repository
+    git(tmp_path, "init")
+    (tmp_path / ".gitignore").write_text("train.py\n")
+    with pytest.raises(PatchError, match=r"not tracked by git.*--force"):
+        apply(todo, tracked=True)
+    assert path.read_bytes() == OLD.encode("latin-1")
+    git(tmp_path, "add", "--force", "train.py")
+    git(tmp_path, "commit", "-m", "x")
+    apply(todo, tracked=True)
+    assert path.read_bytes() == NEW
+    todo = made(path)
+    git(tmp_path, "rm", "--cached", "train.py")
+    apply(todo, tracked=True, force=True)
+    assert path.read_bytes() == NEW
+
+
 def test_git_applies_the_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     git(tmp_path, "init")

@@ -65,6 +65,7 @@ FUNCTIONS = [
     ("import torch\ny = torch.sigmoid(x)  # here\n", LEAKY, "torch.nn.functional.leaky_relu(x)"),
     ("import torch\nfrom torch.nn import functional as F\ny = torch.sigmoid(x)  # here\n", LEAKY, "F.leaky_relu(x)"),
     ("import torch\ny = x.sigmoid()  # here\n", F_RELU, "x.relu()"),
+    ("import torch\ny = torch.abs(x).sigmoid()  # here\n", F_RELU, "torch.abs(x).relu()"),
     ("import torch\ny = f(x).sigmoid()  # here\n", LEAKY, "torch.nn.functional.leaky_relu(f(x))"),
     ("import torch\ny = (self.a(x)\n     .sigmoid())  # here\n", F_RELU, "(self.a(x)\n     .relu())"),
 ]
@@ -115,6 +116,8 @@ UNWRAPPED = [
     ("return 2 * F.softmax(a + b, 1)", "return 2 * (a + b)"),
     ("return loss(F.softmax(a + b, 1), y)", "return loss(a + b, y)"),
     ("return self.softmax(x)", "return x"),
+    ("return F.relu(x).softmax(dim=-1)", "return F.relu(x)"),
+    ("return F.relu(x)[0].softmax(-1)", "return F.relu(x)[0]"),
 ]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headwater.records import Code
+from headwater.source import patch
 from tests.source.writing.builders import change, patched, place, refusal, written
 
 BEFORE, AFTER = "start({model})", "schedule({optimizer})\nif True:\n    pass"
@@ -133,6 +135,72 @@ def test_code_that_has_no_place_becomes_a_snippet(tmp_path: Path, source: str) -
         "# before the optimizer is built\nstart(model)\n\n"
         "# after the optimizer is built\nschedule(optimizer)\nif True:\n    pass"
     )
+
+
+LOADING = {
+    "under a condition": (
+        "net = Net().cuda()\nnet = net.to(0)\n\n# resume\nif exists(path):\n"
+        "    net.load_state_dict(torch.load(path))\nopt = SGD(net.parameters())  # here\n",
+        "net = Net().cuda()\nnet = net.to(0)\n\nstart(net)\n# resume\nif exists(path):\n"
+        "    net.load_state_dict(torch.load(path))\nopt = SGD(net.parameters())  # here\n",
+    ),
+    "into a parameter": (
+        "def train(net):\n    state = torch.load(path); net.load_state_dict(state)\n    net.train()\n"
+        "    return SGD(net.parameters())  # here\n",
+        "def train(net):\n    start(net)\n    state = torch.load(path); net.load_state_dict(state)\n    net.train()\n"
+        "    return SGD(net.parameters())  # here\n",
+    ),
+    "by a function": (
+        "def resume(net):\n    net.load_state_dict(torch.load(path))\n\n\nnet = Net()\nresume(net)\n"
+        "opt = SGD(net.parameters())  # here\n",
+        "def resume(net):\n    net.load_state_dict(torch.load(path))\n\n\nnet = Net()\nstart(net)\nresume(net)\n"
+        "opt = SGD(net.parameters())  # here\n",
+    ),
+    "of the data": (
+        "data = torch.load(path)\nnet = Net()\nopt = SGD(net.parameters())  # here\n",
+        "data = torch.load(path)\nnet = Net()\nstart(net)\nopt = SGD(net.parameters())  # here\n",
+    ),
+    "behind the optimizer": (
+        "net = Net()\nopt = SGD(net.parameters())  # here\nnet.load_state_dict(torch.load(path))\n",
+        "net = Net()\nstart(net)\nopt = SGD(net.parameters())  # here\nnet.load_state_dict(torch.load(path))\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOADING)
+def test_code_for_the_model_stands_ahead_of_weights_that_are_loaded(tmp_path: Path, case: str) -> None:
+    old, new = LOADING[case]
+    head = "import torch\nfrom torch.optim import SGD\n"
+    path = written(tmp_path / "train.py", head + old)
+    assert patched(path, change(code=FIRST), optimizer=place(path, "# here")) == head + new
+    assert "start(" not in patched(path, change(code=Code(after="a({optimizer})")), optimizer=place(path, "# here"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "net = torch.load(path)\nopt = SGD(net.parameters())  # here\n",
+        "def build():\n    net = Net()\n    net.load_state_dict(torch.load(path))\n    return net\n\n\n"
+        "net = build()\nopt = SGD(net.parameters())  # here\n",
+        "net = Net()\nnet.load_state_dict(torch.load(path))\nnet = Wrapped(net)\nopt = SGD(net.parameters())  # here\n",
+        "net = Net()\nnet.load_state_dict(torch.load(path))\nif training:\n    opt = SGD(net.parameters())  # here\n",
+    ],
+)
+def test_code_that_would_overwrite_loaded_weights_becomes_a_snippet(tmp_path: Path, source: str) -> None:
+    path = written(tmp_path / "train.py", "import torch\nfrom torch.optim import SGD\n" + source)
+    made = refusal(change(code=FIRST), optimizer=place(path, "# here"))
+    assert "may load weights, which code behind it would overwrite" in made.not_written[0]
+    assert "start(model)" in made.snippet
+
+
+def test_in_a_factory_too(tmp_path: Path) -> None:
+    load = "net.load_state_dict(torch.load(path))"
+    source = f"import torch\ndef make():\n    net = Net()\n    with Here():\n        {load}\n    return net\n"
+    source += f"def other():\n    {load}\n    return net.to(0)\n"
+    path = written(tmp_path / "train.py", source)
+    new = patched(path, change(code=FIRST), factory=loaded(path).make)
+    assert new == source.replace("    with", "    start(net)\n    with")
+    assert "may load weights" in refusal(change(code=FIRST), factory=loaded(path).other).not_written[0]
 
 
 IMPORTS = {
@@ -291,3 +359,12 @@ def test_functions_and_classes_of_the_code_keep_their_insides(tmp_path: Path) ->
         "        return y",
         "net.part = Plain_()",
     ]
+
+
+def test_what_is_left_to_the_user_is_told_beside_the_diff(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "opt = make(net.parameters())\n")
+    todo = replace(change(code=LAST), by_hand="write schedule.step(loss) into the loop")
+    made = patch([todo], optimizer=place(path, "opt"))
+    assert made.files and made.not_written == ("what was done: write schedule.step(loss) into the loop",)
+    lost = patch([todo], optimizer=None)
+    assert lost.not_written[0].endswith("is not known; write schedule.step(loss) into the loop")

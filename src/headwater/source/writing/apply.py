@@ -13,12 +13,13 @@ from headwater.source.writing.diff import PatchedFile
 from headwater.source.writing.patch import Patch
 
 
-def apply(patch: Patch, *, force: bool = False) -> None:
+def apply(patch: Patch, *, force: bool = False, tracked: bool = False) -> None:
     """Writes a patch into the files: all of them, or none; each one whole, with its mode and its line ends.
 
     Args:
         patch: the change.
-        force: whether files with changes that are not committed are written too.
+        force: whether all files are written that still hold what they held when the patch was made.
+        tracked: whether git must know each file, so that it can restore what was in it.
 
     Raises:
         PatchError: a file holds something else than when the patch was made, or changes that git has no copy of.
@@ -26,6 +27,11 @@ def apply(patch: Patch, *, force: bool = False) -> None:
     for file in patch.files:
         if not file.path.is_file() or file.path.read_bytes() != file.old.encode(file.encoding):
             raise PatchError(f"{file.path} was changed while its fix was sought. Run headwater fix again.")
+        if not force and tracked and not _is_tracked(file.path):
+            raise PatchError(
+                f"{file.path} is not tracked by git, which could not undo the fix. Commit it first, or insist with "
+                "--force (force=True)."
+            )
         if not force and _is_dirty(file.path):
             raise PatchError(
                 f"{file.path} has changes that are not committed. Commit them first, so that git can undo the fix; "
@@ -36,13 +42,23 @@ def apply(patch: Patch, *, force: bool = False) -> None:
         os.replace(new, path)
 
 
+def _is_tracked(path: Path) -> bool:
+    """Whether git knows a file; where there is no git, and no repository, it does not."""
+    return bool(_git("ls-files", path))
+
+
 def _is_dirty(path: Path) -> bool:
     """Whether git knows of changes to a file; where there is no git, and no repository, it does not."""
+    return bool(_git("status --porcelain", path))
+
+
+def _git(command: str, path: Path) -> str:
+    """What git says of a file; nothing where it cannot."""
     if shutil.which("git") is None:
-        return False
-    command = ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    return said.returncode == 0 and bool(said.stdout.strip())
+        return ""
+    called = ["git", "-C", str(path.parent), *command.split(), "--", path.name]
+    said = subprocess.run(called, capture_output=True, text=True, check=False)
+    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 def _beside(file: PatchedFile) -> Path:

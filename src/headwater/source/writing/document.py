@@ -136,11 +136,18 @@ class Document:
 
     def full_name(self, node: cst.CSTNode) -> str:
         """What an imported name stands for: ``"torch.nn.Sigmoid"`` for ``nn.Sigmoid``; empty for others."""
+        if isinstance(node, cst.Attribute) and not is_dotted(node):  # a method of what a call gives is no import
+            return ""
         known: Any = self.wrapper.resolve(QualifiedNameProvider).get(node, ())
         names: Any = known() if callable(known) else known  # some are resolved when they are asked for
         found: list[QualifiedName] = list(names)
         imported = len(found) == 1 and found[0].source is QualifiedNameSource.IMPORT
         return found[0].name if imported else ""
+
+
+def is_dotted(node: cst.CSTNode) -> bool:
+    """Whether a node is a name, or names with dots between them."""
+    return isinstance(node, cst.Name) or (isinstance(node, cst.Attribute) and is_dotted(node.value))
 
 
 def read(path: Path) -> Document:

@@ -42,6 +42,17 @@ def inserted(
     return splices
 
 
+def above(document: Document, statement: cst.CSTNode, lines: Sequence[str]) -> list[Splice]:
+    """Returns what puts lines ahead of a statement, which may be a compound one."""
+    if isinstance(statement, cst.BaseSmallStatement):
+        return inserted(document, statement, lines, [])
+    assert isinstance(statement, cst.BaseCompoundStatement)
+    top, start = _top(document, statement), document.start(statement)
+    indent = document.text[document.starts[document.line(start) - 1] : start]
+    text = "".join(_line(document, indent, line) + document.newline for line in lines)
+    return [Splice(top, top, text)]
+
+
 def below(document: Document, line: int, lines: Sequence[str]) -> Splice:
     """Returns what puts lines below a line, which may be the last one and may have no end."""
     if line < len(document.starts):
@@ -71,11 +82,11 @@ def _indent(document: Document, block: cst.SimpleStatementLine | cst.SimpleState
     return indent + document.tree.default_indent if head is not block else indent
 
 
-def _top(document: Document, block: cst.SimpleStatementLine) -> int:
+def _top(document: Document, block: cst.SimpleStatementLine | cst.BaseCompoundStatement) -> int:
     """Where a statement begins with the comments that belong to it."""
     line = document.line(document.start(block))
-    for above in reversed(block.leading_lines):
-        if above.comment is None or above.comment.value.startswith(_CELLS):
+    for empty in reversed(block.leading_lines):
+        if empty.comment is None or empty.comment.value.startswith(_CELLS):
             break
         line -= 1
     return document.starts[line - 1]

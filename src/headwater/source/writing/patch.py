@@ -23,7 +23,7 @@ class Patch:
         files: those that change.
         diff: all of it as a unified diff; paths are relative to the current folder where they lie in it.
         snippet: plain PyTorch for the changes that are not written into the files.
-        not_written: which those are, and why.
+        not_written: which those are, and why; and what of the others is left to the user.
     """
 
     files: tuple[PatchedFile, ...]
@@ -55,10 +55,11 @@ def patch(
                 reasons.append(str(refusal))
                 continue
             edited, codes = trial, [*codes, *more]
+            not_written += [f"{change.says}: {change.by_hand}"] * bool(change.by_hand)
             break
         else:
             left.append(change)
-            not_written.append(f"{change.says}: {'; '.join(reasons)}")
+            not_written.append(f"{change.says}: {'; '.join([*reasons, *[change.by_hand] * bool(change.by_hand)])}")
     return Patch(written.patched, unified(written.patched), snippet(left), tuple(not_written))
 
 

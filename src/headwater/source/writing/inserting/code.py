@@ -15,9 +15,10 @@ from headwater.source.writing.document import Document, Splice
 from headwater.source.writing.files import Files
 from headwater.source.writing.imports import imports_added
 from headwater.source.writing.inserting.factory import factory_line, factory_site
+from headwater.source.writing.inserting.loading import loading
 from headwater.source.writing.inserting.renaming import lasting, renamed
 from headwater.source.writing.inserting.sites import Site, optimizer_site
-from headwater.source.writing.insertion import inserted
+from headwater.source.writing.insertion import above, inserted
 
 _PLACEHOLDERS = ("model", "optimizer")
 
@@ -55,7 +56,11 @@ def _at_return(document: Document, site: Site, codes: Sequence[Code]) -> list[Sp
     codes = _renamed(document, site, codes)
     lines = [line for code in codes for part in (code.before, code.after) for line in _lines(site, part)]
     splices, binding = _bound(document, site)
-    splices += inserted(document, site.statement, [*binding, *lines], [])
+    loads = loading(document, site)
+    if loads is not None:
+        splices += above(document, loads, lines)
+    else:
+        splices += inserted(document, site.statement, [*binding, *lines], [])
     return [*_imported(document, site, codes), *splices]
 
 
@@ -66,7 +71,11 @@ def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list
     codes = _renamed(document, site, codes)
     ahead = [line for code in codes for line in _lines(site, code.before)]
     behind = [line for code in codes for line in _lines(site, code.after)]
+    loads = loading(document, site) if any("{model}" in code.before for code in codes) else None
     splices, binding = _bound(document, site) if behind else ([], [])
+    if loads is not None:
+        splices += above(document, loads, ahead)
+        ahead = []
     if binding:
         ahead, behind = [*ahead, *binding, *behind], []
     if behind and isinstance(site.statement, cst.Return):

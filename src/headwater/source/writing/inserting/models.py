@@ -9,7 +9,7 @@ import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import Assignment
 
-from headwater.source.writing.document import Document
+from headwater.source.writing.document import Document, is_dotted
 
 _PARAMETERS = ("parameters", "named_parameters")
 _OWN = r"\b{}(\.(parameters|named_parameters|zero_grad|modules|children)\(|\()"
@@ -25,7 +25,7 @@ def model_of(document: Document, call: cst.Call) -> str:
     if not owners:
         for name in (arg.value for arg in call.args if isinstance(arg.value, cst.Name)):
             owners += _owners(document, _assigned(document, name))
-    if not owners or not all(map(_is_dotted, owners)):
+    if not owners or not all(map(is_dotted, owners)):
         return ""
     parts = [document.source(owner).split(".") for owner in owners]
     shared = _shared(parts)
@@ -53,10 +53,6 @@ def _assigned(document: Document, name: cst.Name) -> list[cst.CSTNode]:
     places += [access.node for each in scope[name.value] for access in each.references if access.node is not name]
     found = [document.within(place, cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Expr) for place in places]
     return [statement for statement in found if statement is not None]
-
-
-def _is_dotted(owner: cst.BaseExpression) -> bool:
-    return isinstance(owner, cst.Name) or (isinstance(owner, cst.Attribute) and _is_dotted(owner.value))
 
 
 def _shared(parts: Sequence[list[str]]) -> list[str]:
