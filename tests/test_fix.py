@@ -32,6 +32,26 @@ def test_a_broadcast_target_is_mended_and_the_mended_training_is_handed_over():
     assert "match-shapes" in result.to_json() and "match-shapes" in result.to_html()
 
 
+def test_a_loss_without_a_lower_bound_is_mended_and_not_driven_down():
+    """The negative log-likelihood of raw outputs falls for ever; judged by what they say, the mended one is ahead."""
+
+    def classifier() -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    draw = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(32, 4, generator=draw) for _ in range(12)]
+    batches = [(x, x[:, :3].argmax(1)) for x in inputs]
+    for validation in (None, batches[8:]):
+        result = headwater.fix(
+            classifier, batches[:8], nn.NLLLoss(), optimizer=adam, validation=validation, steps=80, engine=Inline()
+        )
+        assert result.best is not None and "match-loss:log-softmax" in result.best.remedies
+        raced = [each for each in result.candidates if each.trials]
+        assert raced and all("match-loss:log-softmax" in each.remedies for each in raced)
+        assert "judged by its loss on the log-softmax of its outputs" in result.record.reason
+        assert all(loss > 0 for trial in result.record.original for loss in (*trial.losses, *trial.held_out))
+
+
 def test_trials_in_other_processes_end_alike():
     here, there = fixed().candidates, fixed(engine="local", workers=1).candidates
     assert [each.remedies for each in here] == [each.remedies for each in there]

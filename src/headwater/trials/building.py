@@ -14,6 +14,7 @@ from headwater.errors import InputError, ModelError, OptimizerError, RemedyError
 from headwater.measure import Objective, seed_all
 from headwater.records import Change, Finding, Measurement, SourceLine
 from headwater.remedies import Training, remedy
+from headwater.remedies.reading import MENDING, Reading, as_meant
 
 DEFAULT_RATE = 1e-2
 """Of gradient descent where no optimizer is given, as in `headwater.diagnose`."""
@@ -43,11 +44,17 @@ class Recipe:
 
 @dataclass
 class Built:
-    """A training that has not begun, what turns its batches into a loss, and what its remedies did."""
+    """A training that has not begun, what turns its batches into a loss, and what its remedies did.
+
+    Attributes:
+        training, objective, changes: these.
+        reading: how its outputs are read where it is judged, if not as its loss reads them.
+    """
 
     training: Training
     objective: Objective
     changes: tuple[Change, ...]
+    reading: Reading | None = None
 
 
 class RefusedError(RemedyError):
@@ -84,7 +91,9 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
     seed_all(seed + 3 * OTHER)
     if not model.training:  # else each module keeps its mode, as in `headwater.diagnose`
         model.train()
-    return Built(training, Objective(training.loss_fn, objective.step), changes)
+    mended = any(remedy(key).code == MENDING for key in remedies)
+    reading = None if mended else as_meant(recipe.measurement, recipe.findings)
+    return Built(training, Objective(training.loss_fn, objective.step), changes, reading)
 
 
 def _applied(key: str, training: Training) -> Change:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from headwater.measure import RandomState, glance, optimise, tiny_numbers_as_zero
+from headwater.measure.objective import Forward
 from headwater.records import Profile, TrialResult
 from headwater.trials.building import Built
 from headwater.trials.stream import Stream
@@ -46,6 +47,7 @@ class Live:
 
     def __init__(self, built: Built, stream: Stream) -> None:
         self._training, self._objective, self._changes = built.training, built.objective, built.changes
+        self._reading = built.reading
         self._stream = stream
         self._losses: list[float] = []
         self._random = RandomState.now(built.training.model)
@@ -106,19 +108,27 @@ class Live:
         training.optimizer.zero_grad(set_to_none=True)
         try:
             batch = next(self._stream)
-            loss = objective(training.model, batch).loss
-            self._losses.append(float(loss.detach()))
-            if not math.isfinite(self._losses[-1]):
+            forward = objective(training.model, batch)
+            loss = float(forward.loss.detach())
+            self._losses.append(self._judged(forward) if math.isfinite(loss) else loss)
+            if not math.isfinite(loss):
                 return
-            loss.backward()
+            forward.loss.backward()
             optimise(training.optimizer, lambda: objective(training.model, batch).loss)
             scheduler = training.scheduler
             if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(self._losses[-1])
+                scheduler.step(loss)
             elif scheduler is not None:
                 scheduler.step()
         except Exception as error:
             self._error = said(error)
+
+    def _judged(self, forward: Forward) -> float:
+        """The loss, on the outputs as they are meant."""
+        if self._reading is None or self._objective.loss_fn is None or not isinstance(forward.outputs, Tensor):
+            return float(forward.loss.detach())
+        with torch.no_grad():
+            return float(self._objective.loss_fn(self._reading.read(forward.outputs.detach()), forward.targets))
 
     def _evaluated(self, view: View) -> tuple[tuple[float, ...], tuple[float, ...]]:
         model = self._training.model
@@ -126,7 +136,7 @@ class Live:
         model.eval()
         try:
             with torch.no_grad():
-                losses = tuple(float(self._objective(model, batch).loss) for batch in view.held_out)
+                losses = tuple(self._judged(self._objective(model, batch)) for batch in view.held_out)
                 score = view.score
                 scores = tuple(float(score(model, batch)) for batch in view.held_out) if score is not None else ()
         except Exception as error:
