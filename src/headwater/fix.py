@@ -23,10 +23,20 @@ from headwater.graph.frames import is_users
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
-from headwater.remedies.reading import as_meant
 from headwater.report.fix import html, json, terminal
 from headwater.source import patch, recorded, recording
-from headwater.trials import HELD_OUT, Cache, ObjectsWorkload, Progress, built, executor, made, materialised, search
+from headwater.trials import (
+    HELD_OUT,
+    Cache,
+    ObjectsWorkload,
+    Progress,
+    built,
+    executor,
+    judged,
+    made,
+    materialised,
+    search,
+)
 from headwater.trials.stream import Stream
 
 if TYPE_CHECKING:
@@ -164,19 +174,7 @@ def fix(
             progress=progress,
             cache=cache,
         )
-    return FixResult(_with_reading(_with_source(record, workload), workload), workload)
-
-
-def _with_reading(record: FixRecord, workload: ObjectsWorkload) -> FixRecord:
-    """Says by what the original was judged, where its own loss does not show what it learns."""
-    reading = as_meant(workload.measurement, workload.findings)
-    if reading is None or record.best is None or record.measure == "score":
-        return record
-    note = f"; the original is judged by its loss on {reading.says}, as its own cannot be compared"
-    said = [
-        replace(each, why=each.why + note) if each.standing == "recommended" else each for each in record.candidates
-    ]
-    return replace(record, reason=record.reason + note, candidates=tuple(said))
+    return FixResult(_with_source(judged(record, workload.measurement), workload), workload)
 
 
 def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixRecord:

@@ -14,7 +14,7 @@ from headwater.errors import InputError
 from headwater.records import FixRecord
 from headwater.script import Target
 from headwater.source import Patch, patch
-from headwater.trials import Cache, Progress, SoFar, executor, search
+from headwater.trials import Cache, Progress, SoFar, executor, judged, search
 from headwater.trials.script import ScriptWorkload, observe
 
 _FIRST = 8
@@ -86,6 +86,7 @@ def fix_script(
             progress=progress,
             cache=cache,
         )
+    record = judged(record, original.measurement)
     if record.best is None:
         return ScriptFix(record, workload)
     written = patch(record.best.changes, optimizer=original.built)
