@@ -83,6 +83,22 @@ def test_a_healthy_network_is_left_in_peace():
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
 
 
+def test_where_seeds_change_nothing_nothing_is_proved():
+    """Its weights come from a generator of its own, which no trial can shift."""
+
+    def always_the_same() -> nn.Module:
+        model, draw = network(), torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for each in model.parameters():
+                each.copy_(torch.randn(each.shape, generator=draw) / 2)
+        return model
+
+    result = fixed(always_the_same)
+    assert result.verdict == "nothing helped" and result.best is None
+    tried = next(each for each in result.candidates if "match-shapes" in each.remedies)
+    assert tried.standing == "no better" and "seeds prove nothing" in tried.why
+
+
 def test_where_nothing_helps_it_says_so():
     """The targets are noise: no change to the training can learn them."""
 

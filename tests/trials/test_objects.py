@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import Any
 
 import cloudpickle
@@ -53,6 +54,41 @@ def test_tiny_numbers_count_as_zero_while_it_trains_and_no_longer():
 
     workload(loss_fn=loss).run(Trial((), seed=0, steps=2))
     assert seen[-2:] == [True, True] and not is_flushed()
+
+
+def seeded(kind: str) -> nn.Module:
+    """A network that seeds itself before it draws its weights, in one of the usual ways."""
+    if kind == "torch":
+        torch.manual_seed(7)
+        return network()
+    if kind == "python":
+        random.seed(7)
+        torch.random.manual_seed(random.randrange(1000))
+        return network()
+    model = network()
+    draw = np.random.default_rng(7) if kind == "generator" else np.random
+    if kind == "numpy":
+        np.random.seed(7)
+    with torch.no_grad():
+        for each in model.parameters():
+            each.copy_(torch.from_numpy(draw.normal(size=tuple(each.shape))))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["torch", "python", "numpy", "generator"])
+def test_a_factory_that_seeds_itself_draws_other_weights_for_each_seed(kind: str):
+    work = workload(partial(seeded, kind))
+    own = work.run(Trial((), 0, 4)).losses
+    assert own == work.run(Trial((), 0, 4)).losses
+    torch.manual_seed(5)
+    model = seeded(kind)
+    inputs, targets = regression()[0]
+    assert own[0] == squared_error(model(inputs), targets).item()  # under seed 0 it is the user's own
+    others = [work.run(Trial((), 1, 4)).losses, work.run(Trial((), 0, 4, control=True)).losses]
+    assert len({own, *others}) == 3
+    before = torch.manual_seed, torch.random.manual_seed, random.seed, np.random.seed, np.random.default_rng
+    work.run(Trial((), 1, 1))
+    assert before == (torch.manual_seed, torch.random.manual_seed, random.seed, np.random.seed, np.random.default_rng)
 
 
 def dropping() -> nn.Module:

@@ -15,6 +15,7 @@ from headwater.measure import Objective, seed_all
 from headwater.records import Change, Finding, Measurement, SourceLine
 from headwater.remedies import Training, remedy
 from headwater.remedies.reading import MENDING, Reading, as_meant
+from headwater.trials.seeding import shifted
 
 DEFAULT_RATE = 1e-2
 """Of gradient descent where no optimizer is given, as in `headwater.diagnose`."""
@@ -64,6 +65,8 @@ class RefusedError(RemedyError):
 def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, control: bool = False) -> Built:
     """Makes the training from `seed` and applies the remedies in their order.
 
+    Seeds that `make_model` sets itself are shifted by the trial's, or all trainings would be the same.
+
     Random numbers are drawn anew before the model, before the remedies and before the training, so that a remedy sees
     the weights of the original, and what it draws does not depend on how many numbers these took.
 
@@ -72,8 +75,10 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
         RemedyError: a remedy matched nothing.
         InputError: what `make_model` returned cannot be used.
     """
-    seed_all(seed + OTHER if control else seed)
-    model, optimizer = made(recipe.make_model, recipe.optimizer)
+    own = seed + OTHER if control else seed
+    seed_all(own)
+    with shifted(own):
+        model, optimizer = made(recipe.make_model, recipe.optimizer)
     objective = recipe.objective
     if isinstance(objective.loss_fn, nn.Module):  # it may hold weights of its own
         objective = Objective(copy.deepcopy(objective.loss_fn), objective.step)
