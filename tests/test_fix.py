@@ -125,6 +125,25 @@ def test_the_line_that_builds_the_optimizer_is_known():
     assert any(row.startswith("+") and "register_forward_hook" in row for row in result.diff.splitlines())
 
 
+class Headed(nn.Module):
+    """Has layers of its own on top of one that it was given."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, nn.Sequential(nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x))
+
+
+def test_what_is_frozen_may_be_shared_by_all_models():
+    frozen = nn.Linear(4, 8).requires_grad_(False)
+    assert fixed(lambda: Headed(frozen)).verdict in ("fixed", "nothing helped")
+
+
+ONE, BODY = network(), nn.Linear(4, 8)
+
+
 def wrong_pair() -> Any:
     return network(), "adam"
 
@@ -138,6 +157,8 @@ def wrong_pair() -> Any:
         (network, {"steps": 0}, InputError, "Expected steps as a whole number"),
         (network, {"engine": "spark"}, InputError, "Expected engine as one of local, ray, dask"),
         (network, {"address": "127.0.0.1:1"}, InputError, "The local engine has no address"),
+        (lambda: ONE, {}, InputError, "Expected make_model to build the model anew each time"),
+        (lambda: Headed(BODY), {}, InputError, "(body.weight and others)"),
         (lambda: "model", {}, ModelError, "Expected make_model() to return"),
         (wrong_pair, {"optimizer": None}, InputError, "got (Sequential, str)"),
     ],

@@ -193,6 +193,7 @@ def _workload(
     held_out = None if validation is None else materialised(validation, HELD_OUT)
     with untouched(nn.Identity(), seed=0), recording():
         model, its_optimizer = made(make_model, optimizer)
+        _check_fresh(model, made(make_model, optimizer)[0])
     again: Any = iter(cast("list[Any]", kept)) if isinstance(kept, list) else kept
     report = diagnose(model, again, loss_fn, step=step, optimizer=its_optimizer)
     line = recorded(its_optimizer)
@@ -238,6 +239,18 @@ def _parts(value: Any) -> Iterator[bytes]:
             yield from _parts(each)
     else:
         yield repr(value).encode() if isinstance(value, str | int | float) else type(value).__name__.encode()
+
+
+def _check_fresh(model: nn.Module, other: nn.Module) -> None:
+    """Says that all trials would train one object; what is frozen may be shared."""
+    trained = {id(parameter) for parameter in other.parameters() if parameter.requires_grad}
+    shared = [name for name, parameter in model.named_parameters() if id(parameter) in trained]
+    if shared:
+        raise InputError(
+            "Expected make_model to build the model anew each time, got one whose parameters are those of the one "
+            f"before ({shared[0]}{' and others' if len(shared) > 1 else ''}): each trial would go on training what "
+            "others have trained. Build its layers inside of the function: make_model=lambda: Net()."
+        )
 
 
 def _check(make_model: Any, optimizer: Any, score: Any, validation: Any, steps: Any, seeds: Any) -> None:
