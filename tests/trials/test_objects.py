@@ -113,6 +113,43 @@ def test_a_trial_that_goes_on_ends_where_one_from_the_start_does():
     assert (going_on.spent, whole.spent) == (13, 20)
 
 
+class Noisy(nn.Module):
+    """Draws random numbers in evaluation mode as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x + 0.1 * torch.randn_like(x))
+
+
+def test_an_evaluation_draws_nothing_that_the_training_draws():
+    trial = Trial((), seed=0, steps=20, horizon=20)
+    held_out = regression(2)
+    whole = workload(Noisy, validation=held_out).run(trial)
+    work = workload(Noisy, validation=held_out)
+    early = work.run(Trial((), seed=0, steps=7, horizon=20))
+    assert work.run(trial).losses == whole.losses
+    assert work.run(Trial((), seed=0, steps=7, horizon=20)).held_out == early.held_out
+
+
+def test_an_evaluation_draws_the_same_for_all_candidates():
+    seen: list[float] = []
+
+    def score(*_: Any) -> float:
+        seen.append(float(torch.rand(())))
+        return 0.0
+
+    work = workload(dropping, validation=regression(1), score=score)
+    fields: list[dict[str, Any]] = [{"seed": 0}, {"seed": 0, "control": True}, {"seed": 1}]
+    for each in fields:
+        work.run(Trial((), steps=3, **each))
+    work.run(Trial(("match-shapes",), 0, 3))
+    work.run(Trial((), 0, 4))
+    assert len(seen) == 5 and seen[0] == seen[1] == seen[3] and len(set(seen)) == 3
+
+
 def test_a_pickled_workload_gives_the_same_numbers():
     work = workload(dropping, batches=shuffled())
     twin = cloudpickle.loads(cloudpickle.dumps(work))

@@ -14,15 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from headwater.measure import RandomState, glance, optimise, tiny_numbers_as_zero
+from headwater.measure import RandomState, glance, optimise, seed_all, tiny_numbers_as_zero
 from headwater.measure.objective import Forward
 from headwater.records import Profile, TrialResult
-from headwater.trials.building import Built
+from headwater.trials.building import OTHER, Built
 from headwater.trials.stream import Stream
 from headwater.trials.workload import Trial
 
 KEPT = 2**30
 """Bytes of paused trainings that a process keeps; the ones used longest ago are let go, and would begin anew."""
+LOOK = 4
+"""Times `OTHER`: what is drawn in an evaluation is drawn nowhere else."""
 _COPIES = 4
 """Numbers kept for each weight: itself, its gradient, and two moments of Adam."""
 
@@ -80,7 +82,7 @@ class Live:
         losses: tuple[float, ...] = ()
         scores: tuple[float, ...] = ()
         profile = None
-        with self._own_random():
+        with self._random_of_a_look(trial):
             if not self._over():
                 losses, scores = self._evaluated(view)
                 profile = self._glance(view.batch, trial.seed) if trial.profile else None
@@ -162,6 +164,16 @@ class Live:
             yield
         finally:
             self._random = RandomState.now(model)
+            outside.again()
+
+    @contextmanager
+    def _random_of_a_look(self, trial: Trial) -> Generator[None]:
+        """Random numbers that are the same for all candidates, none of which the training draws."""
+        outside = RandomState.now(self._training.model)
+        seed_all((LOOK + trial.seed) * OTHER + trial.steps)
+        try:
+            yield
+        finally:
             outside.again()
 
 
