@@ -155,6 +155,8 @@ def wrong_pair() -> Any:
         (network, {"optimizer": adam(network().parameters())}, OptimizerError, "as a function of the parameters"),
         (network, {"validation": None, "score": lambda *_: 1.0}, InputError, "pass validation="),
         (network, {"steps": 0}, InputError, "Expected steps as a whole number"),
+        (network, {"steps": True}, InputError, "Expected steps as a whole number of at least 1, got True"),
+        (network, {"seeds": "3"}, InputError, "Expected seeds as a whole number of at least 1, got '3'"),
         (network, {"engine": "spark"}, InputError, "Expected engine as one of local, ray, dask"),
         (network, {"address": "127.0.0.1:1"}, InputError, "The local engine has no address"),
         (lambda: ONE, {}, InputError, "Expected make_model to build the model anew each time"),

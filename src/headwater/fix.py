@@ -17,14 +17,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 import headwater
-from headwater.diagnose import diagnose
+from headwater.diagnose import at_least_one, diagnose
 from headwater.errors import InputError, OptimizerError
 from headwater.graph.frames import is_users
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
 from headwater.report.fix import html, json, terminal
-from headwater.source import patch, recorded, recording
+from headwater.source import Patch, patch, recorded, recording
 from headwater.trials import (
     HELD_OUT,
     Cache,
@@ -52,10 +52,12 @@ class FixResult:
     Attributes:
         record: the whole search, as data.
         workload: the training that was tried out.
+        patch: of the user's files; ``None`` where nothing is recommended.
     """
 
     record: FixRecord
     workload: ObjectsWorkload
+    patch: Patch | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -174,15 +176,16 @@ def fix(
             progress=progress,
             cache=cache,
         )
-    return FixResult(_with_source(judged(record, workload.measurement), workload), workload)
+    return _with_source(judged(record, workload.measurement), workload)
 
 
-def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixRecord:
+def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixResult:
     """Adds the recommendation as a diff of the user's source, and what could not be written so."""
     if record.best is None:
-        return record
+        return FixResult(record, workload)
     written = patch(record.best.changes, optimizer=workload.optimizer_built, factory=workload.make_model)
-    return replace(record, diff=written.diff, snippet=written.snippet, not_written=written.not_written)
+    record = replace(record, diff=written.diff, snippet=written.snippet, not_written=written.not_written)
+    return FixResult(record, workload, written)
 
 
 def _workload(
@@ -266,6 +269,4 @@ def _check(make_model: Any, optimizer: Any, score: Any, validation: Any, steps: 
         )
     if score is not None and validation is None:
         raise InputError("A score is computed on held-out batches: pass validation= as well.")
-    for name, value in (("steps", steps), ("seeds", seeds)):
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"Expected {name} as a whole number of at least 1, got {value!r}.")
+    at_least_one(steps=steps, seeds=seeds)

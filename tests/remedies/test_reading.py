@@ -34,7 +34,8 @@ def test_what_is_read_is_what_the_mended_network_puts_out(end: nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("end", "loss"), [(nn.LogSoftmax(1), F.nll_loss), (nn.Identity(), F.cross_entropy), (nn.Softmax(1), F.cross_entropy)]
+    ("end", "loss"),
+    [(nn.LogSoftmax(1), F.nll_loss), (nn.Identity(), F.cross_entropy), (nn.Softmax(1), F.cross_entropy)],
 )
 def test_other_losses_are_read_as_they_are(end: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]):
     report = diagnose(network(end), [(X, CLASSES)], loss)
