@@ -198,6 +198,27 @@ def test_a_remedy_is_applied_and_told():
     assert result.level < 0.1 * workload().run(Trial((), 0, 100)).level
 
 
+def test_a_range_test_leaves_no_trace_but_the_rate_that_is_written():
+    def fitting() -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.1), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+
+    def slow(parameters: Any, rate: float = 1e-5) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9)
+
+    work = workload(fitting, batches=shuffled(), optimizer=slow)
+    assert work.screen(("raise-rate:range-test",)).standing == "passed"
+    assert work.screen(("lower-rate:range-test",)).standing == "refused"
+    results = [work.run(Trial(("raise-rate:range-test",), seed, 30)) for seed in (0, 1)]
+    said = {each.changes[0].says for each in results}
+    assert len(said) == 1  # what is proved with every seed is the number that is written
+    rate = float(next(iter(said)).split()[4].strip(","))
+    for seed, result in enumerate(results):
+        plain = workload(fitting, batches=shuffled(), optimizer=partial(slow, rate=rate)).run(Trial((), seed, 30))
+        assert result.losses == plain.losses
+        assert 30 < result.spent <= 130 and plain.spent == 30
+    assert results[0].level < work.run(Trial((), 0, 30)).level / 2
+
+
 def test_a_training_that_leaves_the_finite_numbers_ends_there():
     def wild(parameters: Any) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, lr=1e6)

@@ -16,7 +16,7 @@ from headwater.remedies.reading import Reading
 _LIKELIHOODS = frozenset(["NllLossBackward0", "NllLoss2DBackward0"])
 _SCALED = frozenset(["MulBackward0", "DivBackward0"])
 """What loss scaling and accumulated gradients put above it."""
-_REDUCTIONS = ("none", "mean", "sum")
+_REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """By the number that ATen gives them."""
 
 
@@ -34,12 +34,12 @@ def as_read(loss: Tensor, reading: Reading) -> Tensor | None:
 
 
 def _likelihood(node: Any, outputs: Tensor) -> Tensor:
-    ignored = node._saved_ignore_index
+    ignored, reduction = int(node._saved_ignore_index), int(node._saved_reduction)
     ignored -= 2**64 * (ignored >= 2**63)  # autograd gives -100 as an unsigned number
     return F.nll_loss(
         outputs,
         node._saved_target,
         node._saved_weight,
         ignore_index=ignored,
-        reduction=_REDUCTIONS[node._saved_reduction],
+        reduction=_REDUCTIONS[reduction],
     )

@@ -54,6 +54,7 @@ class Live:
         self._losses: list[float] = []
         self._random = RandomState.now(built.training.model)
         self._seconds = 0.0
+        self._beforehand = built.rehearsed
         self._error: str | None = None
 
     @property
@@ -68,13 +69,14 @@ class Live:
         return _COPIES * weights
 
     def advance(self, steps: int) -> int:
-        """Trains up to `steps` in all, or until it is lost; returns how many were taken."""
+        """Trains up to `steps` in all, or until it is lost; returns how many were taken, those of twins among them."""
         begin, before = time.perf_counter(), self.steps
         with self._own_random(), tiny_numbers_as_zero():
             while self.steps < steps and not self._over():
                 self._step()
         self._seconds += time.perf_counter() - begin
-        return self.steps - before
+        beforehand, self._beforehand = self._beforehand, 0
+        return self.steps - before + beforehand
 
     def result(self, trial: Trial, view: View, *, spent: int) -> TrialResult:
         """Returns how it stands, after an evaluation on the held-out batches in evaluation mode."""

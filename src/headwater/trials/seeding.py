@@ -21,7 +21,8 @@ from headwater.script_trial.seeds import APART, other_seed
 @contextmanager
 def shifted(seed: int) -> Generator[None]:
     """Shifts the seeds that are set inside; the functions that set them are then as they were."""
-    set_torch, set_python, set_numpy = torch.manual_seed, random.seed, np.random.seed
+    holder: Any = torch
+    set_torch, set_python, set_numpy = holder.manual_seed, random.seed, np.random.seed
     make = np.random.default_rng
 
     def torch_seed(a: Any) -> Any:
