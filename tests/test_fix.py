@@ -32,6 +32,26 @@ def test_a_broadcast_target_is_mended_and_the_mended_training_is_handed_over():
     assert "match-shapes" in result.to_json() and "match-shapes" in result.to_html()
 
 
+def test_a_loss_without_a_lower_bound_is_mended_and_not_driven_down():
+    """The negative log-likelihood of raw outputs falls for ever; judged by what they say, the mended one is ahead."""
+
+    def classifier() -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    draw = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(32, 4, generator=draw) for _ in range(12)]
+    batches = [(x, x[:, :3].argmax(1)) for x in inputs]
+    for validation in (None, batches[8:]):
+        result = headwater.fix(
+            classifier, batches[:8], nn.NLLLoss(), optimizer=adam, validation=validation, steps=80, engine=Inline()
+        )
+        assert result.best is not None and "match-loss:log-softmax" in result.best.remedies
+        raced = [each for each in result.candidates if each.trials]
+        assert raced and all("match-loss:log-softmax" in each.remedies for each in raced)
+        assert "judged by its loss on the log-softmax of its outputs" in result.record.reason
+        assert all(loss > 0 for trial in result.record.original for loss in (*trial.losses, *trial.held_out))
+
+
 def test_trials_in_other_processes_end_alike():
     here, there = fixed().candidates, fixed(engine="local", workers=1).candidates
     assert [each.remedies for each in here] == [each.remedies for each in there]
@@ -63,6 +83,22 @@ def test_a_healthy_network_is_left_in_peace():
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
 
 
+def test_where_seeds_change_nothing_nothing_is_proved():
+    """Its weights come from a generator of its own, which no trial can shift."""
+
+    def always_the_same() -> nn.Module:
+        model, draw = network(), torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for each in model.parameters():
+                each.copy_(torch.randn(each.shape, generator=draw) / 2)
+        return model
+
+    result = fixed(always_the_same)
+    assert result.verdict == "nothing helped" and result.best is None
+    tried = next(each for each in result.candidates if "match-shapes" in each.remedies)
+    assert tried.standing == "no better" and "seeds prove nothing" in tried.why
+
+
 def test_where_nothing_helps_it_says_so():
     """The targets are noise: no change to the training can learn them."""
 
@@ -89,6 +125,25 @@ def test_the_line_that_builds_the_optimizer_is_known():
     assert any(row.startswith("+") and "register_forward_hook" in row for row in result.diff.splitlines())
 
 
+class Headed(nn.Module):
+    """Has layers of its own on top of one that it was given."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, nn.Sequential(nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x))
+
+
+def test_what_is_frozen_may_be_shared_by_all_models():
+    frozen = nn.Linear(4, 8).requires_grad_(False)
+    assert fixed(lambda: Headed(frozen)).verdict in ("fixed", "nothing helped")
+
+
+ONE, BODY = network(), nn.Linear(4, 8)
+
+
 def wrong_pair() -> Any:
     return network(), "adam"
 
@@ -100,8 +155,12 @@ def wrong_pair() -> Any:
         (network, {"optimizer": adam(network().parameters())}, OptimizerError, "as a function of the parameters"),
         (network, {"validation": None, "score": lambda *_: 1.0}, InputError, "pass validation="),
         (network, {"steps": 0}, InputError, "Expected steps as a whole number"),
+        (network, {"steps": True}, InputError, "Expected steps as a whole number of at least 1, got True"),
+        (network, {"seeds": "3"}, InputError, "Expected seeds as a whole number of at least 1, got '3'"),
         (network, {"engine": "spark"}, InputError, "Expected engine as one of local, ray, dask"),
         (network, {"address": "127.0.0.1:1"}, InputError, "The local engine has no address"),
+        (lambda: ONE, {}, InputError, "Expected make_model to build the model anew each time"),
+        (lambda: Headed(BODY), {}, InputError, "(body.weight and others)"),
         (lambda: "model", {}, ModelError, "Expected make_model() to return"),
         (wrong_pair, {"optimizer": None}, InputError, "got (Sequential, str)"),
     ],

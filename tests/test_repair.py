@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.repair import methods
 from benchmarks.repair.chosen import BY_NAME, KINDS, broken, healthy, kind
-from benchmarks.repair.methods import Here, autotrainer, random_search
+from benchmarks.repair.methods import autotrainer, random_search
 from benchmarks.repair.outcome import Line, is_broken, is_repaired, is_worse, keep, kept
 from benchmarks.repair.training import make_model, material, score_of, with_adam, workloads
 from headwater.records import TrialResult
@@ -72,12 +72,6 @@ def test_the_published_order_stops_at_the_first_that_trains(
     assert (found.remedies, found.claimed, found.steps) == (rates[1], True, 180)  # the original is trained first
     monkeypatch.setattr(methods, "ORDER", rates[:1])
     assert autotrainer(NAME, both[1], steps=60).remedies == ()
-
-
-def test_an_exception_comes_with_its_task() -> None:
-    assert Here().submit(pow, 2, 3).result() == 8
-    with pytest.raises(ZeroDivisionError):
-        Here().submit(pow, 0, -1).result()
 
 
 def test_lines_are_kept_and_the_later_one_counts(tmp_path: Path) -> None:

@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from benchmarks.repair.chosen import BY_NAME
 from benchmarks.repair.training import factory, make_model, material, score_of
@@ -27,6 +24,7 @@ from headwater.records import REMEDIES
 from headwater.remedies import answering
 from headwater.trials import ObjectsWorkload, Trial
 from headwater.trials.candidates import in_order
+from headwater.trials.engines import Inline
 
 THRESHOLD = 0.6
 ORDER = (("activation-swap:selu",), ("activation-swap:relu", "init-matched:he"), ("normalisation:batch",))
@@ -53,18 +51,6 @@ class Attempt:
     exhaustive: int = 0
 
 
-class Here(Executor):
-    """Runs each task at once in this process: the time is that of one core, with nothing of starting processes."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-
 def headwater(name: str) -> Attempt:
     """Lets `headwater.fix` find a change."""
     problem = BY_NAME[name].build(0)
@@ -79,7 +65,7 @@ def headwater(name: str) -> Attempt:
         validation=given.validation or None,
         score=problem.score if given.validation else None,
         steps=problem.train_steps,
-        engine=Here(),
+        engine=Inline(),
     )
     record, best = result.record, result.best
     return Attempt(

@@ -106,6 +106,13 @@ def diagnose(
     return Report(found, judge(found))
 
 
+def at_least_one(**numbers: Any) -> None:
+    """Says of a number that it is no whole one, or below 1; ``True`` is none."""
+    for name, value in numbers.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"Expected {name} as a whole number of at least 1, got {value!r}.")
+
+
 def checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
     """Returns the user's module, out of its wrappers; raises what `diagnose` says where something cannot be used."""
     if not isinstance(model, nn.Module):
@@ -113,8 +120,7 @@ def checked(model: Any, loss_fn: Any, step: Any, steps: Any) -> nn.Module:
     for name, function in (("loss_fn", loss_fn), ("step", step)):
         if function is not None and not callable(function):
             raise InputError(f"Expected {name} as a function, got {type(function).__name__}.")
-    if not isinstance(steps, int) or steps < 1:
-        raise InputError(f"Expected steps as a whole number of at least 1, got {steps!r}.")
+    at_least_one(steps=steps)
     model = _unwrapped(model)
     parameters = list(model.parameters())
     if not parameters:

@@ -17,15 +17,26 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 import headwater
-from headwater.diagnose import diagnose
+from headwater.diagnose import at_least_one, diagnose
 from headwater.errors import InputError, OptimizerError
 from headwater.graph.frames import is_users
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
 from headwater.report.fix import html, json, terminal
-from headwater.source import patch, recorded, recording
-from headwater.trials import HELD_OUT, Cache, ObjectsWorkload, Progress, built, executor, made, materialised, search
+from headwater.source import Patch, patch, recorded, recording
+from headwater.trials import (
+    HELD_OUT,
+    Cache,
+    ObjectsWorkload,
+    Progress,
+    built,
+    executor,
+    judged,
+    made,
+    materialised,
+    search,
+)
 from headwater.trials.stream import Stream
 
 if TYPE_CHECKING:
@@ -41,10 +52,12 @@ class FixResult:
     Attributes:
         record: the whole search, as data.
         workload: the training that was tried out.
+        patch: of the user's files; ``None`` where nothing is recommended.
     """
 
     record: FixRecord
     workload: ObjectsWorkload
+    patch: Patch | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -163,15 +176,16 @@ def fix(
             progress=progress,
             cache=cache,
         )
-    return FixResult(_with_source(record, workload), workload)
+    return _with_source(judged(record, workload.measurement), workload)
 
 
-def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixRecord:
+def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixResult:
     """Adds the recommendation as a diff of the user's source, and what could not be written so."""
     if record.best is None:
-        return record
+        return FixResult(record, workload)
     written = patch(record.best.changes, optimizer=workload.optimizer_built, factory=workload.make_model)
-    return replace(record, diff=written.diff, snippet=written.snippet, not_written=written.not_written)
+    record = replace(record, diff=written.diff, snippet=written.snippet, not_written=written.not_written)
+    return FixResult(record, workload, written)
 
 
 def _workload(
@@ -182,6 +196,7 @@ def _workload(
     held_out = None if validation is None else materialised(validation, HELD_OUT)
     with untouched(nn.Identity(), seed=0), recording():
         model, its_optimizer = made(make_model, optimizer)
+        _check_fresh(model, made(make_model, optimizer)[0])
     again: Any = iter(cast("list[Any]", kept)) if isinstance(kept, list) else kept
     report = diagnose(model, again, loss_fn, step=step, optimizer=its_optimizer)
     line = recorded(its_optimizer)
@@ -229,6 +244,18 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield repr(value).encode() if isinstance(value, str | int | float) else type(value).__name__.encode()
 
 
+def _check_fresh(model: nn.Module, other: nn.Module) -> None:
+    """Says that all trials would train one object; what is frozen may be shared."""
+    trained = {id(parameter) for parameter in other.parameters() if parameter.requires_grad}
+    shared = [name for name, parameter in model.named_parameters() if id(parameter) in trained]
+    if shared:
+        raise InputError(
+            "Expected make_model to build the model anew each time, got one whose parameters are those of the one "
+            f"before ({shared[0]}{' and others' if len(shared) > 1 else ''}): each trial would go on training what "
+            "others have trained. Build its layers inside of the function: make_model=lambda: Net()."
+        )
+
+
 def _check(make_model: Any, optimizer: Any, score: Any, validation: Any, steps: Any, seeds: Any) -> None:
     if not callable(make_model) or isinstance(make_model, nn.Module):
         raise InputError(
@@ -242,6 +269,4 @@ def _check(make_model: Any, optimizer: Any, score: Any, validation: Any, steps: 
         )
     if score is not None and validation is None:
         raise InputError("A score is computed on held-out batches: pass validation= as well.")
-    for name, value in (("steps", steps), ("seeds", seeds)):
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"Expected {name} as a whole number of at least 1, got {value!r}.")
+    at_least_one(steps=steps, seeds=seeds)

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 import headwater
-from headwater.errors import InputError
+from headwater.diagnose import at_least_one
 from headwater.records import FixRecord
 from headwater.script import Target
 from headwater.source import Patch, patch
-from headwater.trials import Cache, Progress, SoFar, executor, search
+from headwater.trials import Cache, Progress, SoFar, executor, judged, search
 from headwater.trials.script import ScriptWorkload, observe
 
 _FIRST = 8
@@ -67,9 +67,7 @@ def fix_script(
     Raises:
         InputError: the script cannot be run, or does not train in a way that can be tried; the message says why.
     """
-    for name, value in (("steps", steps), ("seeds", seeds)):
-        if value < 1:
-            raise InputError(f"Expected {name} as a whole number of at least 1, got {value!r}.")
+    at_least_one(steps=steps, seeds=seeds)
     if progress is not None:
         progress(SoFar("diagnosing", 0, 1))
     original = observe(target, str(cwd), steps)
@@ -86,6 +84,7 @@ def fix_script(
             progress=progress,
             cache=cache,
         )
+    record = judged(record, original.measurement)
     if record.best is None:
         return ScriptFix(record, workload)
     written = patch(record.best.changes, optimizer=original.built)

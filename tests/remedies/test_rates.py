@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import pytest
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer, Rprop
@@ -167,3 +170,31 @@ def test_a_schedule_of_the_users_own_multiplies_with_it(key: str) -> None:
         users.step()
         seen.append((live.optimizer.param_groups[0]["lr"], alone.optimizer.param_groups[0]["lr"]))
     assert [one / other for one, other in seen] == pytest.approx([1, 0.5, 0.5, 0.25], rel=0.05)
+
+
+def dip(rates: Sequence[float], at: float) -> list[float]:
+    """The loss falls until the rate is reached, and then leaves."""
+    return [3.0 - 0.02 * step if rate < at else 3.0 * rate / at for step, rate in enumerate(rates)]
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "at"), [("raise-rate", "lower-rate", 1.0), ("lower-rate", "raise-rate", 1e-3)]
+)
+def test_a_range_test_finds_a_rate(key: str, other: str, at: float) -> None:
+    live = training(grouped)
+    live.rehearse = partial(dip, at=at)
+    assert "a range test finds" in (remedy(f"{other}:range-test").refusal(live) or "")
+    assert remedy(f"{key}:range-test").refusal(live) is None
+    change = remedy(f"{key}:range-test").apply(live)
+    first, second = (group["lr"] for group in live.optimizer.param_groups)
+    assert first == pytest.approx(at / 10, rel=0.3) and second == pytest.approx(first / 15, rel=0.01)
+    assert repr(first) in change.code.after
+
+
+def test_where_no_rate_can_be_found_it_says_why() -> None:
+    live = training(sgd)
+    assert "no batches are at hand" in (remedy("raise-rate:range-test").refusal(live) or "")
+    live.rehearse = lambda rates: [2.3] * len(rates)
+    assert "the loss falls at no rate" in (remedy("raise-rate:range-test").refusal(live) or "")
+    live.rehearse = lambda rates: [float("nan")]
+    assert "the loss falls at no rate" in (remedy("lower-rate:range-test").refusal(live) or "")

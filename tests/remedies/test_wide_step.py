@@ -105,9 +105,12 @@ def test_master_weights_are_those_of_a_training_in_float32(make: Any) -> None:
 
 def test_rounding_at_random_is_right_on_average_and_lands_on_a_neighbour() -> None:
     torch.manual_seed(0)
+    live = training(one_weight(BF16))
+    remedy("stochastic-rounding").apply(live)
+    assert isinstance(live.optimizer, StochasticStep)
     for value in (1.001, 1.003, -3.3e-3, 7.0, 1e-40):
         wide = torch.full((40000,), value)
-        narrow = StochasticStep.rounded(None, wide, wide, BF16).double()  # type: ignore[arg-type]
+        narrow = live.optimizer.rounded(wide, wide, BF16).double()
         neighbours = narrow.unique()
         assert float(neighbours.min()) <= value <= float(neighbours.max())
         assert torch.equal(neighbours.to(BF16).double(), neighbours)
@@ -116,6 +119,20 @@ def test_rounding_at_random_is_right_on_average_and_lands_on_a_neighbour() -> No
         assert between.item() in (neighbours.min().item(), neighbours.max().item())  # no number lies between them
         spacing = float(neighbours.max() - neighbours.min())
         assert float(narrow.mean()) == pytest.approx(float(wide[0]), abs=4 * spacing / (2 * 200))
+
+
+def test_rounding_at_random_leaves_the_random_numbers_of_others() -> None:
+    live = training(one_weight(BF16))
+    remedy("stochastic-rounding").apply(live)
+    ends: list[torch.Tensor] = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        vars(live.optimizer).pop("generators", None)
+        nn.init.ones_(live.model.weight)  # type: ignore[arg-type]
+        before = torch.get_rng_state()
+        ends.append(descend(live.model, live.optimizer, 50).clone())
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
 
 
 @pytest.mark.parametrize("key", KEYS)

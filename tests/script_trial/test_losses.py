@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from headwater.remedies.reading import Reading
 from headwater.script_trial.losses import Losses
 
 
@@ -63,3 +66,23 @@ def test_what_is_not_heard_is_no_step() -> None:
     losses = Losses()
     losses.stepped(0)
     assert not losses.of
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_a_likelihood_without_a_logarithm_is_heard_of_what_the_outputs_say(parts: int) -> None:
+    outputs, targets = torch.randn(6, 3, requires_grad=True), torch.tensor([0, 1, 2, 0, -100, 1])
+    losses = Losses(Reading("", lambda x: x.log_softmax(1)))
+    loss = F.nll_loss(outputs, targets, torch.tensor([1.0, 2.0, 3.0])) / parts
+    losses.before_backward((loss,), None)
+    losses.stepped(0)
+    meant = F.cross_entropy(outputs, targets, torch.tensor([1.0, 2.0, 3.0])) / parts
+    assert losses.of[0] == pytest.approx([meant.item()])
+
+
+def test_any_other_loss_is_heard_as_it_is() -> None:
+    losses = Losses(Reading("", lambda x: x.log_softmax(1)))
+    outputs = torch.randn(6, 3, requires_grad=True)
+    loss = F.nll_loss(outputs, torch.zeros(6, dtype=torch.int64)) + outputs.square().mean()
+    losses.before_backward((loss,), None)
+    losses.stepped(0)
+    assert losses.of[0] == [loss.item()]

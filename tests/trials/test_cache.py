@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headwater.errors import StoreError
+from headwater.records import TrialResult
 from headwater.trials import Cache, Trial, search
 from headwater.trials.engines import Inline
+from headwater.trials.gather import gather
+from headwater.trials.worker import packed, train
 from tests.trials.small import workload
 
 
@@ -24,6 +30,23 @@ def test_one_that_was_lost_does_too(tmp_path: Path):
     lost = replace(workload().run(trial), losses=(1.0, float("inf")), error="gone")
     cache.put(trial, lost)
     assert cache.get(trial) == lost
+
+
+class Dead(Executor):
+    """Its workers die, whatever they do."""
+
+    def submit(self, fn: Callable[..., Any], /, *_: Any, **__: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenExecutor("gone"))
+        return future
+
+
+def test_what_its_process_took_along_is_tried_again(tmp_path: Path):
+    cache, trial = Cache(tmp_path, "a"), Trial((), 0, 5)
+    (pair,) = gather(Dead(), train, packed(workload()), [trial], lambda each, why: TrialResult((), 0, 5, error=why))
+    assert pair[1].error is not None and pair[1].error.startswith("its process died each time")
+    cache.put(*pair)
+    assert cache.get(trial) is None
 
 
 def test_another_trial_or_another_workload_is_not_found(tmp_path: Path):

@@ -59,6 +59,16 @@ def test_an_executor_of_the_users_is_used_and_left_open():
         assert own.submit(int, "3").result() == 3
 
 
+def test_inline_an_exception_comes_with_its_task_and_ctrl_c_at_once():
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert Inline().submit(pow, 2, 3).result() == 8
+    assert isinstance(Inline().submit(pow, 0, -1).exception(), ZeroDivisionError)
+    with pytest.raises(KeyboardInterrupt):
+        Inline().submit(interrupted)
+
+
 def test_processes():
     with executor("local", workers=2) as engine:
         assert outcomes(engine) == expected()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import Any
 
 import cloudpickle
@@ -55,6 +56,41 @@ def test_tiny_numbers_count_as_zero_while_it_trains_and_no_longer():
     assert seen[-2:] == [True, True] and not is_flushed()
 
 
+def seeded(kind: str) -> nn.Module:
+    """A network that seeds itself before it draws its weights, in one of the usual ways."""
+    if kind == "torch":
+        torch.manual_seed(7)
+        return network()
+    if kind == "python":
+        random.seed(7)
+        torch.random.manual_seed(random.randrange(1000))
+        return network()
+    model = network()
+    draw = np.random.default_rng(7) if kind == "generator" else np.random
+    if kind == "numpy":
+        np.random.seed(7)
+    with torch.no_grad():
+        for each in model.parameters():
+            each.copy_(torch.from_numpy(draw.normal(size=tuple(each.shape))))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["torch", "python", "numpy", "generator"])
+def test_a_factory_that_seeds_itself_draws_other_weights_for_each_seed(kind: str):
+    work = workload(partial(seeded, kind))
+    own = work.run(Trial((), 0, 4)).losses
+    assert own == work.run(Trial((), 0, 4)).losses
+    torch.manual_seed(5)
+    model = seeded(kind)
+    inputs, targets = regression()[0]
+    assert own[0] == squared_error(model(inputs), targets).item()  # under seed 0 it is the user's own
+    others = [work.run(Trial((), 1, 4)).losses, work.run(Trial((), 0, 4, control=True)).losses]
+    assert len({own, *others}) == 3
+    before = torch.manual_seed, torch.random.manual_seed, random.seed, np.random.seed, np.random.default_rng
+    work.run(Trial((), 1, 1))
+    assert before == (torch.manual_seed, torch.random.manual_seed, random.seed, np.random.seed, np.random.default_rng)
+
+
 def dropping() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.ReLU(), nn.Linear(8, 1))
 
@@ -75,6 +111,43 @@ def test_a_trial_that_goes_on_ends_where_one_from_the_start_does():
     going_on = work.run(trial)
     assert going_on.losses == whole.losses
     assert (going_on.spent, whole.spent) == (13, 20)
+
+
+class Noisy(nn.Module):
+    """Draws random numbers in evaluation mode as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x + 0.1 * torch.randn_like(x))
+
+
+def test_an_evaluation_draws_nothing_that_the_training_draws():
+    trial = Trial((), seed=0, steps=20, horizon=20)
+    held_out = regression(2)
+    whole = workload(Noisy, validation=held_out).run(trial)
+    work = workload(Noisy, validation=held_out)
+    early = work.run(Trial((), seed=0, steps=7, horizon=20))
+    assert work.run(trial).losses == whole.losses
+    assert work.run(Trial((), seed=0, steps=7, horizon=20)).held_out == early.held_out
+
+
+def test_an_evaluation_draws_the_same_for_all_candidates():
+    seen: list[float] = []
+
+    def score(*_: Any) -> float:
+        seen.append(float(torch.rand(())))
+        return 0.0
+
+    work = workload(dropping, validation=regression(1), score=score)
+    fields: list[dict[str, Any]] = [{"seed": 0}, {"seed": 0, "control": True}, {"seed": 1}]
+    for each in fields:
+        work.run(Trial((), steps=3, **each))
+    work.run(Trial(("match-shapes",), 0, 3))
+    work.run(Trial((), 0, 4))
+    assert len(seen) == 5 and seen[0] == seen[1] == seen[3] and len(set(seen)) == 3
 
 
 def test_a_pickled_workload_gives_the_same_numbers():
@@ -123,6 +196,27 @@ def test_a_remedy_is_applied_and_told():
     result = workload().run(Trial(("match-shapes",), 0, 100))
     assert [change.remedy for change in result.changes] == ["match-shapes"]
     assert result.level < 0.1 * workload().run(Trial((), 0, 100)).level
+
+
+def test_a_range_test_leaves_no_trace_but_the_rate_that_is_written():
+    def fitting() -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.1), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+
+    def slow(parameters: Any, rate: float = 1e-5) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9)
+
+    work = workload(fitting, batches=shuffled(), optimizer=slow)
+    assert work.screen(("raise-rate:range-test",)).standing == "passed"
+    assert work.screen(("lower-rate:range-test",)).standing == "refused"
+    results = [work.run(Trial(("raise-rate:range-test",), seed, 30)) for seed in (0, 1)]
+    said = {each.changes[0].says for each in results}
+    assert len(said) == 1  # what is proved with every seed is the number that is written
+    rate = float(next(iter(said)).split()[4].strip(","))
+    for seed, result in enumerate(results):
+        plain = workload(fitting, batches=shuffled(), optimizer=partial(slow, rate=rate)).run(Trial((), seed, 30))
+        assert result.losses == plain.losses
+        assert 30 < result.spent <= 130 and plain.spent == 30
+    assert results[0].level < work.run(Trial((), 0, 30)).level / 2
 
 
 def test_a_training_that_leaves_the_finite_numbers_ends_there():

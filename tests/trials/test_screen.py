@@ -2,6 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from benchmarks.detection.cases import BY_NAME
+from headwater import diagnose
+from headwater.records import Finding, Where
 from headwater.rules import judge
 from headwater.trials.screen import still
 from tests.trials.small import workload
@@ -20,6 +25,40 @@ def test_a_remedy_that_does_not_apply_says_why():
     looked = replace(work, measurement=fitting).screen(("match-shapes",))
     assert (looked.standing, looked.changes) == ("refused", ())
     assert looked.why == "match-shapes: outputs and targets have the same shape [16]"
+
+
+@pytest.mark.parametrize(
+    ("name", "mend", "useless"),
+    [
+        ("nll-on-raw-logits", "match-loss:log-softmax", "normalisation:layer"),
+        ("double-softmax-mlp", "remove-softmax", "adaptive-optimizer:adam"),
+        ("relu-on-regression-output", "remove-output-activation", "lower-rate:tenth"),
+        ("targets-of-1e5", "standardise-targets", "raise-rate:tenfold"),
+    ],
+)
+def test_under_a_loss_that_does_not_fit_nothing_races(name: str, mend: str, useless: str):
+    problem = BY_NAME[name].build(0)
+    report = diagnose(problem.model, problem.batches, problem.loss_fn, optimizer=problem.optimizer)
+    work = workload(
+        lambda: BY_NAME[name].build(0).model,
+        batches=problem.batches,
+        loss_fn=problem.loss_fn,
+        optimizer=problem.optimizer,
+        measurement=report.measurement,
+        findings=report.findings,
+    )
+    assert work.screen((mend,)).standing == "passed"
+    looked = work.screen((useless,))
+    assert looked.standing == "screened out" and looked.why.startswith(f"{report.findings[0].code} still stands: ")
+
+
+def test_inputs_in_large_units_are_no_fault_of_the_loss():
+    inputs = Finding("HW605", "unscaled-data", "warning", Where(), "large inputs", "large", {"input rms": 130.0}, ())
+    assert still((inputs,), (inputs,)) is None
+    targets = replace(inputs, evidence={"target rms": 1e5})
+    assert still((targets,), (targets,)) == targets
+    assert still((replace(targets, under="HW101"),), (targets,)) is None
+    assert still((targets,), (inputs,)) is None
 
 
 def test_only_errors_that_were_there_before_count():

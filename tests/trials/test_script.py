@@ -122,6 +122,7 @@ def test_a_script_that_ends_before(workload: ScriptWorkload) -> None:
     ("script", "told"),
     [
         ("import torch\nx = 1\nraise RuntimeError('mine')", ("crashed", "train.py:3", "RuntimeError: mine")),
+        ("import os\nprint('last words', flush=True)\nos.kill(os.getpid(), 9)", ("its process died", "last words")),
         ("print('no training')", ("No step of an optimizer", "no training")),
         ("def f(:", ("is not Python",)),
     ],

@@ -139,13 +139,11 @@ def _fix_script(target: Target, options: dict[str, Any], trials: Path, progress:
 
 def _fix_function(target: str, options: dict[str, Any], trials: Path, progress: Progress) -> Found:
     from headwater.fix import fix
-    from headwater.source import patch
 
     maker = Maker.of(target)
     setup = maker.setup()
     found = fix(maker, setup.batches, setup.loss_fn, trials=trials, progress=progress, **options)
-    best, built = found.record.best, found.workload.optimizer_built
-    return found.record, patch(best.changes, optimizer=built, factory=maker) if best is not None else None
+    return found.record, found.patch
 
 
 def _findings_of_script(target: Target, steps: int) -> Sequence[Finding]:

@@ -33,9 +33,6 @@ class Setup:
 class Maker:
     """Builds the model of a target anew, in any process; with its optimizer, where the function makes one.
 
-    Seeds that the function sets itself are shifted by the one that is set when it is called: else every training would
-    begin with the same weights.
-
     Attributes:
         target: names the function, by the whole path of its file where it is in one.
     """
@@ -62,19 +59,7 @@ class Maker:
 
     def __call__(self) -> Any:
         """Returns the model, or model and optimizer."""
-        import torch
-
-        holder: Any = torch
-        original, here = holder.manual_seed, torch.initial_seed()
-
-        def shifted(seed: Any) -> Any:
-            return original(int(seed) + here)
-
-        holder.manual_seed = shifted
-        try:
-            setup = self.setup()
-        finally:
-            holder.manual_seed = original
+        setup = self.setup()
         return setup.model if setup.optimizer is None else (setup.model, setup.optimizer)
 
 

@@ -4,7 +4,8 @@
 
 A step follows the gradient as if the loss were straight. Where the loss curves, a step that is too long comes out
 higher on the other side; units that were thrown far out are dead or saturated there and stay so. The rate of every
-group is divided by about three, ten or a hundred, their ratios kept; or it climbs along a line to what it was, over
+group is divided by about three, ten or a hundred, their ratios kept; or becomes the one that a range test of 100 steps
+finds (`range-test`); or it climbs along a line to what it was, over
 the first tenth of the steps, for trainings that only begin too steep (Goyal et al. 2017; Gilmer et al. 2021 on why it
 helps: the sharpness falls while the steps are small).
 
@@ -27,11 +28,16 @@ Safe: no function of the network changes, only the way to its weights.
 
 from __future__ import annotations
 
+from functools import partial
+
 from headwater.records import Change
-from headwater.remedies import scaled_rate, schedules
+from headwater.records.numbers import number
+from headwater.remedies import scaled_rate, schedules, swept_rate
+from headwater.remedies.options import rates
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "lower-rate"
+_tested = partial(swept_rate.apply, remedy=f"{_CODE}:range-test")
 _FACTORS = {"tenth": 1 / 10, "third": 1 / 3, "hundredth": 1 / 100}
 
 _BEGIN = 0.01
@@ -53,7 +59,15 @@ def _lower(variant: str, factor: float) -> Remedy:
     return Remedy(_CODE, variant, "safe", 1, scaled_rate.refusal, scaled_rate.rate_times(key, factor), __doc__ or "")
 
 
+def _refusal_of_tested(training: Training) -> str | None:
+    rate, highest = swept_rate.found(training), max(rates(training.optimizer), default=0.0)
+    if isinstance(rate, str):
+        return rate
+    return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest <= rate else None
+
+
 REMEDIES = (
     *(_lower(variant, factor) for variant, factor in _FACTORS.items()),
+    Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
     Remedy(_CODE, "warm-up", "safe", 2, schedules.refusal, _warm_up, __doc__ or ""),
 )

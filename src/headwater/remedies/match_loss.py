@@ -34,14 +34,14 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from headwater.errors import RemedyError
-from headwater.records import Change, Code, HeadOp
+from headwater.records import Change, Code, HeadOp, HeadRecord
 from headwater.records.head_ops import SOFTMAX
 from headwater.remedies.output import Swap, exchanged, output_operation, own_module, refusal, removed
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "match-loss"
 _NLL = frozenset("NllLoss NllLoss2D NllLossNd".split())
-_CLASSES = 1
+CLASSES = 1
 """Axis of the classes in `nll_loss`."""
 
 
@@ -72,7 +72,18 @@ def _apply_sigmoid(training: Training) -> Change:
 
 
 def _refuses_log_softmax(training: Training) -> str | None:
-    head = training.measurement.head
+    if reason := _no_logarithms(training.measurement.head):
+        return reason
+    op = _probabilities(training)
+    return refusal(training, op) if op is not None else None
+
+
+def expects_logarithms(head: HeadRecord) -> bool:
+    """Whether the loss is a negative log-likelihood of what are no log-probabilities."""
+    return _no_logarithms(head) is None
+
+
+def _no_logarithms(head: HeadRecord) -> str | None:
     index = next((i for i, op in enumerate(head.ops) if op.kind in _NLL), None)
     if index is None or head.output_shape is None or head.output_max is None:
         return "the loss is no negative log-likelihood of one output"
@@ -80,8 +91,7 @@ def _refuses_log_softmax(training: Training) -> str | None:
         return "the loss does not read the output as it leaves the model"
     if head.output_max <= 0 or any(op.kind == "LogSoftmax" for op in head.ops):
         return "the loss gets log-probabilities"
-    op = _probabilities(training)
-    return refusal(training, op) if op is not None else None
+    return None
 
 
 def _probabilities(training: Training) -> HeadOp | None:
@@ -93,8 +103,8 @@ def _apply_log_softmax(training: Training) -> Change:
     says = "the output is a log-probability, as nll_loss expects it"
     if op is None or own_module(training, op) is None:
         swap = removed(training, op) if op is not None else Swap("", ())
-        return _hooked(training, "log-softmax", says, swap, f"log_softmax({_CLASSES})")
-    swap = exchanged(training, op, nn.LogSoftmax(_CLASSES), dim=_CLASSES)
+        return _hooked(training, "log-softmax", says, swap, f"log_softmax({CLASSES})")
+    swap = exchanged(training, op, nn.LogSoftmax(CLASSES), dim=CLASSES)
     return Change(f"{_CODE}:log-softmax", says, (swap.place,), swap.edits, swap.instead)
 
 
@@ -109,7 +119,7 @@ def _sigmoid(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
 
 
 def _log_softmax(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-    return output.log_softmax(_CLASSES)
+    return output.log_softmax(CLASSES)
 
 
 REMEDIES = (

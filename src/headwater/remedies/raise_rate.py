@@ -5,7 +5,8 @@
 At a rate far below what the loss bears, each step does exactly what its gradient promises, and that is next to nothing:
 thousands of steps are spent where hundreds would do. The rate of every group is multiplied by about three, by ten, a
 hundred or a thousand, their ratios kept; or becomes the one that is usual to begin with for the class of the optimizer
-(the variant `usual`: 0.01 for gradient descent, 0.001 for Adam), also where it is 0.
+(the variant `usual`: 0.01 for gradient descent, 0.001 for Adam), also where it is 0; or the one that a range test
+of 100 steps finds (`range-test`).
 
 ## When not
 
@@ -25,14 +26,17 @@ Safe: no function of the network changes, only the way to its weights.
 
 from __future__ import annotations
 
+from functools import partial
+
 from headwater.records import Change
 from headwater.records.numbers import number
-from headwater.remedies import scaled_rate
+from headwater.remedies import scaled_rate, swept_rate
 from headwater.remedies.adaptive_optimizer import usual_rate
 from headwater.remedies.options import Group, rates, rounded, set_options
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "raise-rate"
+_tested = partial(swept_rate.apply, remedy=f"{_CODE}:range-test")
 _FACTORS = {"tenfold": 10.0, "threefold": 3.0, "hundredfold": 100.0, "thousandfold": 1000.0}
 
 
@@ -58,10 +62,18 @@ def _usual(training: Training) -> Change:
     return set_options(training, f"{_CODE}:usual", says, new)
 
 
+def _refusal_of_tested(training: Training) -> str | None:
+    rate, highest = swept_rate.found(training), max(rates(training.optimizer), default=0.0)
+    if isinstance(rate, str):
+        return rate
+    return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest >= rate else None
+
+
 _TENFOLD, *_OTHERS = (_raise(variant, factor) for variant, factor in _FACTORS.items())
 
 REMEDIES = (
     _TENFOLD,
     Remedy(_CODE, "usual", "safe", 1, _refusal_of_usual, _usual, __doc__ or ""),
+    Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
     *_OTHERS,
 )

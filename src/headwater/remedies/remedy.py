@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ class Training:
         scheduler: to be stepped after each optimizer step; set by a remedy, ``None`` before.
         built: the user's source line that built the optimizer, when known.
         loss_fn: ``loss_fn(outputs, targets)``, where it is known.
+        rehearse: trains a fresh twin, changed as this one is so far, with a rate for each step, and returns the losses;
+            ``None`` where no batches are at hand.
     """
 
     model: nn.Module
@@ -39,6 +41,7 @@ class Training:
     scheduler: LRScheduler | ReduceLROnPlateau | None = None
     built: SourceLine | None = None
     loss_fn: Any = None
+    rehearse: Callable[[Sequence[float]], Sequence[float]] | None = None
 
 
 @dataclass(frozen=True)

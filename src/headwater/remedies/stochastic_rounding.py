@@ -13,7 +13,8 @@ Where the weights are float32. The noise of rounding, a spacing of the numbers a
 
 ## Safety
 
-Safe: no function of the network changes, only how its weights are rounded. It draws random numbers.
+Safe: no function of the network changes, only how its weights are rounded. Its random numbers come from a
+generator of its own, seeded as the global one, so that loaders and dropout draw what they drew before.
 
 ## References
 

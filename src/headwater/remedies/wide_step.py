@@ -80,8 +80,16 @@ class StochasticStep(WideStep):
         exponent = torch.frexp(wide).exponent - 1
         spacing = torch.finfo(own).eps * torch.exp2(exponent.to(wide.dtype)).clamp_min(torch.finfo(own).tiny)
         below = torch.floor(wide / spacing)
-        up = torch.rand_like(wide) < wide / spacing - below
+        drawn = torch.empty_like(wide).uniform_(generator=self.drawing(wide.device))
+        up = drawn < wide / spacing - below
         return ((below + up) * spacing).to(own)
+
+    def drawing(self, device: torch.device) -> torch.Generator:
+        """Random numbers of its own: loaders and dropout draw what they would draw without it."""
+        own = vars(self).setdefault("generators", dict[torch.device, torch.Generator]())
+        if device not in own:
+            own[device] = torch.Generator(device).manual_seed(torch.initial_seed())
+        return own[device]
 
 
 def refusal(training: Training) -> str | None:

@@ -74,7 +74,7 @@ class Answer:
     """What came of it.
 
     Attributes:
-        ended: how the script ended (`headwater.script.Ended`).
+        ended: how the script ended (`headwater.script.Ended`); ``"died"`` where its process left no answer.
         line: where it crashed.
         steps: optimizer steps that were seen: of the optimizer that is tried, else of all together.
         losses: one for each of these steps.

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from headwater.monitor import loss_of
+from headwater.remedies.reading import Reading
+from headwater.script_trial.likelihood import as_read
 
 
 class Losses:
@@ -22,7 +24,13 @@ class Losses:
         of: losses of each optimizer, one for each of its steps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading | None = None) -> None:
+        """Listens.
+
+        Args:
+            reading: how outputs are read before the loss, if not as the script does it.
+        """
+        self._reading = reading
         self.of: defaultdict[int, list[float]] = defaultdict(list)
         self._heard: list[torch.Tensor] = []
         self._newest: float | None = None
@@ -40,8 +48,10 @@ class Losses:
     def before_backward(self, tensors: Any, gradients: Any) -> None:
         """Takes note of the loss."""
         begins = loss_of(tensors, gradients)
-        if begins is not None:
-            self._heard.append(begins[1].detach().clone())
+        if begins is None:
+            return
+        read = as_read(begins[0], self._reading) if self._reading else None
+        self._heard.append(begins[1].detach().clone() if read is None else read)
 
     def after_backward(self, completed: bool) -> None:
         """Nothing more is to be learnt."""

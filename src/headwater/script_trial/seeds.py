@@ -21,7 +21,7 @@ def shift_python(seed: int) -> None:
     original = random.seed
 
     def chosen(a: Any = None, version: int = 2) -> None:
-        original(_other(a, seed), version)
+        original(other_seed(a, seed), version)
 
     random.seed = chosen
     chosen(0)
@@ -35,10 +35,10 @@ def shift_numpy(seed: int) -> None:
     original, make = holder.seed, holder.default_rng
 
     def chosen(a: Any = None) -> None:
-        original(_other(a, seed))
+        original(other_seed(a, seed))
 
     def default_rng(a: Any = None) -> Any:
-        return make(_other(a, seed))
+        return make(other_seed(a, seed))
 
     holder.seed, holder.default_rng = chosen, default_rng
     chosen(0)
@@ -75,7 +75,7 @@ def shift_torch(seed: int) -> None:
     chosen(0)
 
 
-def _other(given: Any, seed: int) -> Any:
+def other_seed(given: Any, seed: int) -> Any:
     """The seed that is used in place of one that was given; ``None`` asks for any, and anything else stays."""
     if given is None:
         return seed * APART % NUMPYS

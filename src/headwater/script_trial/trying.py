@@ -19,6 +19,7 @@ from headwater.monitor.names import module_of, together
 from headwater.monitor.stepping import under_way
 from headwater.records import Change, Measurement, SourceLine
 from headwater.remedies import Training, remedy
+from headwater.remedies.reading import MENDING, as_meant
 from headwater.script import enough
 from headwater.script_trial.construction import on_built
 from headwater.script_trial.job import Answer, Job, Original
@@ -40,7 +41,8 @@ class Trying:
         self._count = 0
         self._training: Training | None = None
         self._monitor: Monitor | None = None
-        self._losses = Losses()
+        mended = any(remedy(key).code == MENDING for key in job.remedies)
+        self._losses = Losses(None if mended else as_meant(self._original.measurement, self._original.findings))
         self._changes: list[Change] = []
         self._refused = self._error = ""
 

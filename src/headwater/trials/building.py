@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from torch import nn
@@ -14,6 +14,8 @@ from headwater.errors import InputError, ModelError, OptimizerError, RemedyError
 from headwater.measure import Objective, seed_all
 from headwater.records import Change, Finding, Measurement, SourceLine
 from headwater.remedies import Training, remedy
+from headwater.remedies.reading import MENDING, Reading, as_meant
+from headwater.trials.seeding import shifted
 
 DEFAULT_RATE = 1e-2
 """Of gradient descent where no optimizer is given, as in `headwater.diagnose`."""
@@ -31,6 +33,8 @@ class Recipe:
         objective: turns a batch into a loss.
         measurement, findings: of the original.
         optimizer_built: the user's source line that builds the optimizer, when known.
+        rehearse: trains a twin with these remedies at these rates, and returns the losses; ``None`` where there are no
+            batches.
     """
 
     make_model: Callable[[], Any]
@@ -39,15 +43,24 @@ class Recipe:
     measurement: Measurement
     findings: tuple[Finding, ...] = ()
     optimizer_built: SourceLine | None = None
+    rehearse: Callable[[Sequence[str], Sequence[float]], Sequence[float]] | None = None
 
 
 @dataclass
 class Built:
-    """A training that has not begun, what turns its batches into a loss, and what its remedies did."""
+    """A training that has not begun, what turns its batches into a loss, and what its remedies did.
+
+    Attributes:
+        training, objective, changes: these.
+        reading: how its outputs are read where it is judged, if not as its loss reads them.
+        rehearsed: optimizer steps that its remedies took beforehand, on twins.
+    """
 
     training: Training
     objective: Objective
     changes: tuple[Change, ...]
+    reading: Reading | None = None
+    rehearsed: int = 0
 
 
 class RefusedError(RemedyError):
@@ -57,6 +70,8 @@ class RefusedError(RemedyError):
 def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, control: bool = False) -> Built:
     """Makes the training from `seed` and applies the remedies in their order.
 
+    Seeds that `make_model` sets itself are shifted by the trial's, or all trainings would be the same.
+
     Random numbers are drawn anew before the model, before the remedies and before the training, so that a remedy sees
     the weights of the original, and what it draws does not depend on how many numbers these took.
 
@@ -65,8 +80,10 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
         RemedyError: a remedy matched nothing.
         InputError: what `make_model` returned cannot be used.
     """
-    seed_all(seed + OTHER if control else seed)
-    model, optimizer = made(recipe.make_model, recipe.optimizer)
+    own = seed + OTHER if control else seed
+    seed_all(own)
+    with shifted(own):
+        model, optimizer = made(recipe.make_model, recipe.optimizer)
     objective = recipe.objective
     if isinstance(objective.loss_fn, nn.Module):  # it may hold weights of its own
         objective = Objective(copy.deepcopy(objective.loss_fn), objective.step)
@@ -80,14 +97,43 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
         loss_fn=objective.loss_fn,
     )
     seed_all(seed + 2 * OTHER)
-    changes = tuple(_applied(key, training) for key in remedies)
+    rehearsals = [_Rehearsals(recipe, remedies[:place]) for place in range(len(remedies))]
+    changes = tuple(_applied(key, training, each) for key, each in zip(remedies, rehearsals, strict=True))
     seed_all(seed + 3 * OTHER)
     if not model.training:  # else each module keeps its mode, as in `headwater.diagnose`
         model.train()
-    return Built(training, Objective(training.loss_fn, objective.step), changes)
+    mended = any(remedy(key).code == MENDING for key in remedies)
+    reading = None if mended else as_meant(recipe.measurement, recipe.findings)
+    return Built(
+        training, Objective(training.loss_fn, objective.step), changes, reading, sum(each.steps for each in rehearsals)
+    )
 
 
-def _applied(key: str, training: Training) -> Change:
+@dataclass
+class _Rehearsals:
+    """Trains twins with what stands before a remedy; the same rates are not tried twice.
+
+    Attributes:
+        recipe, before: the training and its remedies so far.
+        steps: taken so far.
+    """
+
+    recipe: Recipe
+    before: Sequence[str]
+    steps: int = 0
+    _known: dict[tuple[float, ...], Sequence[float]] = field(default_factory=dict[tuple[float, ...], Sequence[float]])
+
+    def losses(self, rates: Sequence[float]) -> Sequence[float]:
+        key = tuple(rates)
+        if key not in self._known:
+            assert self.recipe.rehearse is not None
+            self._known[key] = self.recipe.rehearse(self.before, rates)
+            self.steps += len(self._known[key])
+        return self._known[key]
+
+
+def _applied(key: str, training: Training, rehearsals: _Rehearsals) -> Change:
+    training.rehearse = rehearsals.losses if rehearsals.recipe.rehearse is not None else None
     chosen = remedy(key)
     reason = chosen.refusal(training)
     if reason is not None:

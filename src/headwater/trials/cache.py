@@ -12,7 +12,7 @@ import msgspec
 
 from headwater.errors import StoreError
 from headwater.records import TrialResult
-from headwater.trials.workload import Trial
+from headwater.trials.workload import DIED, Trial
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,13 @@ class Cache:
             return None
 
     def put(self, trial: Trial, result: TrialResult) -> None:
-        """Keeps a result; whoever is interrupted meanwhile leaves no half of it.
+        """Keeps a result, unless its process died; whoever is interrupted meanwhile leaves no half of it.
 
         Raises:
             StoreError: nothing can be written there.
         """
+        if result.error is not None and result.error.startswith(DIED):
+            return
         path = self._path(trial)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

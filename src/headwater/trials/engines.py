@@ -52,6 +52,8 @@ class Inline(Executor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
+        except KeyboardInterrupt:  # it is for the whole search, and this is its process
+            raise
         except BaseException as error:  # as an executor does: the caller of the future's result gets it
             future.set_exception(error)
         return future

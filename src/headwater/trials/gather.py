@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from typing import Any, TypeVar
 
 from headwater.trials.worker import Packed
+from headwater.trials.workload import DIED
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -57,7 +58,7 @@ def _alone(
         future = executor.submit(task, work, argument)
         if not _died(future):
             return future.result()
-    return failed(argument, "its process died each time: out of memory, or a crash")
+    return failed(argument, f"{DIED} each time: out of memory, or a crash")
 
 
 def _died(future: Future[Any]) -> bool:

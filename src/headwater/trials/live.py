@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from headwater.measure import RandomState, glance, optimise, tiny_numbers_as_zero
+from headwater.measure import RandomState, glance, optimise, seed_all, tiny_numbers_as_zero
+from headwater.measure.objective import Forward
 from headwater.records import Profile, TrialResult
-from headwater.trials.building import Built
+from headwater.trials.building import OTHER, Built
 from headwater.trials.stream import Stream
 from headwater.trials.workload import Trial
 
 KEPT = 2**30
 """Bytes of paused trainings that a process keeps; the ones used longest ago are let go, and would begin anew."""
+LOOK = 4
+"""Times `OTHER`: what is drawn in an evaluation is drawn nowhere else."""
 _COPIES = 4
 """Numbers kept for each weight: itself, its gradient, and two moments of Adam."""
 
@@ -46,10 +49,12 @@ class Live:
 
     def __init__(self, built: Built, stream: Stream) -> None:
         self._training, self._objective, self._changes = built.training, built.objective, built.changes
+        self._reading = built.reading
         self._stream = stream
         self._losses: list[float] = []
         self._random = RandomState.now(built.training.model)
         self._seconds = 0.0
+        self._beforehand = built.rehearsed
         self._error: str | None = None
 
     @property
@@ -64,13 +69,14 @@ class Live:
         return _COPIES * weights
 
     def advance(self, steps: int) -> int:
-        """Trains up to `steps` in all, or until it is lost; returns how many were taken."""
+        """Trains up to `steps` in all, or until it is lost; returns how many were taken, those of twins among them."""
         begin, before = time.perf_counter(), self.steps
         with self._own_random(), tiny_numbers_as_zero():
             while self.steps < steps and not self._over():
                 self._step()
         self._seconds += time.perf_counter() - begin
-        return self.steps - before
+        beforehand, self._beforehand = self._beforehand, 0
+        return self.steps - before + beforehand
 
     def result(self, trial: Trial, view: View, *, spent: int) -> TrialResult:
         """Returns how it stands, after an evaluation on the held-out batches in evaluation mode."""
@@ -78,7 +84,7 @@ class Live:
         losses: tuple[float, ...] = ()
         scores: tuple[float, ...] = ()
         profile = None
-        with self._own_random():
+        with self._random_of_a_look(trial):
             if not self._over():
                 losses, scores = self._evaluated(view)
                 profile = self._glance(view.batch, trial.seed) if trial.profile else None
@@ -106,19 +112,27 @@ class Live:
         training.optimizer.zero_grad(set_to_none=True)
         try:
             batch = next(self._stream)
-            loss = objective(training.model, batch).loss
-            self._losses.append(float(loss.detach()))
-            if not math.isfinite(self._losses[-1]):
+            forward = objective(training.model, batch)
+            loss = float(forward.loss.detach())
+            self._losses.append(self._judged(forward) if math.isfinite(loss) else loss)
+            if not math.isfinite(loss):
                 return
-            loss.backward()
+            forward.loss.backward()
             optimise(training.optimizer, lambda: objective(training.model, batch).loss)
             scheduler = training.scheduler
             if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(self._losses[-1])
+                scheduler.step(loss)
             elif scheduler is not None:
                 scheduler.step()
         except Exception as error:
             self._error = said(error)
+
+    def _judged(self, forward: Forward) -> float:
+        """The loss, on the outputs as they are meant."""
+        if self._reading is None or self._objective.loss_fn is None or not isinstance(forward.outputs, Tensor):
+            return float(forward.loss.detach())
+        with torch.no_grad():
+            return float(self._objective.loss_fn(self._reading.read(forward.outputs.detach()), forward.targets))
 
     def _evaluated(self, view: View) -> tuple[tuple[float, ...], tuple[float, ...]]:
         model = self._training.model
@@ -126,7 +140,7 @@ class Live:
         model.eval()
         try:
             with torch.no_grad():
-                losses = tuple(float(self._objective(model, batch).loss) for batch in view.held_out)
+                losses = tuple(self._judged(self._objective(model, batch)) for batch in view.held_out)
                 score = view.score
                 scores = tuple(float(score(model, batch)) for batch in view.held_out) if score is not None else ()
         except Exception as error:
@@ -152,6 +166,16 @@ class Live:
             yield
         finally:
             self._random = RandomState.now(model)
+            outside.again()
+
+    @contextmanager
+    def _random_of_a_look(self, trial: Trial) -> Generator[None]:
+        """Random numbers that are the same for all candidates, none of which the training draws."""
+        outside = RandomState.now(self._training.model)
+        seed_all((LOOK + trial.seed) * OTHER + trial.steps)
+        try:
+            yield
+        finally:
             outside.again()
 
 

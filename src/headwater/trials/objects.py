@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from headwater.measure.objective import LossFunction, Step
 from headwater.records import Finding, Measurement, SourceLine, TrialResult
 from headwater.trials.building import Recipe, built
 from headwater.trials.live import Live, Paused, View, said
+from headwater.trials.rehearsal import SEED, rehearsed
 from headwater.trials.screen import screened
 from headwater.trials.stream import Stream
 from headwater.trials.workload import Screening, Trial
@@ -51,6 +52,7 @@ class ObjectsWorkload:
             self.measurement,
             self.findings,
             self.optimizer_built,
+            self._rehearsed,
         )
 
     def run(self, trial: Trial) -> TrialResult:
@@ -75,6 +77,9 @@ class ObjectsWorkload:
         with untouched(nn.Identity(), trial.seed):
             made = built(self.recipe, trial.remedies, seed=trial.seed, steps=trial.whole, control=trial.control)
             return Live(made, self._stream(trial.seed))
+
+    def _rehearsed(self, remedies: Sequence[str], rates: Sequence[float]) -> list[float]:
+        return rehearsed(self.recipe, remedies, rates, self._stream(SEED))
 
     def _stream(self, seed: int) -> Stream:
         return Stream(self.batches, seed)

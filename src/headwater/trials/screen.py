@@ -29,6 +29,10 @@ from headwater.trials.workload import Screening
 FLOW = frozenset("HW101 HW102 HW103 HW104 HW201 HW202 HW301 HW302 HW303 HW601 HW602 HW604 HW607 HW701".split())
 """Findings that one look settles: about the gradient's way, and not about the length of the steps taken along it."""
 
+FIT = frozenset(["HW603", "HW604", "HW605"])
+"""Findings that a loss does not fit what it is given: under it no training shows what it is worth. HW605 counts for
+its targets."""
+
 
 def screened(recipe: Recipe, remedies: tuple[str, ...], batches: Callable[[], list[Any]], seed: int = 0) -> Screening:
     """Applies the remedies and judges the first steps.
@@ -57,9 +61,21 @@ def screened(recipe: Recipe, remedies: tuple[str, ...], batches: Callable[[], li
 
 
 def still(before: tuple[Finding, ...], after: tuple[Finding, ...]) -> Finding | None:
-    """Returns the first error about the gradient's flow that was there before and is not gone."""
+    """Returns the first fault that was there before and is not gone, of those that speak against a training.
+
+    These are errors about the gradient's flow, and root causes for which the loss does not fit, of any severity.
+    """
     errors = {each.code for each in before if each.severity == "error"} & FLOW
-    return next((each for each in after if each.severity == "error" and each.code in errors), None)
+    unfit = {each.code for each in before if each.under is None and _is_unfit(each)}
+    return next(
+        (e for e in after if (e.severity == "error" and e.code in errors) or (e.code in unfit and _is_unfit(e))), None
+    )
+
+
+def _is_unfit(finding: Finding) -> bool:
+    if finding.severity == "info" or finding.code not in FIT:
+        return False
+    return finding.code != "HW605" or "target rms" in finding.evidence
 
 
 def _findings(made: Built, batches: list[Any]) -> tuple[Finding, ...]:

@@ -17,7 +17,7 @@ from headwater.script_trial.scratch import scratch
 from headwater.trials.screen import still
 from headwater.trials.script_rate import look_at_rate
 from headwater.trials.servers import serve
-from headwater.trials.workload import Screening, Trial
+from headwater.trials.workload import DIED, Screening, Trial
 
 SCREENING = 4
 """Steps of a screening: by then branches and heads that start at zero have moved."""
@@ -137,7 +137,7 @@ def _called(target: Target, cwd: Path, task: Task, steps: int, **options: Any) -
         log, answer = _text(files["log"]), Path(files["answer"])
         for inside, outside in place.moved.items():
             log = log.replace(inside, outside)
-        found = read_answer(answer.read_bytes()) if answer.exists() else Answer("crashed")
+        found = read_answer(answer.read_bytes()) if answer.exists() else Answer("died")
     return found, "\n".join(log.splitlines()[-TOLD:])
 
 
@@ -156,6 +156,8 @@ def _why(answer: Answer, log: str) -> str:
     """Why a training ended before its steps were taken."""
     if answer.refused or answer.error:
         return answer.refused or answer.error
+    if answer.ended == "died":
+        return f"{DIED}: out of memory, or a crash. The script printed at last:\n{log}"
     if answer.ended == "crashed":
         at = f" at {answer.line[0]}:{answer.line[1]}" if answer.line is not None else ""
         return f"The script crashed{at}, after {answer.steps} optimizer steps. It printed at last:\n{log}"

@@ -7,6 +7,9 @@ from typing import Literal, Protocol
 
 from headwater.records import Change, TrialResult
 
+DIED = "its process died"
+"""How the error of a trial begins that ended its process: another time, with more memory, it may not."""
+
 
 @dataclass(frozen=True)
 class Trial:

@@ -11,10 +11,10 @@ from headwater.errors import InputError
 from headwater.records import ProfilePoint
 from headwater.report.fix import html
 from headwater.report.fix.curves import curves
-from headwater.report.fix.profiles import profiles, shares
+from headwater.report.fix.profiles import moments, profiles, shares
 from tests.builders import finding
 from tests.pages import EVIL, Page, drawn_within, pictures, self_contained
-from tests.report.fix.records import FIXED, HEALTHY, NOTHING, RECORDS, after, candidate, trials
+from tests.report.fix.records import FIXED, HEALTHY, NOTHING, RECORDS, STEPS, after, candidate, trials
 
 ODD_POINTS = (ProfilePoint("a", 1, 0.0), ProfilePoint("b", 2, float("nan")), ProfilePoint("c", 3, 1.0))
 EVIL_RECORD = replace(
@@ -100,9 +100,21 @@ def test_what_diverges_does_not_flatten_the_others() -> None:
 def test_the_gradient_before_and_after_are_shares_of_the_last() -> None:
     found = profiles(FIXED)
     assert list(found) == ["original", "recommended"]
-    assert shares(found["original"])[-1] == (50, 1.0)
-    assert shares(found["recommended"])[0] == (1, pytest.approx(0.02 / 0.0249))
+    assert shares(found["original"].profile)[-1] == (50, 1.0)
+    assert shares(found["recommended"].profile)[0] == (1, pytest.approx(0.02 / 0.0249))
     assert list(profiles(NOTHING)) == ["original"]
+
+
+def test_both_are_taken_at_the_same_moment_where_that_can_be() -> None:
+    assert moments(profiles(FIXED)) == (
+        f"The original in the first steps, as diagnosed; the recommended one after {STEPS} steps."
+    )
+    late = replace(after(), slope=-0.1)
+    trained = replace(FIXED, original=trials(end=2.3, seeds=1, profile=late))
+    found = profiles(trained)
+    assert found["original"].profile is late
+    assert moments(found) == f"The original after {STEPS} steps; the recommended one after {STEPS} steps."
+    assert moments(found) in html.render(trained)
 
 
 def test_a_gradient_without_a_last_one_to_compare_with_is_not_drawn() -> None:

@@ -8,7 +8,7 @@ from headwater.records import FixRecord
 from headwater.records.numbers import number
 from headwater.report.fix.curves import curves, draw_curves
 from headwater.report.fix.diff import code_lines, diff_lines
-from headwater.report.fix.profiles import draw_profiles, profiles
+from headwater.report.fix.profiles import draw_profiles, moments, profiles
 from headwater.report.fix.words import Row, cost, outcome, ranking, sentence, untried
 from headwater.report.html.document import document, resource
 from headwater.report.html.findings import findings_section
@@ -120,7 +120,7 @@ def _curves(record: FixRecord) -> str:
 def _profiles(record: FixRecord) -> str:
     shown = profiles(record)
     pictures = "".join(draw_profiles(shown, frame) for frame in (WIDE, NARROW))
-    return _figure("The gradient on its way back, before and after", pictures, list(shown), "")
+    return _figure("The gradient on its way back, before and after", pictures, list(shown), moments(shown))
 
 
 def _figure(title: str, pictures: str, kinds: list[str], told: str) -> str:

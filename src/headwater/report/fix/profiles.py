@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from headwater.records import FixRecord, Profile
+from headwater.records import FixRecord, Profile, TrialResult
 from headwater.records.numbers import number
 from headwater.report.axis import axis_over
 from headwater.report.fix.words import longest
 from headwater.report.html.svg import Frame, Plot, across, backward, drawing, element, grid, safe, up
 from headwater.report.view import Place, place_name
+from headwater.report.words import count
 
 _LEAST_DECADES = 3.0
 """An axis over less would dramatise noise."""
@@ -18,12 +20,36 @@ _LEAST_DECADES = 3.0
 Shares = tuple[tuple[int, float], ...]
 
 
-def profiles(record: FixRecord) -> dict[str, Profile]:
-    """The gradient of the original and that under the recommendation, at the end of its training."""
-    best = record.best
-    after = next((trial.profile for trial in longest(best.trials) if trial.profile), None) if best else None
-    found = {"original": record.before, "recommended": after}
-    return {kind: profile for kind, profile in found.items() if profile is not None and len(shares(profile)) > 1}
+@dataclass(frozen=True)
+class Seen:
+    """A profile, and when in its training it was taken."""
+
+    profile: Profile
+    when: str
+
+
+def profiles(record: FixRecord) -> dict[str, Seen]:
+    """The gradient of the original and that under the recommendation, both at the end of the longest training.
+
+    Where the original has none there, as it was lost, it is that of the diagnosis.
+    """
+    original = _at_the_end(record.original)
+    if original is None and record.before is not None:
+        original = Seen(record.before, "in the first steps, as diagnosed")
+    found = {"original": original, "recommended": _at_the_end(record.best.trials) if record.best else None}
+    return {kind: seen for kind, seen in found.items() if seen is not None and len(shares(seen.profile)) > 1}
+
+
+def _at_the_end(trials: Sequence[TrialResult]) -> Seen | None:
+    trial = next((each for each in longest(trials) if each.profile is not None), None)
+    return Seen(trial.profile, f"after {count(trial.steps, 'step')}") if trial and trial.profile else None
+
+
+def moments(shown: dict[str, Seen]) -> str:
+    """Says when each profile was taken."""
+    said = {"original": "the original", "recommended": "the recommended one"}
+    text = "; ".join(f"{said[kind]} {seen.when}" for kind, seen in shown.items())
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def shares(profile: Profile) -> Shares:
@@ -34,15 +60,15 @@ def shares(profile: Profile) -> Shares:
     return tuple((p.depth, p.signal / last) for p in profile.points if math.isfinite(p.signal))
 
 
-def draw_profiles(shown: dict[str, Profile], frame: Frame) -> str:
+def draw_profiles(shown: dict[str, Seen], frame: Frame) -> str:
     """Returns the picture; nothing where no gradient is known."""
     if not shown:
         return ""
-    lines = {kind: shares(profile) for kind, profile in shown.items()}
+    lines = {kind: shares(seen.profile) for kind, seen in shown.items()}
     depths = [depth for line in lines.values() for depth, _ in line]
     axis = axis_over([share for line in lines.values() for _, share in line], least=_LEAST_DECADES, around=1.0)
     plot = Plot(frame, min(depths) - 0.5, max(depths) + 0.5, axis)
-    points = next(iter(shown.values())).points
+    points = next(iter(shown.values())).profile.points
     ends = tuple(place_name(Place(p.name, p.depth, p.signal, True)) for p in (points[0], points[-1]))
     level = up(plot, 1.0)
     return drawing(
