@@ -143,7 +143,7 @@ def test_results_of_a_function_are_kept_where_it_says(
 
     def search(*_: Any, trials: Path, **options: Any) -> Any:
         given.append(trials)
-        return SimpleNamespace(record=FixRecord("healthy", "", ()), workload=SimpleNamespace(optimizer_built=None))
+        return SimpleNamespace(record=FixRecord("healthy", "", ()), patch=None)
 
     monkeypatch.setattr(importlib.import_module("headwater.fix"), "fix", search)
     run(capsys, "fix", "--run-dir", "there", "mine.py:network")
