@@ -160,54 +160,72 @@ class WandB(Unwatched):
         self._folder.cleanup()
 
 
-class Lightning(Unwatched):
+class InLoop(Unwatched):
+    """What a user writes ahead of ``optimizer.step()``; outside of its turn it is left out."""
+
+    switches = True
+
+    def attach(self, training: Training) -> None:
+        self._training = training
+
+    def look(self) -> None:
+        """Is called ahead of each update."""
+        raise NotImplementedError
+
+    @contextmanager
+    def turn(self) -> Generator[None]:
+        before, self._training.before_update = self._training.before_update, self.look
+        try:
+            with super().turn():
+                yield
+        finally:
+            self._training.before_update = before
+
+
+class Lightning(InLoop):
     """``lightning.pytorch.utilities.grad_norm``, as in the documentation's ``on_before_optimizer_step``."""
 
     def attach(self, training: Training) -> None:
+        super().attach(training)
         register_missing_operators()  # Lightning imports torchvision
         from lightning.pytorch.utilities import grad_norm
 
-        self.norms: dict[str, float] = {}
+        self._grad_norm = grad_norm
 
-        def look() -> None:
-            self.norms = grad_norm(training.model, norm_type=2)
-
-        training.before_update = look
+    def look(self) -> None:
+        self.norms = self._grad_norm(self._training.model, norm_type=2)
 
 
-class TensorBoard(Unwatched):
+class TensorBoard(InLoop):
     """Histograms of all parameters and gradients."""
 
     def attach(self, training: Training) -> None:
+        super().attach(training)
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder = tempfile.TemporaryDirectory()
         self._writer = SummaryWriter(self._folder.name)
 
-        def look() -> None:
-            for name, parameter in training.model.named_parameters():
-                self._writer.add_histogram(name, parameter, training.steps)
-                self._writer.add_histogram(f"{name}.grad", parameter.grad, training.steps)
-
-        training.before_update = look
+    def look(self) -> None:
+        training = self._training
+        for name, parameter in training.model.named_parameters():
+            self._writer.add_histogram(name, parameter, training.steps)
+            self._writer.add_histogram(f"{name}.grad", parameter.grad, training.steps)
 
     def close(self) -> None:
         self._writer.close()
         self._folder.cleanup()
 
 
-class Loop(Unwatched):
+class Loop(InLoop):
     """The loop that people write."""
 
-    def attach(self, training: Training) -> None:
-        self.norms: dict[str, float] = {}
-
-        def look() -> None:
-            for name, parameter in training.model.named_parameters():
-                if parameter.grad is not None:
-                    self.norms[name] = parameter.grad.norm().item()
-
-        training.before_update = look
+    def look(self) -> None:
+        self.norms = {
+            name: parameter.grad.norm().item()
+            for name, parameter in self._training.model.named_parameters()
+            if parameter.grad is not None
+        }
 
 
 @dataclass(frozen=True)
