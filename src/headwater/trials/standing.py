@@ -50,12 +50,19 @@ class Table:
     def as_good(self) -> tuple[Proposal, ...]:
         """Those that are as good as the best, the smallest first, then the safe ones, then the best.
 
-        Of two that differ by their rate only, the lower one stands ahead: a long training gets further with it.
+        Of two that differ by their rate only, the lower one stands ahead: a long training gets further with it. So one
+        that lacks little counts as good, whatever a test on one seed says.
         """
         if not self.ranked:
             return ()
         best = self.ranked[0][1]
-        equal = [each for each, result in self.ranked if self._as_good(result, best)]
+        good = [each for each, result in self.ranked if self._as_good(result, best)]
+        equal = [
+            each
+            for each, result in self.ranked
+            if each in good
+            or (self._behind(result, best) <= UNCLEAR and any(each.is_slower_than(other) for other in good))
+        ]
         equal.sort(key=lambda each: (each.size, _SAFETIES.index(each.safety)))
         for one in tuple(equal):
             if faster := [each for each in equal[: equal.index(one)] if one.is_slower_than(each)]:
@@ -73,10 +80,15 @@ class Table:
         return tuple(each for each, result in self.ranked if self.gain(result) >= least)
 
     def _as_good(self, result: TrialResult, best: TrialResult) -> bool:
-        behind = mean_row(result, self.measure) - mean_row(best, self.measure)
-        if behind <= NEGLIGIBLE * self.best_gain:
+        behind = self._behind(result, best)
+        if behind <= NEGLIGIBLE:
             return True
-        return behind <= UNCLEAR * self.best_gain and better([best], [result], self.measure).over_batches > ALPHA
+        return behind <= UNCLEAR and better([best], [result], self.measure).over_batches > ALPHA
+
+    def _behind(self, result: TrialResult, best: TrialResult) -> float:
+        """What it lacks of the best one's gain, as a share."""
+        lacks = mean_row(result, self.measure) - mean_row(best, self.measure)
+        return lacks / self.best_gain if self.best_gain > 0 else 0.0 if lacks <= 0 else math.inf
 
 
 def table(original: TrialResult, results: Sequence[tuple[Proposal, TrialResult]]) -> Table:
