@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-import headwater
 from headwater.diagnose import at_least_one, diagnose
 from headwater.errors import InputError, OptimizerError
-from headwater.graph.frames import is_users
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
@@ -32,12 +27,12 @@ from headwater.trials import (
     Progress,
     built,
     executor,
+    identity,
     judged,
     made,
     materialised,
     search,
 )
-from headwater.trials.stream import Stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -164,7 +159,7 @@ def fix(
     if trials is not None and not hasattr(sys.modules["__main__"], "__file__"):
         raise InputError("Results are kept for code that lies in files, which tell when it changes: leave out trials=.")
     workload = _workload(make_model, batches, loss_fn, step, optimizer, validation, score, steps)
-    cache = Cache(Path(trials), _identity(workload)) if trials is not None else None
+    cache = Cache(Path(trials), identity(workload)) if trials is not None else None
     with executor(engine, address, workers) as running:
         record = search(
             workload,
@@ -212,36 +207,6 @@ def _workload(
         report.findings,
         line.own if line else None,
     )
-
-
-def _identity(workload: ObjectsWorkload) -> str:
-    """What a trial's outcome depends on: versions, the user's files, and the data as they and the losses show it."""
-    seen = hashlib.sha256()
-    for batches in (workload.batches, workload.validation):
-        for part in _parts([] if batches is None else Stream(batches, seed=0).first(HELD_OUT)):
-            seen.update(part)
-    files = sorted({str(getattr(module, "__file__", None)) for module in list(sys.modules.values())})
-    sources = [
-        Path(file).read_bytes() for file in files if os.path.isabs(file) and os.path.isfile(file) and is_users(file)
-    ]
-    measured = workload.measurement
-    parts = [headwater.__version__, torch.__version__, repr(measured.optimizer), seen.hexdigest()]
-    parts += [repr([each.loss for each in measured.steps]), *(hashlib.sha256(each).hexdigest() for each in sources)]
-    return "\n".join(parts)
-
-
-def _parts(value: Any) -> Iterator[bytes]:
-    """The numbers of a batch, whatever it is made of."""
-    if isinstance(value, Tensor):
-        yield repr((value.shape, value.dtype)).encode()
-        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-    elif isinstance(value, dict):
-        yield from _parts(list(cast("dict[Any, Any]", value).items()))
-    elif isinstance(value, list | tuple):
-        for each in cast("list[Any]", value):
-            yield from _parts(each)
-    else:
-        yield repr(value).encode() if isinstance(value, str | int | float) else type(value).__name__.encode()
 
 
 def _check_fresh(model: nn.Module, other: nn.Module) -> None:

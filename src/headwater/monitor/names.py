@@ -103,5 +103,10 @@ def trained(model: nn.Module, held: Container[int]) -> tuple[str, int]:
     return " + ".join(class_of(part).__name__ for part in own), sum(parameters.values())
 
 
+def identities(model: nn.Module) -> dict[str, int]:
+    """Returns which object each parameter is, by its name."""
+    return {name: id(p) for name, p in model.named_parameters()}
+
+
 def _type(value: object) -> str:
     return type(value).__name__

@@ -24,7 +24,7 @@ from headwater.monitor.belongings import Belongings, Models, weakly
 from headwater.monitor.clip import Clip, factor
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
-from headwater.monitor.names import together, trained
+from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import PASSES, TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
@@ -129,7 +129,7 @@ class Track:
     def arm(self) -> None:
         """Makes the coming step a probe, if the governor grants it."""
         if self._probe is None and self._models.complete() and self.governor.wants_probe(self.steps):
-            if self._known != _identities(self._model):
+            if self._known != identities(self._model):
                 self._meet()
             if len(self._passes.steps) >= PASSES:
                 self._open_window()
@@ -299,7 +299,7 @@ class Track:
         model = self._model
         known = {id(p): name for name, p in model.named_parameters()}
         held: list[nn.Parameter] = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self._ids, self._held, self._known = {id(p) for p in held}, len(held), _identities(model)
+        self._ids, self._held, self._known = {id(p) for p in held}, len(held), identities(model)
         named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
         self._parameters = named
         self._waiting += self._figures.collect(everything=True)
@@ -320,7 +320,7 @@ class Track:
         groups = self.optimizer.param_groups
         if self.idle:
             return sum(len(group["params"]) for group in groups) != self._held
-        if self._probe is not None and self._known != _identities(self._model):
+        if self._probe is not None and self._known != identities(self._model):
             return True
         return {id(p) for group in groups for p in group["params"]} != self._ids
 
@@ -398,7 +398,3 @@ class Track:
             judged_steps=tuple(self._numbers[i] for i in found.judged_steps),
             steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),
         )
-
-
-def _identities(model: nn.Module) -> dict[str, int]:
-    return {name: id(p) for name, p in model.named_parameters()}

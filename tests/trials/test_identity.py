@@ -1,0 +1,29 @@
+"""Results are found again for the same data only, whatever a batch is made of."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from headwater.trials import identity
+from tests.trials.small import workload
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda value: torch.full((4,), value),
+        lambda value: torch.full((), value, dtype=torch.bfloat16),
+        lambda value: np.full(4, value),
+        lambda value: UserDict(x=[value, "a"]),
+        lambda value: {"x": torch.full((4,), value) > 0},
+    ],
+)
+def test_other_data_are_another_training(batch: Callable[[float], Any]) -> None:
+    one, same, other = (identity(workload(batches=[batch(value)])) for value in (0.0, 0.0, 1.0))
+    assert one == same != other
