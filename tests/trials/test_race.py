@@ -84,6 +84,13 @@ def test_of_two_rates_that_are_as_good_the_lower_one_is_recommended():
     assert recommended(track) == lower
 
 
+@pytest.mark.parametrize(("level", "chosen"), [(0.24, "lower-rate:hundredth"), (0.3, "lower-rate:tenth")])
+def test_a_lower_rate_may_lack_a_little_of_the_gain_but_no_more(level: float, chosen: str):
+    """Of a gain of 0.7 it lacks a seventeenth or a seventh; both differ clearly from nothing."""
+    track = Track({NOTHING: 0.9, SLOWER: 0.2, ("lower-rate:hundredth",): level}, noise=0.001)
+    assert recommended(track) == (chosen,)
+
+
 @pytest.mark.parametrize("alike", [False, True])
 def test_one_seed_proves_nothing_nor_do_seeds_that_change_nothing(alike: bool):
     found, _ = ran(Track({NOTHING: 0.9, SHAPES: 0.2}, alike=alike), seeds=3 if alike else 1)

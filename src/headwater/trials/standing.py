@@ -13,7 +13,8 @@ from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measur
 NEGLIGIBLE = 0.01
 """Share of the gain that a smaller change may lack of the best one's, and is as good for all that."""
 UNCLEAR = 0.1
-"""Share of the gain that it may lack where the difference is not significant: one seed shows no less."""
+"""Share of the gain that it may lack where the difference is not significant: one seed shows no less. A lower
+rate than that of a good one may lack it in any case."""
 CLOSE = 0.5
 """Share of the best one's gain below which a candidate is not worth training on."""
 _SAFETIES: tuple[Safety, ...] = ("safe", "unsafe", "display-only")
