@@ -24,11 +24,6 @@ class Parts:
         """The part with the smallest factor."""
         return min(self.gains, key=lambda name: self.gains[name])
 
-    @property
-    def strongest(self) -> str:
-        """The part with the largest factor."""
-        return max(self.gains, key=lambda name: self.gains[name])
-
 
 def chain_parts(measurement: Measurement, only: str | None = None) -> Parts | None:
     """Returns the factors along the chain, or those of one layer; `None` where most layers lie in branches."""
