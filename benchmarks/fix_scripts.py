@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.tables import markdown, write
 from headwater.fix_script import ScriptFix, fix_script
 from headwater.script import Target
-from headwater.source import apply
+from headwater.source.writing import apply
 from headwater.trials.engines import Inline
 from tests.source.scripts import FOLDER, SCRIPTS, Script, final
 

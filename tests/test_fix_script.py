@@ -12,7 +12,7 @@ import pytest
 from headwater.errors import InputError
 from headwater.fix_script import ScriptFix, fix_script
 from headwater.script import Target
-from headwater.source import apply
+from headwater.source.writing import apply
 from headwater.trials import SoFar
 from headwater.trials.engines import Inline
 from headwater.trials.servers import end_servers

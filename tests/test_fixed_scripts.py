@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.fix_scripts import copied, ran
 from headwater.script import Target
-from headwater.source import apply, patch
+from headwater.source.writing import apply, patch
 from headwater.trials import Trial
 from headwater.trials.script import ScriptWorkload, observe
 from headwater.trials.servers import end_servers

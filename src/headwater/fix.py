@@ -19,7 +19,8 @@ from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
 from headwater.report.fix import html, json, terminal
-from headwater.source import Patch, patch, recorded, recording
+from headwater.source import recorded, recording
+from headwater.source.writing import Patch, patch
 from headwater.trials import (
     HELD_OUT,
     Cache,

@@ -13,7 +13,7 @@ import headwater
 from headwater.diagnose import at_least_one
 from headwater.records import FixRecord
 from headwater.script import Target
-from headwater.source import Patch, patch
+from headwater.source.writing import Patch, patch
 from headwater.trials import Cache, Progress, SoFar, executor, judged, search
 from headwater.trials.script import ScriptWorkload, observe
 

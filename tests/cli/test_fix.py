@@ -19,7 +19,7 @@ from headwater.cli.target import Maker
 from headwater.errors import InputError
 from headwater.records import Candidate, Change, Code, FixRecord, SourceLine
 from headwater.script import Target
-from headwater.source import patch
+from headwater.source.writing import patch
 from headwater.trials import SoFar
 from tests import builders as build
 from tests.cli.test_app import run

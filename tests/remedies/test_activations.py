@@ -20,7 +20,8 @@ from benchmarks.detection.problem import fit
 from headwater.errors import RemedyError
 from headwater.records import Change
 from headwater.remedies import Training, remedy
-from headwater.source import patch, recording
+from headwater.source import recording
+from headwater.source.writing import patch
 from tests.remedies.trainings import case, codes, diagnosed, executed, run, training
 
 SWAP, LEAKY = "activation-swap", "leaky-activation"

@@ -19,7 +19,8 @@ from benchmarks.detection.cases import BY_NAME
 from benchmarks.detection.problem import Problem, fit
 from headwater.records import ReplaceCall, SourceLine
 from headwater.remedies import Training, remedy
-from headwater.source import patch, recording
+from headwater.source import recording
+from headwater.source.writing import patch
 from tests.remedies.trainings import case, codes, diagnosed, executed, training
 
 

@@ -16,7 +16,7 @@ from headwater.remedies import remedy
 from headwater.remedies.find_non_finite import Guarded
 from headwater.remedies.plain import reroute
 from headwater.remedies.reconnect import Connected
-from headwater.source import patch
+from headwater.source.writing import patch
 from tests.remedies.trainings import case, codes, diagnosed, executed, same_training, training
 
 CASES = [

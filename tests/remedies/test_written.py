@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from headwater.records import AttentionRecord, Finding, SourceLine, Where
 from headwater.remedies import Training, remedy
-from headwater.source import patch
+from headwater.source.writing import patch
 from tests.remedies.trainings import training
 
 FILE = """

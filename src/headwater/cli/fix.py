@@ -24,7 +24,7 @@ from headwater.script import Target
 
 if TYPE_CHECKING:
     from headwater.records import Finding
-    from headwater.source import Patch
+    from headwater.source.writing import Patch
     from headwater.trials import Progress, SoFar
 
 Found = tuple[FixRecord, "Patch | None"]
@@ -187,7 +187,7 @@ def _says(so_far: SoFar) -> str:
 
 def _write(patch: Patch, *, force: bool) -> bool:
     """Writes the recommendation into the files; whether there was anything that could be written."""
-    from headwater.source import apply
+    from headwater.source.writing import apply
 
     if not patch.files:
         note("headwater: nothing was written: the change cannot be made safely in the files; it is told above.")

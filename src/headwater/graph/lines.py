@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import CodeType
 
 import torch
+from torch.fx import traceback as fx_traceback
 
 _OURS = (True, False)
 """Anomaly mode without its check for NaN, which nobody else asks for."""
@@ -14,6 +17,9 @@ _lock = threading.Lock()
 _users: int = 0
 _before: tuple[bool, bool] | None = None
 """The mode to go back to, while it is ours."""
+_pytorchs = fx_traceback.format_stack
+"""What anomaly mode calls at each operation."""
+_texts: dict[tuple[CodeType, int], str] = {}
 
 
 @contextmanager
@@ -29,6 +35,7 @@ def source_lines() -> Generator[None]:
         if not torch.is_anomaly_enabled():
             _before = (False, torch.is_anomaly_check_nan_enabled())
             torch.autograd.set_detect_anomaly(*_OURS)
+            fx_traceback.format_stack = _stack
     try:
         yield
     finally:
@@ -49,8 +56,36 @@ def _go_back() -> None:
         if _before is None or _users or _mode() != _OURS:
             return
         torch.autograd.set_detect_anomaly(*_before)
+        fx_traceback.format_stack = _pytorchs
+        _texts.clear()  # what it holds of code would outlive the code
         _before = None
 
 
 def _mode() -> tuple[bool, bool]:
     return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+
+
+def _stack() -> list[str]:
+    """Stands in for PyTorch's own, which at each operation anew looks up the text of each line.
+
+    That would take most of the time of a traced step of a small network.
+    """
+    try:
+        return _pytorchs() if fx_traceback.has_preserved_node_meta() else _places()
+    except Exception:  # this runs inside the user's operations
+        return _pytorchs()
+
+
+def _places() -> list[str]:
+    """The stack as PyTorch formats it, without the text of the lines."""
+    found: list[str] = []
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        place = frame.f_code, frame.f_lineno
+        if (text := _texts.get(place)) is None:
+            code, line = place
+            text = _texts[place] = f'  File "{code.co_filename}", line {line}, in {code.co_name}\n'
+        found.append(text)
+        frame = frame.f_back
+    found.reverse()
+    return found

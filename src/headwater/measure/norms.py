@@ -11,6 +11,8 @@ import torch
 # lost is below numel * 1e-38 / 1e-24 of the result; outside it the norm is taken again in float64.
 _SAFE_LOW, _SAFE_HIGH = 1e-12, 1e18
 
+_FEW = 16
+
 # Formats of one byte hold numbers; PyTorch does not calculate in them.
 _STORED = frozenset([torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz])
 
@@ -42,6 +44,11 @@ def _scaled_norm(values: torch.Tensor) -> float:
 def vector_norm(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Returns the 2-norm of all elements, accumulated in `dtype`, as a tensor on their device."""
     return cast(torch.Tensor, torch.linalg.vector_norm(values, dtype=dtype))
+
+
+def any_nonzero(values: torch.Tensor) -> bool:
+    """Whether an element of a strided tensor is not zero; NaN is not zero. A few are looked at before the others."""
+    return bool(values.flatten()[:_FEW].any()) or bool(values.any())
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from headwater.measure.norms import dense, frobenius
+from headwater.measure.norms import any_nonzero, dense, frobenius
 from headwater.measure.optimizers import rate_of
 
 SAME = 1e-6
@@ -64,7 +64,7 @@ class Updates:
             gradient = dense(parameter.grad)
             if history.gradient != "nonzero":
                 # where it is sharded a rank may hold no element, and then has seen no zero
-                history.gradient = "nonzero" if bool(gradient.any()) or not gradient.numel() else "zero"
+                history.gradient = "nonzero" if any_nonzero(gradient) or not gradient.numel() else "zero"
             if name in self._change:
                 change, some = self._change[name], self._some(name, parameter.grad)
                 history.decreases.append(-float(torch.dot(some.to(change.dtype), change)) * self._strides[name] / scale)
@@ -219,7 +219,7 @@ def identical_units(parameter: nn.Parameter) -> bool:
 def equal_units(parameter: nn.Parameter) -> bool:
     """Whether all rows of a matrix have the same weights, other than zero (a branch or a head that starts at zero)."""
     matrix = dense(parameter)
-    return _is_matrix(matrix) and _same_rows(matrix) and bool(matrix.any())
+    return _is_matrix(matrix) and _same_rows(matrix) and any_nonzero(matrix)
 
 
 def _is_matrix(tensor: torch.Tensor) -> bool:
@@ -239,5 +239,5 @@ def _all_equal(rows: torch.Tensor) -> bool:
 
 def zero_names(parameters: Iterable[tuple[str, nn.Parameter]]) -> frozenset[str]:
     """Returns the names of the weights whose elements are all zero; a bias of zeros stops no gradient."""
-    factors = ((name, p) for name, p in parameters if not name.rpartition(".")[2].startswith("bias"))
-    return frozenset(name for name, parameter in factors if dense(parameter).numel() and not dense(parameter).any())
+    factors = ((name, dense(p)) for name, p in parameters if not name.rpartition(".")[2].startswith("bias"))
+    return frozenset(name for name, factor in factors if factor.numel() and not any_nonzero(factor))

@@ -6,6 +6,7 @@ Nothing here makes the device wait: a block is copied without blocking, and read
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from headwater.measure import tiny_numbers_as_zero
 from headwater.measure.norms import dense, vector_norm
 
 BLOCK = 32
-"""Steps that are fetched together."""
+"""Steps that are fetched together at most, and after which the weights are looked at again."""
+AGE = 0.5
+"""Seconds after which what was noted is fetched in any case: somebody may be looking on."""
 MISSING = -1.0
 """Stands for a parameter without a gradient: no norm is negative."""
 _COARSE = 1e-15
@@ -34,7 +37,7 @@ class StepFigures:
     Attributes:
         step: number of the step, from 0.
         gradients: Frobenius norm of the gradient that the optimizer consumed, by parameter; ``None`` without one.
-        weights: Frobenius norm of the weights before the step; empty unless it opens a block.
+        weights: Frobenius norm of the weights before the step; empty but for one in `BLOCK` steps.
         loss: of the last backward pass before the step, unscaled.
         clip: factor by which clipping shortened the gradient; ``None`` when nothing clipped.
         skipped: whether a gradient scaler told the optimizer to leave the weights alone.
@@ -75,7 +78,7 @@ class _Block:
 
     steps: list[tuple[int, float | None]]
     numbers: torch.Tensor
-    weights: torch.Tensor
+    weights: torch.Tensor | None
     arrived: Any
 
 
@@ -89,6 +92,7 @@ class Figures:
         self._rows = self._new_rows()
         self._weights: torch.Tensor | None = None
         self._steps: list[tuple[int, float | None]] = []
+        self._taken, self._since = 0, 0.0
         self._underway: list[_Block] = []
         self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
 
@@ -99,9 +103,13 @@ class Figures:
         """
         if self._steps and self._steps[-1][0] == step:
             self._steps.pop()
-        elif len(self._steps) == BLOCK:
+            self._taken -= 1
+        elif len(self._steps) == BLOCK or (self._steps and not self._taken % BLOCK):
             self._send()
         if not self._steps:
+            self._since = time.monotonic()
+            self._weights = None
+        if not self._taken % BLOCK:
             self._weights = self._norms(dict(enumerate(self._parameters)))
         row = self._rows[len(self._steps)]
         present = self._gradients()
@@ -120,10 +128,11 @@ class Figures:
         for place, value in enumerate((loss, notes.clip, notes.skipped)):
             _put(row, count + place, value)
         self._steps.append((step, notes.learning_rate))
+        self._taken += 1
 
     def collect(self, *, everything: bool = False) -> list[StepFigures]:
         """Returns the figures that have arrived; with `everything` all, for which a device may have to be waited."""
-        if everything and self._steps:
+        if self._steps and (everything or time.monotonic() - self._since > AGE):
             self._send()
         found: list[StepFigures] = []
         while self._underway and (everything or _has_arrived(self._underway[0])):
@@ -161,10 +170,9 @@ class Figures:
 
     def _send(self) -> None:
         """Starts the copy of the filled rows to the host, and goes on with the next block."""
-        assert self._weights is not None
         rows, weights, arrived = self._rows[: len(self._steps)], self._weights, None
         if self._device.type == "cuda":
-            rows, weights = (_pinned(tensor) for tensor in (rows, weights))
+            rows, weights = _pinned(rows), None if weights is None else _pinned(weights)
             arrived = torch.cuda.Event()
             arrived.record(torch.cuda.current_stream(self._device))
         self._underway.append(_Block(self._steps, rows, weights, arrived))
@@ -173,10 +181,11 @@ class Figures:
     def _read(self, block: _Block) -> list[StepFigures]:
         if block.arrived is not None:
             block.arrived.synchronize()
-        weights = dict(zip(self._names, cast("list[float]", block.weights.tolist()), strict=True))
         rows = cast("list[list[float]]", block.numbers.tolist())
         found = [self._figures(at, row, {}) for at, row in zip(block.steps, rows, strict=True)]
-        found[0] = replace(found[0], weights=weights)
+        if block.weights is not None:
+            weights = dict(zip(self._names, cast("list[float]", block.weights.tolist()), strict=True))
+            found[0] = replace(found[0], weights=weights)
         for i, norms in enumerate(zip(*rows, strict=True)):
             if i < len(self._names) and any(0.0 <= norm < _COARSE for norm in norms):
                 self._wide[i] = True  # from now on it is looked at more closely

@@ -106,8 +106,7 @@ class Governor:
         others = self._purse.paid - self._paid
         took, self._last_end, self._bill = now - self._last_end - (others - self._others), now, 0.0
         self._others = others
-        if self._start is None:  # what came before the first step's end was no step
-            self._start = now
+        is_first, self._start = self._start is None, now if self._start is None else self._start
         if probed:
             self._last_probe = now
             self._probes += bill
@@ -119,7 +118,8 @@ class Governor:
         self._figures += bill
         if measured:
             self.figure_cost = bill if not self.figure_cost else HALF * (self.figure_cost + bill)
-        self._plain.append(took - bill)
+        if not is_first:  # what came before the first step's end was no step
+            self._plain.append(took - bill)
         self._settle()
 
     def wants_probe(self, step: int) -> bool:

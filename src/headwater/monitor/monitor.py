@@ -279,6 +279,7 @@ class Monitor:
             return
         self._billed(track, self._close_step, track)
         track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
+        track.space()
 
     def _close_step(self, track: Track) -> None:
         events = track.after_step()

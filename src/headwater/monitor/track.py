@@ -216,13 +216,16 @@ class Track:
         return events
 
     def collect(self, *, everything: bool = False) -> list[StepFigures]:
-        """Returns figures that have arrived since, and spaces the next ones."""
+        """Returns figures that have arrived since."""
         found = self._waiting + self._figures.collect(everything=everything)
         self._waiting = []
         self.skipped += sum(step.skipped for step in found)
-        if found:
-            self.stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
         return found
+
+    def space(self) -> None:
+        """Spaces the next figures as the account allows, once it holds this step."""
+        if self.was_measured or self.was_probe:
+            self.stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
 
     def close(self) -> None:
         """Removes every hook."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.records import Change, Code, ReplaceCall, SourceLine
-from headwater.source import Patch, patch
+from headwater.source.writing import Patch, patch
 
 MATCHED = Code(
     before="for module in {model}.modules():\n    print(module)",

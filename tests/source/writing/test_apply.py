@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import PatchError
-from headwater.source import Patch, apply, patch
+from headwater.source.writing import Patch, apply, patch
 from tests.source.writing.builders import change, edit, written
 
 OLD = "# coding: latin-1\r\nfrom torch import nn\r\nx = nn.Sigmoid()  # é\r\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headwater.records import Code
-from headwater.source import patch
+from headwater.source.writing import patch
 from tests.source.writing.builders import change, patched, place, refusal, written
 
 BEFORE, AFTER = "start({model})", "schedule({optimizer})\nif True:\n    pass"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from headwater.records import Code, ReplaceCall, SourceLine
-from headwater.source import patch
+from headwater.source.writing import patch
 from tests.source.writing.builders import change
 
 HEADS = [

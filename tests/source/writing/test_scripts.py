@@ -18,7 +18,7 @@ from torch import nn
 
 from headwater.monitor import models_of
 from headwater.records import Change, Code, ReplaceCall, SourceLine
-from headwater.source import Patch, apply, patch
+from headwater.source.writing import Patch, apply, patch
 from tests.source.scripts import FOLDER, SCRIPTS, final
 
 DEEP = [script.path for script in SCRIPTS if script.fault == "sigmoid"]
