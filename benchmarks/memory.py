@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from headwater.measure import Updates
 from headwater.monitor import Monitor, Settings
 from headwater.monitor.figures import BLOCK, Figures, Notes
-from headwater.monitor.track import FOLLOWED_ON_DEVICE
+from headwater.monitor.window import FOLLOWED_ON_DEVICE
 
 ROUNDED = 512
 """Bytes that PyTorch's allocator for CUDA gives at least."""

@@ -20,38 +20,14 @@ BLOCK = 10
 """Steps in a row: a tenth of a second to a second, in which the machine's load changes little."""
 
 
-class Stopwatch:
-    """A clock that stands still while the other training has its turn."""
-
-    def __init__(self) -> None:
-        self._paused, self._since = 0.0, time.perf_counter()
-        self._running = False
-
-    def __call__(self) -> float:
-        return (time.perf_counter() if self._running else self._since) - self._paused
-
-    @contextmanager
-    def running(self) -> Generator[None]:
-        self._paused += time.perf_counter() - self._since
-        self._running = True
-        try:
-            yield
-        finally:
-            self._since, self._running = time.perf_counter(), False
-
-
 class Unwatched:
     """Nothing is watched; what other variants do, they do in `attach`.
 
     Attributes:
-        clock: runs during this variant's blocks.
         switches: whether it can be switched off outside of `turn`, so that one training serves for both sides.
     """
 
     switches = False
-
-    def __init__(self) -> None:
-        self.clock = Stopwatch()
 
     def attach(self, training: Training) -> None:
         """Begins to watch."""
@@ -59,8 +35,7 @@ class Unwatched:
     @contextmanager
     def turn(self) -> Generator[None]:
         """Encloses a block of steps."""
-        with self.clock.running():
-            yield
+        yield
 
     def probes(self) -> int | None:
         """Steps that were itemised."""
@@ -81,7 +56,6 @@ class Headwater(Unwatched):
     """
 
     def __init__(self, budget: float, *, only_norms: bool = False) -> None:
-        super().__init__()
         self._budget, self._only_norms, self._probes = budget, only_norms, 0
         self.switches = math.isfinite(budget)
 
@@ -89,8 +63,6 @@ class Headwater(Unwatched):
         self._watch = headwater.watch(training.model, training.optimizer, budget=self._budget)
         self._track = self._watch.monitor.tracks[0]
         governor: Any = self._track.governor
-        governor._clock = self.clock  # time that is not this training's own must not count as its own
-        governor._last_end = governor._last_probe = self.clock()
         if self._only_norms:
             governor.wants_probe, governor.stride = lambda step: False, lambda: 1
         if self.switches:  # no probe may be open between two turns
@@ -111,17 +83,22 @@ class Headwater(Unwatched):
     def turn(self) -> Generator[None]:
         self._listen()
         try:
-            with self.clock.running():
-                yield
+            yield
         finally:
             self._leave()
 
     def _listen(self) -> None:
+        """Goes on, as if no time had gone by: that of the other training must not count as its own."""
+        governor, away = self._track.governor, time.perf_counter() - self._left
+        for mark in ("_start", "_last_end", "_last_probe", "_asked"):
+            if (moment := getattr(governor, mark)) is not None:
+                setattr(governor, mark, moment + away)
         patches.listen(self._watch.monitor)
         for hooks, ours in self._hooks:
             hooks.update(ours)
 
     def _leave(self) -> None:
+        self._left = time.perf_counter()
         patches.leave(self._watch.monitor)
         for hooks, _ in self._hooks:
             hooks.clear()

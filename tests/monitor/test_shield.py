@@ -244,4 +244,4 @@ def test_after_a_fault_nothing_is_kept() -> None:
     (take,) = [function for function, name in _functions().items() if name == "Figures.take"]
     _, monitor = _run(during=_raising(take))
     assert monitor is not None
-    assert all(track._probe is None and not track._updates._before for track in monitor.tracks)
+    assert all(track._probe is None and not track._window.updates._before for track in monitor.tracks)

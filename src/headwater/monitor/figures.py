@@ -132,12 +132,17 @@ class Figures:
 
     def collect(self, *, everything: bool = False) -> list[StepFigures]:
         """Returns the figures that have arrived; with `everything` all, for which a device may have to be waited."""
-        if self._steps and (everything or time.monotonic() - self._since > AGE):
+        if self._steps and (everything or self._is_old()):
             self._send()
         found: list[StepFigures] = []
         while self._underway and (everything or _has_arrived(self._underway[0])):
             found += self._read(self._underway.pop(0))
         return found
+
+    @property
+    def due(self) -> bool:
+        """Whether there is something to collect, or to send on its way."""
+        return bool(self._underway or self._steps) and (bool(self._underway) or self._is_old())
 
     def retire(self) -> None:
         """Lets go of the parameters, for good; what was noted of them stays."""
@@ -146,6 +151,9 @@ class Figures:
     def total(self) -> torch.Tensor:
         """Returns the norm of all gradients together, as they are now, on their device."""
         return vector_norm(self._norms(self._gradients()), torch.float32)
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._since > AGE
 
     def _gradients(self) -> dict[int, torch.Tensor]:
         """Those that are there, by the number of the parameter."""

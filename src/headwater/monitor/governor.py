@@ -1,8 +1,8 @@
 """Measures what watching costs on the same clock as the training, and spaces measurements to stay inside the budget.
 
-Half of the budget is for figures (per-step norms, and the hooks themselves), half for probes. What a probe costs is
-seen from outside as well: the step in which it ran took so much longer than the steps around it, whatever part of that
-our own code can see.
+First comes what being called costs at each step; of the rest of the budget half is for figures (per-step norms), half
+for probes. What a probe costs is seen from outside as well: the step in which it ran took so much longer than the steps
+around it, whatever part of that our own code can see.
 """
 
 from __future__ import annotations
@@ -20,13 +20,21 @@ from headwater.monitor.settings import Settings
 T = TypeVar("T")
 
 HALF = 0.5
-SPENDABLE = 0.8
-"""Share of the budget that is spent by our own account: the rest is for what it cannot see, as that PyTorch calls hooks
-at all, and that what we read takes the place of the network's numbers in the caches."""
+SPENDABLE = 0.9
+"""Share of the budget that is spent by our own account: the rest is for what it cannot see, as that what we read takes
+the place of the network's numbers in the caches."""
+UNSEEN = 12.0
+"""What being called costs at a step of which nothing is kept, in times of what lies between our looks at the clock.
+Most of it lies before and after: our hooks and PyTorch's, whose code the network's numbers have driven out of the
+caches since the step before (11 to 13 times, `python -m benchmarks.overhead.idle`)."""
 REMEMBERED = 31
 """Plain steps whose median is what a step takes."""
 DEBT = 4.0
 """So many times fewer figures are taken while more was spent than the budget allows."""
+PATIENCE = 0.1
+"""Seconds between two looks at whether the account allows another probe."""
+SELDOM = 1000
+"""Steps at most between two figures: where each step is so short that to be called at all takes the whole budget."""
 PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 
@@ -63,11 +71,11 @@ class Governor:
         self._plain: deque[float] = deque(maxlen=REMEMBERED)
         self._start: float | None = None
         self._closed: float | None = None
-        self._last_end = self._last_probe = clock()
+        self._last_end = self._last_probe = self._asked = clock()
         self._bill = 0.0
-        self._figures = self._probes = 0.0
+        self._figures = self._probes = self._idle = 0.0
         self.probe_cost = 0.0
-        self.figure_cost = 0.0
+        self.figure_cost = self.idle_cost = 0.0
 
     def bill(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a function and adds the time that it takes to the bill of this step.
@@ -115,12 +123,35 @@ class Governor:
             if not self.probe_cost:
                 self.probe_cost = bill
             return
-        self._figures += bill
         if measured:
+            self._figures += bill
             self.figure_cost = bill if not self.figure_cost else HALF * (self.figure_cost + bill)
+        else:
+            self._idled(bill)
         if not is_first:  # what came before the first step's end was no step
             self._plain.append(took - bill)
         self._settle()
+
+    def rested(self, step: int, since: float) -> bool:
+        """Closes the account of a step of which nothing was kept, and for which this alone was done `since`.
+
+        Returns whether step number `step`, the next one, may be itemised; that is looked at now and then.
+        """
+        now = self._clock()
+        bill, took, self._last_end = UNSEEN * (now - since), now - self._last_end, now
+        self._idled(bill)
+        self._pay(bill)
+        self._plain.append(took - bill)
+        if self._unsettled:
+            self._settle()
+        if now - self._asked < PATIENCE and step not in self._settings.first:
+            return False
+        self._asked = now
+        return self.wants_probe(step)
+
+    def now(self) -> float:
+        """Seconds on the clock of the account."""
+        return self._clock()
 
     def wants_probe(self, step: int) -> bool:
         """Whether step number `step`, counted from 0, shall be itemised."""
@@ -128,21 +159,24 @@ class Governor:
             return True
         if self._clock() - self._last_probe > self._settings.at_least_every:
             return True
-        return bool(self.probe_cost) and self._probes + self.probe_cost <= HALF * self._allowed()
+        if not self.probe_cost:
+            return False
+        allowed = self._allowed()
+        return self._probes + self.probe_cost <= min(HALF * (allowed - self._idle), allowed - self.spent + self._probes)
 
     def stride(self) -> int:
         """Every how many steps figures are taken, so that they keep to their half of the budget."""
         if self._settings.everything or not self._plain:
             return 1
-        allowed = HALF * self._budget * max(median(self._plain), 1e-9)
+        allowed = HALF * (self._budget * max(median(self._plain), 1e-9) - self.idle_cost)
         if self.spent > self._allowed():  # a probe was made at any cost: let it be made up for
             allowed /= DEBT
-        return max(1, math.ceil(self.figure_cost / allowed))
+        return max(1, math.ceil(self.figure_cost / allowed)) if allowed * SELDOM > self.figure_cost else SELDOM
 
     @property
     def spent(self) -> float:
-        """Seconds that watching took so far."""
-        return self._figures + self._probes + self._bill
+        """Seconds that watching took so far, what it cannot see of them estimated."""
+        return self._figures + self._probes + self._idle + self._bill
 
     @property
     def elapsed(self) -> float:
@@ -162,6 +196,10 @@ class Governor:
     def _allowed(self) -> float:
         """Seconds that may be spent so far."""
         return self._granted + self._budget * (self.elapsed - self._since)
+
+    def _idled(self, bill: float) -> None:
+        self._idle += bill
+        self.idle_cost += (bill - self.idle_cost) / REMEMBERED
 
     def _pay(self, seconds: float) -> None:
         self._paid += seconds

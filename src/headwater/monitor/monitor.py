@@ -49,6 +49,8 @@ class Monitor:
         ended: those of optimizers that are gone, the newest few; they hold verdicts and nothing else.
         sinks: those that get what is seen.
         events: everything that was raised or has healed, in order.
+        resting: whether nothing is asked of the coming step; with several tracks each one's backward passes are of use,
+            to tell whose they are.
 
     Raises:
         ModelError, OptimizerError: something else was given.
@@ -68,6 +70,7 @@ class Monitor:
         self.sinks = Sinks(sinks)
         self._thread = thread
         self._lock = threading.RLock()
+        self.resting = False
         self._last: Track | None = None
         self._follows: dict[Track, Track | None] = {}
         self._opened_by: Track | None = None
@@ -128,6 +131,7 @@ class Monitor:
 
     def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """Watches one more optimizer, and the models that it trains, from now on."""
+        self.resting = False
         for track in self.verdicts:
             track.name = track.name or track.trains
         self._models.add(models)
@@ -163,11 +167,6 @@ class Monitor:
 
     # Helpers.
 
-    @property
-    def _idle(self) -> bool:
-        """Whether no backward pass of this step matters; of several tracks each one's does, to tell whose it is."""
-        return len(self.tracks) == 1 and self.tracks[0].idle
-
     def _follow(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> Track:
         """Makes a track, which lasts as long as its optimizer."""
         governor = Governor(self._settings, purse=self._purse)
@@ -189,6 +188,7 @@ class Monitor:
         self._follows.pop(track, None)
         self._depth.pop(track, None)
         self._parting.append(track)
+        self.resting = False
 
     def _divide(self) -> None:
         """Gives each optimizer that is alive its part of the budget."""
@@ -242,8 +242,6 @@ class Monitor:
         return tuple(self.tracks) if self._thread in (None, threading.get_ident()) else ()
 
     def _before_backward(self, tensors: Any, gradients: Any) -> None:
-        if self._idle:
-            return
         tracks, begins = self._here(), loss_of(tensors, gradients)
         if not tracks or begins is None:
             return
@@ -253,8 +251,6 @@ class Monitor:
             self._billed(track, track.before_backward, *begins)
 
     def _after_backward(self, completed: bool) -> None:
-        if self._idle:
-            return
         for track in self._here():
             self._billed(track, track.after_backward, completed)
 
@@ -269,7 +265,8 @@ class Monitor:
         if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
             depth = max(1, under_way(track.optimizer))
         self._depth[track] = depth
-        self._billed(track, lambda: track.before_step(again=depth > 1))
+        if not self.resting:
+            self._billed(track, lambda: track.before_step(again=depth > 1))
 
     def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
@@ -277,9 +274,21 @@ class Monitor:
         self._depth[track] = max(0, self._depth.get(track, 0) - 1)
         if self._depth[track]:
             return
-        self._billed(track, self._close_step, track)
-        track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
-        track.space()
+        if self.resting:
+            self._rest(track)
+        else:
+            self._billed(track, self._close_step, track)
+            track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
+            track.space()
+        self.resting = len(self.tracks) == 1 and track.rests and not self._parting
+
+    def _rest(self, track: Track) -> None:
+        """Closes a step of which nothing was kept: most steps are such, and this is what they cost."""
+        began = track.governor.now()
+        track.rest()
+        settle()
+        if track.governor.rested(track.steps, began):
+            self._billed(track, track.arm)
 
     def _close_step(self, track: Track) -> None:
         events = track.after_step()
@@ -314,6 +323,7 @@ class Monitor:
         for track in self.tracks:
             if track.optimizer is optimizer and not track.fired:
                 self._publish(track, self._billed(track, track.skip))
+                self.resting = False
 
     def _finish(self) -> None:
         self._take_leave()

@@ -21,7 +21,13 @@ from torch.nn.utils import clip_grad
 
 
 class Listener(Protocol):
-    """What a monitor wants to know. None of its methods raises."""
+    """What a monitor wants to know. None of its methods raises.
+
+    Attributes:
+        resting: whether it has no use for the coming backward pass and its clipping.
+    """
+
+    resting: bool
 
     def before_backward(self, tensors: Any, gradients: Any) -> None:
         """A backward pass from `tensors` is about to run, and begins with `gradients` there."""
@@ -107,8 +113,9 @@ def _uninstall() -> None:
 
 
 def _backward(original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
-    inside = cast(Any, torch)._C._current_graph_task_id() != -1  # a reentrant checkpoint's, inside of another pass
-    listeners = [] if inside else list(_listeners)
+    listeners = [each for each in _listeners if not each.resting]
+    if not listeners or cast(Any, torch)._C._current_graph_task_id() != -1:  # a checkpoint's, inside of another pass
+        return original(tensors, *args, **kwargs)
     gradients = args[0] if args else kwargs.get("grad_tensors")
     for listener in listeners:
         listener.before_backward(tensors, gradients)
@@ -126,14 +133,14 @@ def _clip_by_norm(
     original: Callable[..., Any], parameters: Any, max_norm: float, total_norm: Any, *args: Any, **kwargs: Any
 ) -> Any:
     parameters = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-    for listener in list(_listeners):
+    for listener in [each for each in _listeners if not each.resting]:
         listener.clipped(parameters, total_norm, float(max_norm))
     return original(parameters, max_norm, total_norm, *args, **kwargs)
 
 
 def _clip_by_value(original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
     parameters = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-    for listener in list(_listeners):
+    for listener in [each for each in _listeners if not each.resting]:
         listener.clipped(parameters, None, None)
     return original(parameters, *args, **kwargs)
 

@@ -15,27 +15,21 @@ from torch import nn
 from torch.optim import Optimizer
 
 from headwater.graph import Guard
-from headwater.measure import Passes, ThroughTime, Updates, held_names, measurement, optimizer_record
-from headwater.measure.norms import dense
+from headwater.measure import held_names
 from headwater.measure.optimizers import needs_closure, rate_of
-from headwater.measure.probe import SETTLED
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.belongings import Belongings, Models, weakly
 from headwater.monitor.clip import Clip, factor
 from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
 from headwater.monitor.names import identities, together, trained
-from headwater.monitor.probing import PASSES, TRIES, LiveProbe
+from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
-from headwater.records import ClipRecord, Finding, Measurement, PrecisionRecord
+from headwater.monitor.window import Window
+from headwater.records import ClipRecord, Finding, Measurement
 from headwater.rules import judge
-from headwater.source import with_origins
 
 log = logging.getLogger("headwater")
-
-FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
-"""Elements of all weights together that are followed through an optimizer step: on a CPU, and in a device's memory,
-where the two copies and the difference of 65,536 numbers stay below one megabyte."""
 
 ENOUGH = 3
 """Passes of a new window from which on it is judged in place of the one before: a median of fewer is none."""
@@ -104,8 +98,6 @@ class Track:
         self._clip: Clip | None = None
         self._losses: dict[int, torch.Tensor] = {}
         self._waiting: list[StepFigures] = []
-        self._numbers: list[int] = []
-        self._clips: list[ClipRecord] = []
         self._batch = 0
         self._sequences: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._meet()
@@ -120,6 +112,12 @@ class Track:
         """Whether nothing of this step is kept."""
         return self._armed() is None and self.steps % self.stride != 0
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing of this step is asked for, by what came before it neither."""
+        keeps = self._armed() is not None or self.steps % self.stride == 0 or self.closure
+        return not (keeps or self._credit_due or self._waiting or self._figures.due)
+
     def belong(self, belongings: Belongings) -> None:
         """Learns of what the optimizer holds for this track."""
         self._belongings = weakref.ref(belongings)
@@ -128,10 +126,10 @@ class Track:
 
     def arm(self) -> None:
         """Makes the coming step a probe, if the governor grants it."""
-        if self._probe is None and self._models.complete() and self.governor.wants_probe(self.steps):
+        if self._probe is None and self.governor.wants_probe(self.steps) and self._models.complete():
             if self._known != identities(self._model):
                 self._meet()
-            if len(self._passes.steps) >= PASSES:
+            if self._window.is_full:
                 self._open_window()
             self._open_probe()
 
@@ -189,7 +187,7 @@ class Track:
                 self._drop_probe()
                 self._meet()
             if self._probe is not None:
-                self._updates.keep()
+                self._window.updates.keep()
             if not self.closure:
                 self._credit()
         if not self.closure:
@@ -206,6 +204,12 @@ class Track:
         self._taken = False
         self._forget_step()
         return events
+
+    def rest(self) -> None:
+        """Closes a step of which nothing was kept."""
+        self.steps += 1
+        self.fired, self.was_probe, self.was_measured = True, False, False
+        self.itemised, self._loss_scale = None, None
 
     def skip(self) -> list[Event]:
         """Closes a step that a gradient scaler left out without calling the optimizer."""
@@ -230,13 +234,13 @@ class Track:
     def close(self) -> None:
         """Removes every hook."""
         self._drop_probe()
-        self._updates.forget()
+        self._window.updates.forget()
 
     def retire(self) -> None:
         """Lets go of everything but the last verdict and the figures on their way: the optimizer is gone."""
         self._drop_probe()
-        self._parameters, self._passes, self._sequences = {}, Passes(), []
-        self._updates.retire()
+        self._parameters, self._sequences = {}, []
+        self._window.retire()
         self._figures.retire()
         self._forget_step()
 
@@ -257,9 +261,9 @@ class Track:
     def _open_probe(self) -> None:
         roots = tuple(self._models.alive().values())
         if len(roots) == 1 and is_compiled(roots[0]):
-            probe = ReplayedProbe(roots[0], self._passes, self._guard)
+            probe = ReplayedProbe(roots[0], self._window.passes, self._guard)
         else:
-            probe = LiveProbe(self._model, roots, self._passes, self._guard)
+            probe = LiveProbe(self._model, roots, self._window.passes, self._guard)
         if (holder := self._belongings()) is not None:
             holder.probe, self._armed = probe, weakref.ref(probe)
             probe.open()
@@ -273,9 +277,9 @@ class Track:
         """Reads the gradients for the probe of this step, and for what the one before did."""
         if (self._credit_due or self._heard) and not self._overflow():
             scale = getattr(self.optimizer, "grad_scale", None)
-            self._updates.credit(1.0 if scale is None else float(scale))
+            self._window.updates.credit(1.0 if scale is None else float(scale))
         if self._credit_due and self._probe is None:
-            self._updates.forget()
+            self._window.updates.forget()
         self._credit_due = False
 
     def _is_sharded(self) -> bool:
@@ -310,13 +314,7 @@ class Track:
         self._open_window()
 
     def _open_window(self) -> None:
-        on_device = any(dense(p).device.type != "cpu" for p in self._parameters.values())
-        most = FOLLOWED_ON_DEVICE if on_device else FOLLOWED
-        self._passes = Passes(through_time=ThroughTime(PASSES, live=True), batches=self._sequences)
-        model = self._model
-        self._updates = Updates(dict(model.named_parameters()), self.optimizer, most=most)
-        self._record = optimizer_record(self.optimizer, model, given=True)
-        self._numbers, self._clips = [], []
+        self._window = Window(self._model, self.optimizer, self._parameters.values(), self._sequences)
 
     def _changed(self) -> bool:
         """Whether the parameters are others; in steps of which nothing is kept it is enough to count them."""
@@ -353,7 +351,7 @@ class Track:
             return []
         scale = 1.0 if self._loss_scale is None else float(self._loss_scale)
         probe.rescale(scale)
-        if not moved and scale > 1.0 and math.isfinite(self._passes.steps[-1].loss):
+        if not moved and scale > 1.0 and math.isfinite(self._window.passes.steps[-1].loss):
             self._open_window()  # the scale was too large and is lowered: what overflowed is nobody's fault
             return []
         self._batch = probe.batch or self._batch
@@ -361,43 +359,21 @@ class Track:
             self._sequences.append(probe.sequences)
             del self._sequences[:-SEQUENCES]
         self.itemised = self.steps
-        self._numbers.append(self.steps)
+        self._window.numbers.append(self.steps)
         if self._clip is not None:
             norm = float(self._clip.norm)
             consumed = min(norm, self._clip.limit) if self._clip.limit is not None else float(self._figures.total())
-            self._clips.append(ClipRecord(len(self._numbers) - 1, norm, consumed))
+            self._window.clips.append(ClipRecord(len(self._window.numbers) - 1, norm, consumed))
         if moved:
-            self._updates.after_step()
+            self._window.updates.after_step()
             self._credit_due = True
-        if self.measured is not None and len(self._numbers) < ENOUGH:
+        if self.measured is not None and len(self._window.numbers) < ENOUGH:
             return []  # the window before this one says more
         self.measured = self._measure(model)
         self.findings = judge(self.measured)
         return self._alarms.judge(self.findings, self.steps)
 
     def _measure(self, model: nn.Module) -> Measurement:
-        """The window so far. Passes before the network has settled are judged only when there are no others."""
-        passes = self._passes
-        settled = [i for i, number in enumerate(self._numbers) if number >= SETTLED]
-        found = measurement(
-            model,
-            passes,
-            self._updates,
-            self._record,
-            self.held(model),
-            batch_size=self._batch,
-            batches=len(passes.steps),
-            steps=settled or None,
-        )
-        found = with_origins(found, model)
+        found = self._window.measured(model, self.held(model), self._batch)
         kind, size = trained(model, self._ids)
-        precision = PrecisionRecord(clips=tuple(c for c in self._clips if c.step in found.judged_steps))
-        return replace(
-            found,
-            track=self.name,
-            model=kind,
-            parameters_total=size,
-            precision=precision,
-            judged_steps=tuple(self._numbers[i] for i in found.judged_steps),
-            steps=tuple(replace(record, step=self._numbers[record.step]) for record in found.steps),
-        )
+        return replace(found, track=self.name, model=kind, parameters_total=size)

@@ -22,7 +22,10 @@ class Losses:
 
     Attributes:
         of: losses of each optimizer, one for each of its steps.
+        resting: never: each step's loss counts.
     """
+
+    resting = False
 
     def __init__(self, reading: Reading | None = None) -> None:
         """Listens.
