@@ -112,7 +112,7 @@ def test_a_step_of_which_nothing_is_kept_costs_more_than_its_own_clock_sees() ->
         since, now[0] = governor.now(), now[0] + 1e-6
         governor.rested(step, since)
     assert governor.spent == pytest.approx(100 * UNSEEN * 1e-6)
-    assert governor.step_seconds == pytest.approx(0.01, rel=1e-3)
+    assert governor.step_seconds == pytest.approx(0.01, rel=2e-3)
 
 
 def test_what_is_spent_on_one_optimizer_is_not_billed_to_another() -> None:
