@@ -28,6 +28,7 @@ REMEDIES: dict[str, str] = {
     "pre-norm": "normalise inside each branch (pre-norm), not on the stream",
     "position-encoding": "add something to each position that differs from position to position",
     "scale-residual": "scale the stream up against its branches (DeepNorm), or the branches down by 1/sqrt(depth)",
+    "zero-bias": "start the biases of hidden layers at zero",
     "random-init": "draw the weights at random, so that units differ",
     "master-weights": "keep float32 copies of the weights, and let the optimizer step on those",
     "autocast": "keep the model in float32 and compute in half precision under torch.autocast",

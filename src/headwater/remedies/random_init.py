@@ -4,7 +4,8 @@
 
 Units with equal weights and equal gradients stay equal for ever: a layer of 512 of them is a layer of one. Every weight
 whose rows are all the same is drawn anew: by the `reset_parameters` of its module, where that is one of PyTorch's, else
-from PyTorch's own default, ``U(+-1/sqrt(fan_in))``. In a deep network `init-matched` is the better draw.
+from PyTorch's own default, ``U(+-1/sqrt(fan_in))``, or, where its rows are added or looked up and multiply nothing
+(positions, tokens), ``Normal(0, 1)`` as in `nn.Embedding`. In a deep network `init-matched` is the better draw.
 
 ## When not
 
@@ -67,7 +68,8 @@ def _apply(training: Training) -> Change:
     resettable = [path for path in owners if _resettable(training.model.get_submodule(path))]
     raw = [name for name in found if name.rpartition(".")[0] not in resettable]
     drawn = loops(training, dict.fromkeys(resettable, ("layer.reset_parameters()",))) if resettable else Code()
-    lines = [f'torch.nn.init.kaiming_uniform_({{model}}.get_parameter("{name}"), a=5**0.5)\n' for name in raw]
+    applied = {layer.weight for layer in training.measurement.layers}
+    lines = [_drawn(f'{{model}}.get_parameter("{name}")', is_applied=name in applied) for name in raw]
     code = Code(before=drawn.before + "".join(lines), imports=("import torch",))
     run(code, training)
     return Change(
@@ -76,6 +78,12 @@ def _apply(training: Training) -> Change:
         tuple(found),
         code=code,
     )
+
+
+def _drawn(parameter: str, *, is_applied: bool) -> str:
+    """A weight that multiplies what comes in, or a table whose rows are added or looked up (positions, tokens)."""
+    drawn = f"kaiming_uniform_({parameter}, a=5**0.5)" if is_applied else f"normal_({parameter})"
+    return f"torch.nn.init.{drawn}\n"
 
 
 def _resettable(module: nn.Module) -> bool:

@@ -8,15 +8,18 @@ Autograd's path ends at ``detach()``, ``.data`` and ``torch.no_grad()``; it goes
 - ``x.detach()`` and ``x.data`` are x, and ``no_grad`` has no effect;
 - a dropout of everything drops nothing;
 - rounding and sign keep their values, and pass the gradient on as if they were not there (straight-through estimator):
-  y = x + (round(x) - x), with the bracket detached.
+  y = x + (round(x) - x), with the bracket detached;
+- so do numbers that leave for Python or numpy and come back in the same shape (``tolist``, ``numpy``, ``item``, then
+  ``torch.tensor`` or ``from_numpy``), and ``torch.tensor(x)`` of a tensor x;
+- ``one_hot(x.argmax(-1))`` keeps its value and has the gradient of ``softmax(x)``.
 
 Where all that the forward methods of the model's own classes hold is ``detach()``, it falls away in the source.
 
 ## What to do by hand
 
-A trip through numpy, ``.item()``, ``.tolist()`` or ``torch.tensor(x)`` made from a tensor has to be written as
-operations on tensors. A choice by ``argmax`` or by a comparison needs a soft one (softmax), or the same estimator with
-a smooth function in the bracket. Of a dropout of 1.0 nothing comes through: 0.1 was meant, or the share to keep.
+What is calculated in numpy or in Python is better written as operations on tensors: its own slope is then had as well.
+A choice by a comparison needs a soft one (sigmoid, softmax), or the same estimator with a smooth function in the
+bracket. Of a dropout of 1.0 nothing comes through: 0.1 was meant, or the share to keep.
 
 ## When not
 
@@ -44,6 +47,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from headwater.graph import class_of
@@ -53,24 +57,52 @@ from headwater.remedies.plain import MODE_IMPORTS, Rerouted, reroute, source
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "reconnect"
-_CUTS = frozenset("data no_grad set_grad_enabled inference_mode dropout round floor ceil trunc sign".split())
+_CUTS = frozenset(
+    "data no_grad set_grad_enabled inference_mode dropout round floor ceil trunc sign numpy tolist item tensor "
+    "as_tensor from_numpy argmax".split()
+)
 """What else in a forward method changes, and is not a call that could fall away."""
 
 
 class Connected(Rerouted):
-    """Keeps a model's forward in the graph: nothing is detached, and rounding passes the gradient on."""
+    """Keeps a model's forward in the graph: nothing is detached, and what has no slope passes the gradient on."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = getattr(func, "__name__", "")
+        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
         if name == "_set_grad_enabled":
             return None
-        everything = name == "dropout" and 1 in (*args[1:2], (kwargs or {}).get("p"))
+        everything = name == "dropout" and 1 in (*args[1:2], kwargs.get("p"))
         if everything or name == "detach" or getattr(func, "__self__", None) is Tensor.data:
             return args[0]
-        result = func(*args, **(kwargs or {}))
+        if name in ("numpy", "tolist", "item"):
+            self.left[args[0].shape] = args[0]
+            return func(args[0].detach(), *args[1:], **kwargs)
+        if name in ("tensor", "as_tensor") and isinstance(args[0], Tensor):
+            return args[0].to(kwargs.get("device"), kwargs.get("dtype"))
+        result = func(*args, **kwargs)
         if name in ("round", "floor", "ceil", "trunc", "sign") and args[0].requires_grad:
             return args[0] + (result - args[0]).detach()
+        if name == "argmax" and args[0].requires_grad:
+            self.chosen[id(result)] = result, args[0]
+        if name in ("tensor", "as_tensor", "from_numpy") and result.shape in self.left:
+            gone = self.left[result.shape]
+            same = result.dim() > 0 or bool(result == gone)  # numbers alone are many
+            return gone + (result - gone).detach() if same and gone.requires_grad else result
+        if name == "one_hot" and id(args[0]) in self.chosen:
+            scores = self.chosen[id(args[0])][1]
+            soft = scores.softmax(-1)
+            return soft + (result - soft).detach() if result.shape == soft.shape else result
         return result
+
+    @torch.compiler.disable
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Knows what has left the graph in this forward pass."""
+        self.left: dict[Any, Tensor] = {}
+        self.chosen: dict[int, tuple[Tensor, Tensor]] = {}
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            self.left, self.chosen = {}, {}
 
 
 def _refusal(training: Training) -> str | None:
@@ -84,8 +116,8 @@ def _apply(training: Training) -> Change:
     live = Code(f"{source(Rerouted, Connected)}\n\n{{model}}.forward = Connected({{model}})", imports=MODE_IMPORTS)
     return Change(
         remedy=_CODE,
-        says="nothing in the model's forward leaves the graph: no detach, no_grad or .data, and rounding passes the "
-        "gradient on",
+        says="nothing in the model's forward leaves the graph: no detach, no_grad or .data, and rounding or a trip "
+        "through Python passes the gradient on",
         places=("",),
         edits=edits,
         instead=live if edits else Code(),

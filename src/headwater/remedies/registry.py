@@ -50,6 +50,7 @@ from headwater.remedies import (
     standardise_inputs,
     standardise_targets,
     stochastic_rounding,
+    zero_bias,
 )
 from headwater.remedies.remedy import Remedy
 
@@ -115,6 +116,7 @@ _ALL = registered(
         *standardise_inputs.REMEDIES,
         *standardise_targets.REMEDIES,
         *stochastic_rounding.REMEDIES,
+        *zero_bias.REMEDIES,
     ]
 )
 

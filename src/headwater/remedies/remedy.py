@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -31,6 +31,7 @@ class Training:
         loss_fn: ``loss_fn(outputs, targets)``, where it is known.
         rehearse: trains a fresh twin, changed as this one is so far, with a rate for each step, and returns the losses;
             ``None`` where no batches are at hand.
+        applied: keys of the remedies that have changed it since the measurement, in order.
     """
 
     model: nn.Module
@@ -42,6 +43,7 @@ class Training:
     built: SourceLine | None = None
     loss_fn: Any = None
     rehearse: Callable[[Sequence[float]], Sequence[float]] | None = None
+    applied: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ Behind a sigmoid or a tanh, s and m lead from the limits of the activation to th
 ## When not
 
 Not for classes, and not where the loss is no power of the error (a likelihood with a link such as exp). Behind a ReLU
-the lower targets stay out of reach: drop the activation. One mean and one deviation serve all outputs: where several
-targets differ in scale, standardise each in the data. Targets of the training set only, never of the test set.
+the lower targets stay out of reach, and behind a sigmoid or a tanh the ends of tails: drop the activation first. One
+mean and one deviation serve all outputs: where several targets differ in scale, standardise each in the data. Targets
+of the training set only, never of the test set.
 
 ## Safety
 
@@ -41,15 +42,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from headwater.records import Change, Code, HeadRecord
+from headwater.records import Change, Code
 from headwater.records.head_ops import CLASSIFICATION, LIMITS, compares_like, feeder, regression
 from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
 
-_CODE = "standardise-targets"
+_CODE, _REMOVED = "standardise-targets", "remove-output-activation"
 
 NEAR = 2.0
 """Deviations within this factor of 1 are left: one step of the output's bias bridges it."""
+EVEN = math.sqrt(12.0)
+"""Standard deviations from the smallest to the largest of numbers that fill a range evenly. Of pixels, many of them
+black or white, they are fewer; where they are more, the ends are tails."""
 _LINEAR = frozenset("L1Loss SmoothL1Loss HuberLoss Abs".split())
 """Losses that grow with the error itself, those of Huber's kind where it is large."""
 
@@ -74,10 +78,13 @@ def _refusal(training: Training) -> str | None:
         return "outputs and targets are not known as one tensor each"
     if index is None or not compares_like(head, index) or {op.kind for op in head.ops} & CLASSIFICATION:
         return "the loss does not compare the outputs with real targets"
-    limits = _limits(head)
+    limits = _limits(training)
     if limits is not None and math.isinf(limits[1]):
         return "the output is bounded below: drop its activation instead"
-    mean, deviation = _affine(head)
+    span = (head.target_max or 0.0) - (head.target_min or 0.0)
+    if limits is not None and span > EVEN * head.target_std:
+        return "an output with limits never reaches the ends of the targets' tails: drop its activation first"
+    mean, deviation = _affine(training)
     if not deviation:
         return "all targets are the same"
     if limits is None and abs(mean) < 1 / NEAR and 1 / NEAR < deviation < NEAR:
@@ -85,17 +92,21 @@ def _refusal(training: Training) -> str | None:
     return None
 
 
-def _limits(head: HeadRecord) -> tuple[float, float] | None:
-    """What the activation on the output can put out; ``None`` where there is none."""
+def _limits(training: Training) -> tuple[float, float] | None:
+    """What the activation on the output can put out; ``None`` where there is none, or none any more."""
+    if _REMOVED in training.applied:
+        return None
+    head = training.measurement.head
     index = regression(head)
     found = feeder(head, index) if index is not None else None
     return LIMITS.get(found.kind) if found is not None else None
 
 
-def _affine(head: HeadRecord) -> tuple[float, float]:
+def _affine(training: Training) -> tuple[float, float]:
     """Mean and deviation that the output is led to, in six digits."""
+    head = training.measurement.head
     mean, deviation = head.target_mean or 0.0, head.target_std or 0.0
-    if (limits := _limits(head)) is not None:
+    if (limits := _limits(training)) is not None:
         low, high = head.target_min or 0.0, head.target_max or 0.0
         deviation = (high - low) / (limits[1] - limits[0])
         mean = low - limits[0] * deviation
@@ -104,7 +115,7 @@ def _affine(head: HeadRecord) -> tuple[float, float]:
 
 def _apply(training: Training) -> Change:
     head = training.measurement.head
-    mean, deviation = _affine(head)
+    mean, deviation = _affine(training)
     power = 1 if any(op.kind in _LINEAR for op in head.ops) else 2
     training.model.register_forward_hook(partial(unstandardise, mean=mean, deviation=deviation, power=power))
     hook = f"partial(unstandardise, mean={mean!r}, deviation={deviation!r}, power={power})"

@@ -35,7 +35,7 @@ Clipping alone is never called an error: a small step is a slow one.
 ## What to do
 
 Raise the limit to a multiple of the usual norm of the gradient (the evidence shows it), so that it acts rarely; or
-leave it where it is, and raise the learning rate by the clip factor, knowingly.
+leave it where it is, and raise the learning rate by the clip factor, knowingly. For Adam the limit does not matter.
 
 ## What not to do
 
@@ -85,7 +85,7 @@ def check(measurement: Measurement) -> Finding | None:
         + (f": the rate of {number(rate)} is really one of {number(rate * factor)}." if slow else "."),
         cause=f"Its norm is {number(norm)} before clipping and {number(factor * norm)} after. " + _effect(slow, moved),
         evidence={"clip factor": factor, "norm before": norm, "norm after": factor * norm, "update": moved},
-        remedies=("relax-clip",),
+        remedies=("relax-clip", "adaptive-optimizer"),
     )
 
 

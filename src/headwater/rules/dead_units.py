@@ -71,6 +71,7 @@ ZERO_SLOPE = frozenset(["relu", "relu6", "hardtanh", "clamp", "clampmin", "thres
 
 MOST_UNITS, NEARLY_ALL_UNITS = 0.5, 0.9
 """Shares of a layer's units. Healthy networks have up to 0.3 (measured, 30 layers of ReLU with He initialisation)."""
+_REMEDIES = ("leaky-activation", "lower-rate", "init-matched", "zero-bias", "normalisation")
 _ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 RULE_OF_THREE = 3.0
 """``-ln 0.05``: a unit not seen active in n samples is active on less than 3/n of the data at 95 % confidence."""
@@ -106,7 +107,7 @@ def check(measurement: Measurement) -> Finding | None:
             "activity bound": bound,
             "layers": len(layers),
         },
-        remedies=() if severity == "info" else ("leaky-activation", "lower-rate", "init-matched", "normalisation"),
+        remedies=() if severity == "info" else _REMEDIES,
     )
 
 

@@ -112,7 +112,7 @@ def check(measurement: Measurement) -> Finding | None:
         f"{number(worst.mean_square_slope)} of its largest.{effect}",
         evidence=evidence,
         remedies=("orthogonal-recurrence",) * _in_a_loop(measurement, place)
-        + ("init-matched", "normalisation", "standardise-inputs", "activation-swap"),
+        + ("init-matched", "zero-bias", "normalisation", "standardise-inputs", "activation-swap"),
     )
 
 

@@ -101,6 +101,7 @@ class Trying:
                 enough()
             try:
                 self._changes.append(chosen.apply(training))
+                training.applied.append(key)
             except RemedyError as error:
                 self._error = f"{key}: {error}"
                 enough()

@@ -138,7 +138,9 @@ def _applied(key: str, training: Training, rehearsals: _Rehearsals) -> Change:
     reason = chosen.refusal(training)
     if reason is not None:
         raise RefusedError(f"{key}: {reason}")
-    return chosen.apply(training)
+    change = chosen.apply(training)
+    training.applied.append(key)
+    return change
 
 
 def made(make_model: Callable[[], Any], optimizer: Callable[[Any], Optimizer] | None) -> tuple[nn.Module, Optimizer]:

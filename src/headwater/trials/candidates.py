@@ -38,15 +38,16 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "standardise-inputs": (("init-matched",), ("adaptive-optimizer",)),
     "standardise-targets": (("standardise-inputs",), ("adaptive-optimizer",)),
     "remove-softmax": (("adaptive-optimizer",),),
-    "remove-output-activation": (("adaptive-optimizer",),),
+    "remove-output-activation": (("standardise-targets",), ("adaptive-optimizer",)),
     "match-loss": (("adaptive-optimizer",),),
     "match-shapes": (("adaptive-optimizer",),),
     "scale-logits": (("adaptive-optimizer",),),
     "normalise-queries": (("init-matched",),),
+    "autocast": (("lower-epsilon",),),
     "gated-recurrence": (("chrono-init",), ("adaptive-optimizer", "clip-gradient")),
     "orthogonal-recurrence": (("clip-gradient",), ("adaptive-optimizer", "clip-gradient")),
     "chrono-init": (("clip-gradient",), ("adaptive-optimizer", "clip-gradient")),
-    "forget-bias": (("adaptive-optimizer", "clip-gradient"),),
+    "forget-bias": (("clip-gradient",), ("adaptive-optimizer", "clip-gradient")),
 }
 """Code -> codes that go with it, from the reviews of remedies that each one's page cites."""
 
@@ -59,7 +60,7 @@ SLOWER = {"lower-rate:third": "lower-rate:tenth", "lower-rate:tenth": "lower-rat
 ORDER = tuple(
     """reconnect register-parameters match-shapes match-loss remove-softmax remove-output-activation standardise-inputs
     standardise-targets gated-recurrence activation-swap leaky-activation normalise-elsewhere normalisation pre-norm
-    position-encoding residual scale-residual scale-logits normalise-queries random-init init-matched
+    position-encoding residual scale-residual scale-logits normalise-queries random-init init-matched zero-bias
     orthogonal-recurrence forget-bias chrono-init bfloat16 autocast adaptive-optimizer decoupled-decay lower-decay
     lower-epsilon momentum kahan-summation stochastic-rounding master-weights loss-scaling raise-rate lower-rate
     decaying-rate clip-gradient relax-clip find-non-finite""".split()
