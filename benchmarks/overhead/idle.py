@@ -1,8 +1,8 @@
-"""What a step costs of which `headwater.watch` keeps nothing, and how much of it lies between its looks at the clock.
+"""What a step costs of which `headwater.watch` keeps nothing, and what it counts itself for such a step.
 
     python -m benchmarks.overhead.idle [--blocks 200] [--only WORD]
 
-Says `headwater.monitor.governor.UNSEEN`, for which the smallest of the trainings count: in long steps a few
+For `CALLED` and `COUNTED` of `headwater.monitor.governor`. The smallest of the trainings count: in long steps a few
 microseconds drown. Blocks of ten watched and ten plain steps take turns, in random order, in one training; figures and
 probes are off. Of the small trainings one keeps its code in the caches, and the other empties them before each step.
 """
@@ -21,7 +21,6 @@ from torch import nn
 
 from benchmarks.overhead.networks import KINDS, Training
 from benchmarks.overhead.variants import BLOCK, Headwater
-from headwater.monitor.governor import UNSEEN
 
 NEVER = 10**9
 EMPTIES = 4_000_000
@@ -63,13 +62,12 @@ def main() -> None:
     torch.set_num_threads(1)
     for name, make in TRAININGS.items():
         if args.only in name:
-            plain, more, seen = _measure(make(), args.blocks)
-            print(f"{name}: plain {plain:.0f} us, watched {more:+.1f} us, of which {seen:.1f} us on its clock")
-    print(f"counted: {UNSEEN:.0f} times what is on its clock")
+            plain, more, counted = _measure(make(), args.blocks)
+            print(f"{name}: plain {plain:.0f} us, watched {more:+.1f} us, of which it counts {counted:.1f} us")
 
 
 def _measure(training: Training, blocks: int) -> tuple[float, float, float]:
-    """Microseconds of a plain step, more of a watched one, and those on its clock."""
+    """Microseconds of a plain step, more of a watched one, and those on its account."""
     watching, rng = Headwater(0.01), random.Random(0)
     for _ in range(BLOCK):
         training.step()
@@ -90,10 +88,10 @@ def _measure(training: Training, blocks: int) -> tuple[float, float, float]:
                 times[0].append(_seconds(training))
         if not block:  # what was still under way has been collected
             begin = track.governor._idle
-    seen = (track.governor._idle - begin) / UNSEEN / (BLOCK * blocks)
+    counted = (track.governor._idle - begin) / (BLOCK * blocks)
     watching.close()
     plain, more = median(times[0]), median(b - a for a, b in zip(*times, strict=True))
-    return tuple(1e6 * seconds for seconds in (plain / BLOCK, more / BLOCK, seen))
+    return tuple(1e6 * seconds for seconds in (plain / BLOCK, more / BLOCK, counted))
 
 
 def _seconds(training: Training) -> float:

@@ -12,7 +12,7 @@ import torch
 
 from headwater.errors import InputError
 from headwater.monitor import Monitor, Settings
-from headwater.monitor.governor import SELDOM, SPENDABLE, UNSEEN, Governor, Purse, common_stride
+from headwater.monitor.governor import CALLED, COUNTED, PATIENCE, SELDOM, SPENDABLE, Governor, Purse, common_stride
 
 
 class Training:
@@ -80,8 +80,8 @@ def test_probes_before_any_plain_step_are_billed_in_full_later() -> None:
     assert training.share < 1.1 * 0.01
 
 
-@pytest.mark.parametrize(("called", "seldom"), [(0.0, 23), (4e-5, 40), (1e-4, SELDOM)])
-def test_what_being_called_costs_comes_first(called: float, seldom: int) -> None:
+@pytest.mark.parametrize(("plain", "stride"), [(0.02, 16), (0.01, 50), (0.005, SELDOM)])
+def test_what_being_called_costs_comes_first(plain: float, stride: int) -> None:
     """Of 10 ms steps nine tenths of a per cent are 90 us: half of what being called leaves of them is for figures."""
     now = [0.0]
     governor = Governor(Settings(), clock=lambda: now[0])
@@ -90,29 +90,36 @@ def test_what_being_called_costs_comes_first(called: float, seldom: int) -> None
         now[0] += seconds
 
     for step in range(2_000):
-        now[0] += 0.01
+        now[0] += plain
         if step % 50:
-            since = governor.now()
-            passes(called / UNSEEN)
-            governor.rested(step, since)
+            governor.rested(step, governor.now())
         else:
             governor.bill(passes, 1e-3)
             governor.step_ended(probed=False, measured=True)
     governor.charge(-governor.spent)  # no debt
-    assert governor.stride() == pytest.approx(seldom, abs=1)
-    assert governor.spent == 0.0
+    assert governor.stride() == pytest.approx(stride, abs=1)
 
 
-def test_a_step_of_which_nothing_is_kept_costs_more_than_its_own_clock_sees() -> None:
+def test_steps_that_are_only_counted_are_on_the_account() -> None:
     now = [0.0]
     governor = Governor(Settings(), clock=lambda: now[0])
     governor.step_ended(probed=False, measured=False)
-    for step in range(100):
-        now[0] += 0.01
+    for step in range(0, 1000, 10):
+        now[0] += 0.1
         since, now[0] = governor.now(), now[0] + 1e-6
-        governor.rested(step, since)
-    assert governor.spent == pytest.approx(100 * UNSEEN * 1e-6)
-    assert governor.step_seconds == pytest.approx(0.01, rel=2e-3)
+        governor.rested(step, since, 9)
+    assert governor.spent == pytest.approx(100 * (1e-6 + CALLED + 9 * COUNTED))
+    assert governor.step_seconds == pytest.approx(0.01, rel=1e-2)
+
+
+def test_no_step_is_only_counted_that_is_to_be_probed() -> None:
+    now = [0.0]
+    governor = Governor(Settings(first=(3, 40)), clock=lambda: now[0])
+    for step in range(5):
+        now[0] += 0.001
+        governor.step_ended(probed=step == 3, measured=True)
+    assert governor.patience(5) == 40 - 5 - 1
+    assert governor.patience(41) == pytest.approx(PATIENCE / 0.001, abs=2)
 
 
 def test_what_is_spent_on_one_optimizer_is_not_billed_to_another() -> None:

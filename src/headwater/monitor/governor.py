@@ -23,15 +23,15 @@ HALF = 0.5
 SPENDABLE = 0.9
 """Share of the budget that is spent by our own account: the rest is for what it cannot see, as that what we read takes
 the place of the network's numbers in the caches."""
-UNSEEN = 12.0
-"""What being called costs at a step of which nothing is kept, in times of what lies between our looks at the clock.
-Most of it lies before and after: our hooks and PyTorch's, whose code the network's numbers have driven out of the
-caches since the step before (11 to 13 times, `python -m benchmarks.overhead.idle`)."""
+CALLED, COUNTED = 5e-5, 2e-5
+"""Seconds that a step costs of which nothing is kept, and one that is only counted, beside what our clock sees: our
+hooks and PyTorch's, whose code the network's numbers have driven out of the caches since the step before. Measured by
+`python -m benchmarks.overhead.idle`: 39 to 65 and 10 to 24 microseconds, the more the larger the network."""
 REMEMBERED = 31
 """Plain steps whose median is what a step takes."""
 DEBT = 4.0
 """So many times fewer figures are taken while more was spent than the budget allows."""
-PATIENCE = 0.1
+PATIENCE = 0.25
 """Seconds between two looks at whether the account allows another probe."""
 SELDOM = 1000
 """Steps at most between two figures: where each step is so short that to be called at all takes the whole budget."""
@@ -132,22 +132,32 @@ class Governor:
             self._plain.append(took - bill)
         self._settle()
 
-    def rested(self, step: int, since: float) -> bool:
+    def rested(self, step: int, since: float, napped: int = 0) -> bool:
         """Closes the account of a step of which nothing was kept, and for which this alone was done `since`.
 
-        Returns whether step number `step`, the next one, may be itemised; that is looked at now and then.
+        Args:
+            step: number of the next step.
+            since: when that began.
+            napped: steps before this one that were only counted.
+
+        Returns whether the next step may be itemised; that is looked at now and then.
         """
         now = self._clock()
-        bill, took, self._last_end = UNSEEN * (now - since), now - self._last_end, now
-        self._idled(bill)
+        bill, took, self._last_end = now - since + CALLED + COUNTED * napped, now - self._last_end, now
+        self._idled(bill, 1 + napped)
         self._pay(bill)
-        self._plain.append(took - bill)
+        self._plain.append((took - bill) / (1 + napped))
         if self._unsettled:
             self._settle()
         if now - self._asked < PATIENCE and step not in self._settings.first:
             return False
         self._asked = now
         return self.wants_probe(step)
+
+    def patience(self, step: int) -> int:
+        """Steps from `step` on in which nothing has to be looked at."""
+        until = [first - step for first in self._settings.first if first >= step]
+        return min([int(PATIENCE / max(median(self._plain), 1e-6)), *until]) - 1
 
     def now(self) -> float:
         """Seconds on the clock of the account."""
@@ -197,9 +207,9 @@ class Governor:
         """Seconds that may be spent so far."""
         return self._granted + self._budget * (self.elapsed - self._since)
 
-    def _idled(self, bill: float) -> None:
+    def _idled(self, bill: float, steps: int = 1) -> None:
         self._idle += bill
-        self.idle_cost += (bill - self.idle_cost) / REMEMBERED
+        self.idle_cost += (bill / steps - self.idle_cost) / REMEMBERED
 
     def _pay(self, seconds: float) -> None:
         self._paid += seconds

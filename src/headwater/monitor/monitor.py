@@ -131,7 +131,7 @@ class Monitor:
 
     def add(self, name: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """Watches one more optimizer, and the models that it trains, from now on."""
-        self.resting = False
+        self._wake()
         for track in self.verdicts:
             track.name = track.name or track.trains
         self._models.add(models)
@@ -188,7 +188,7 @@ class Monitor:
         self._follows.pop(track, None)
         self._depth.pop(track, None)
         self._parting.append(track)
-        self.resting = False
+        self._wake()
 
     def _divide(self) -> None:
         """Gives each optimizer that is alive its part of the budget."""
@@ -259,16 +259,20 @@ class Monitor:
             self._billed(track, track.clipped, parameters, norm, limit)
 
     def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
-        if _captures_graph():
+        if track.naps or _captures_graph():
             return
         depth = self._depth.get(track, 0) + 1
         if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
             depth = max(1, under_way(track.optimizer))
+            track.nests = track.nests or depth > 1
         self._depth[track] = depth
         if not self.resting:
             self._billed(track, lambda: track.before_step(again=depth > 1))
 
     def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
+        if track.naps:
+            track.nap()
+            return
         if _captures_graph():
             return
         self._depth[track] = max(0, self._depth.get(track, 0) - 1)
@@ -283,12 +287,19 @@ class Monitor:
         self.resting = len(self.tracks) == 1 and track.rests and not self._parting
 
     def _rest(self, track: Track) -> None:
-        """Closes a step of which nothing was kept: most steps are such, and this is what they cost."""
-        began = track.governor.now()
+        """Closes a step of which nothing was kept, and those before it that were only counted."""
+        began, governor = track.governor.now(), track.governor
         track.rest()
         settle()
-        if track.governor.rested(track.steps, began):
+        if governor.rested(track.steps, began, track.napped):
             self._billed(track, track.arm)
+        track.lie_down(governor.patience(track.steps))
+
+    def _wake(self) -> None:
+        """Attends to the next step, whatever was planned."""
+        self.resting = False
+        for track in self.tracks:
+            track.naps = 0
 
     def _close_step(self, track: Track) -> None:
         events = track.after_step()
@@ -323,7 +334,7 @@ class Monitor:
         for track in self.tracks:
             if track.optimizer is optimizer and not track.fired:
                 self._publish(track, self._billed(track, track.skip))
-                self.resting = False
+                self._wake()
 
     def _finish(self) -> None:
         self._take_leave()

@@ -101,7 +101,10 @@ def _replace_inside(function: Any, around: Callable[..., Any]) -> None:
 def _wrapped(original: Callable[..., Any], around: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        return around(original, *args, **kwargs)
+        for listener in _listeners:
+            if not listener.resting or around is _scaled_step:
+                return around(original, *args, **kwargs)
+        return original(*args, **kwargs)
 
     return replaced
 
@@ -114,7 +117,7 @@ def _uninstall() -> None:
 
 def _backward(original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
     listeners = [each for each in _listeners if not each.resting]
-    if not listeners or cast(Any, torch)._C._current_graph_task_id() != -1:  # a checkpoint's, inside of another pass
+    if cast(Any, torch)._C._current_graph_task_id() != -1:  # a checkpoint's, inside of another pass
         return original(tensors, *args, **kwargs)
     gradients = args[0] if args else kwargs.get("grad_tensors")
     for listener in listeners:

@@ -60,6 +60,9 @@ class Track:
         skipped: steps that a gradient scaler left out.
         fired: whether the optimizer was called since the scaler was.
         held: names of a model's parameters that any watched optimizer holds.
+        naps: coming steps that are only counted.
+        napped: steps that were, since the last one that was not.
+        nests: whether the optimizer's step is one inside another, which cannot be counted so.
         others: those of the models that other optimizers train that hold some of these parameters (identities).
     """
 
@@ -80,6 +83,8 @@ class Track:
         self._alarms = Alarms(name)
         self.closure = isinstance(optimizer, Optimizer) and needs_closure(optimizer)
         self._loss_scale: Any = None
+        self.naps = self.napped = 0
+        self.nests = False
         self.held: Callable[[nn.Module], frozenset[str]] = lambda model: held_names(self.optimizer, model)
         self.others: Callable[[frozenset[int]], Mapping[str, nn.Module]] = lambda identities: {}
         self.steps = 0
@@ -210,6 +215,18 @@ class Track:
         self.steps += 1
         self.fired, self.was_probe, self.was_measured = True, False, False
         self.itemised, self._loss_scale = None, None
+
+    def lie_down(self, steps: int) -> None:
+        """Plans to count at most so many steps and do nothing else, and wakes up one before the next that is kept."""
+        left = -self.steps % self.stride - 1
+        self.naps, self.napped = (max(0, min(steps, left)) if self.rests and not self.nests else 0), 0
+
+    def nap(self) -> None:
+        """Counts a step."""
+        self.naps -= 1
+        self.napped += 1
+        self.steps += 1
+        self.fired = True
 
     def skip(self) -> list[Event]:
         """Closes a step that a gradient scaler left out without calling the optimizer."""

@@ -47,7 +47,6 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from headwater.graph import class_of
@@ -68,7 +67,7 @@ class Connected(Rerouted):
     """Keeps a model's forward in the graph: nothing is detached, and what has no slope passes the gradient on."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
+        name, kwargs = getattr(func, "__name__", ""), dict(kwargs or {})
         if name == "_set_grad_enabled":
             return None
         everything = name == "dropout" and 1 in (*args[1:2], kwargs.get("p"))
@@ -94,15 +93,16 @@ class Connected(Rerouted):
             return soft + (result - soft).detach() if result.shape == soft.shape else result
         return result
 
-    @torch.compiler.disable
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Knows what has left the graph in this forward pass."""
+    def __enter__(self) -> Connected:
+        """Knows nothing yet of what leaves the graph in this forward pass."""
         self.left: dict[Any, Tensor] = {}
         self.chosen: dict[int, tuple[Tensor, Tensor]] = {}
-        try:
-            return super().__call__(*args, **kwargs)
-        finally:
-            self.left, self.chosen = {}, {}
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        """Lets go of it."""
+        self.left, self.chosen = {}, {}
+        super().__exit__(*error)
 
 
 def _refusal(training: Training) -> str | None:
