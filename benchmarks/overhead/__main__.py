@@ -2,11 +2,11 @@
 
     python -m benchmarks.overhead [--device cuda] [--steps 60] [--long 60] [--seeds 3] [--only WORD]
 
-Needs the extra ``peers``. Watched and plain steps take turns in blocks of ten, in random order, of one training where
-watching can be switched off, else (wandb) of two copies; the ratio is that of the mean step times, with a 95 % interval
-from resampling the blocks. Of what is done now and then (our probes, the histograms of wandb's default) the mean is
-honest only over a longer time: those variants take `--long` seconds of the plain training on a processor, which on a
-busy machine are many more on the wall.
+Needs the extra ``peers``. Watched and plain steps take turns in blocks of ten or more, in random order, of one training
+where watching can be switched off, else (wandb) of two copies; the ratio is that of the mean step times, with a 95 %
+interval from resampling the blocks. Of what is done now and then (our probes, the histograms of wandb's default) the
+mean is honest only over a longer time: those variants take `--long` seconds of the plain training on a processor, which
+on a busy machine are many more on the wall.
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ def _how(args: argparse.Namespace) -> str:
         else "On a CPU: no GPU was at hand, so that nothing is said about one, nor about synchronisation."
     )
     return (
-        "Step times divided by those of plain steps, which took turns with them in blocks of ten in one process: in "
-        "one training where watching can be switched off, else (wandb) in two copies, whose step times differ by up to "
-        "3 % by where they lie in the memory (the last row). `process time` is what this process spent on all its "
+        "Step times divided by those of plain steps, which took turns with them in blocks of ten in one process (of "
+        "half a second, where something acts now and then): in one training where watching can be switched off, else "
+        "(wandb) in two copies, whose step times differ by up to 3 % by where they lie in the memory (the last row). "
+        "`process time` is what this process spent on all its "
         "threads, which depends less on what else the machine does: the median of the ratios of neighbouring blocks, "
         "and to it what itemised steps took beyond that, spread over all steps. "
         f"{args.seeds} seeds. `own account` is the share of "

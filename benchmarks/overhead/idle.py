@@ -71,7 +71,7 @@ def _measure(training: Training, blocks: int) -> tuple[float, float, float]:
     watching, rng = Headwater(0.01), random.Random(0)
     for _ in range(BLOCK):
         training.step()
-    watching.attach(training)
+    watching.attach(training, BLOCK)
     with watching.turn():
         for _ in range(2 * BLOCK):  # its first probe and figures
             training.step()

@@ -16,6 +16,9 @@ from benchmarks.overhead.variants import BLOCK, Unwatched, Variant
 
 WARM = 5
 """Steps of both before anything is watched or timed."""
+TURN = 0.5
+"""Seconds of a turn at least, where many fit in: after each switch the first steps are slower, since Python has
+specialised its code for what was there before, and a training is not switched."""
 COUNTED = 20
 """Steps over which synchronisations are counted."""
 
@@ -59,12 +62,13 @@ def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, 
     for _, training in pair:
         for _ in range(WARM):
             training.step()
-    watching.attach(watched)
+    length = BLOCK if not seconds else max(BLOCK, int(TURN / _seconds(plain)))
+    watching.attach(watched, length)
     rng = random.Random(seed)
     try:
         blocks: list[Block] = []
-        while len(blocks) < max(2, steps // BLOCK) or sum(block.plain_process for block in blocks) < seconds:
-            blocks.append(_block(pair, rng))
+        while len(blocks) < max(2, steps // length) or sum(block.plain_process for block in blocks) < seconds:
+            blocks.append(_block(pair, length, rng))
         probes, share = watching.probes(), watching.share()
         syncs = _syncs(watching, watched) if device == "cuda" else None
     finally:
@@ -72,19 +76,19 @@ def compare(kind: str, variant: Variant, seed: int, steps: int, seconds: float, 
     return Timing(tuple(blocks), probes, share, syncs)
 
 
-def _block(pair: Sequence[tuple[Unwatched, Training]], rng: random.Random) -> Block:
+def _block(pair: Sequence[tuple[Unwatched, Training]], length: int, rng: random.Random) -> Block:
     order = rng.sample((0, 1), 2)
     before = pair[1][0].probes() or 0
-    found = {i: _turn(*pair[i]) for i in order}
+    found = {i: _turn(*pair[i], length) for i in order}
     itemised = (pair[1][0].probes() or 0) - before
     return Block(found[0][0], found[1][0], found[0][1], found[1][1], itemised)
 
 
-def _turn(watching: Unwatched, training: Training) -> tuple[tuple[float, ...], float]:
+def _turn(watching: Unwatched, training: Training, length: int) -> tuple[tuple[float, ...], float]:
     on_device = next(training.model.parameters()).is_cuda
     with watching.turn():
         process = time.process_time()
-        times = _on_device(training) if on_device else [_seconds(training) for _ in range(BLOCK)]
+        times = _on_device(training, length) if on_device else [_seconds(training) for _ in range(length)]
         process = time.process_time() - process
     return tuple(times), process
 
@@ -95,9 +99,9 @@ def _seconds(training: Training) -> float:
     return time.perf_counter() - begin
 
 
-def _on_device(training: Training) -> list[float]:
+def _on_device(training: Training, length: int) -> list[float]:
     """Time from event to event on the stream: where the host is too slow, the device's waiting counts."""
-    marks = [torch.cuda.Event(enable_timing=True) for _ in range(BLOCK + 1)]
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(length + 1)]
     torch.cuda.synchronize()
     marks[0].record()
     for mark in marks[1:]:

@@ -17,7 +17,7 @@ from headwater.monitor import patches
 from headwater.monitor.settings import BUDGET
 
 BLOCK = 10
-"""Steps in a row: a tenth of a second to a second, in which the machine's load changes little."""
+"""Steps in a row at least: a tenth of a second to a second, in which the machine's load changes little."""
 
 
 class Unwatched:
@@ -29,8 +29,8 @@ class Unwatched:
 
     switches = False
 
-    def attach(self, training: Training) -> None:
-        """Begins to watch."""
+    def attach(self, training: Training, length: int) -> None:
+        """Begins to watch, in turns of so many steps."""
 
     @contextmanager
     def turn(self) -> Generator[None]:
@@ -59,7 +59,7 @@ class Headwater(Unwatched):
         self._budget, self._only_norms, self._probes = budget, only_norms, 0
         self.switches = math.isfinite(budget)
 
-    def attach(self, training: Training) -> None:
+    def attach(self, training: Training, length: int) -> None:
         self._watch = headwater.watch(training.model, training.optimizer, budget=self._budget)
         self._track = self._watch.monitor.tracks[0]
         governor: Any = self._track.governor
@@ -67,7 +67,7 @@ class Headwater(Unwatched):
             governor.wants_probe, governor.stride = lambda step: False, lambda: 1
         if self.switches:  # no probe may be open between two turns
             wants = governor.wants_probe
-            governor.wants_probe = lambda step: step % BLOCK > 0 and wants(step)
+            governor.wants_probe = lambda step: step % length > 0 and wants(step)
         training.optimizer.register_step_post_hook(self._count)
         optimizer: Any = training.optimizer
         self._hooks = [
@@ -123,7 +123,7 @@ class WandB(Unwatched):
         super().__init__()
         self._options = options
 
-    def attach(self, training: Training) -> None:
+    def attach(self, training: Training, length: int) -> None:
         import wandb
 
         self._folder = tempfile.TemporaryDirectory()
@@ -142,7 +142,7 @@ class InLoop(Unwatched):
 
     switches = True
 
-    def attach(self, training: Training) -> None:
+    def attach(self, training: Training, length: int) -> None:
         self._training = training
 
     def look(self) -> None:
@@ -162,8 +162,8 @@ class InLoop(Unwatched):
 class Lightning(InLoop):
     """``lightning.pytorch.utilities.grad_norm``, as in the documentation's ``on_before_optimizer_step``."""
 
-    def attach(self, training: Training) -> None:
-        super().attach(training)
+    def attach(self, training: Training, length: int) -> None:
+        super().attach(training, length)
         register_missing_operators()  # Lightning imports torchvision
         from lightning.pytorch.utilities import grad_norm
 
@@ -176,8 +176,8 @@ class Lightning(InLoop):
 class TensorBoard(InLoop):
     """Histograms of all parameters and gradients."""
 
-    def attach(self, training: Training) -> None:
-        super().attach(training)
+    def attach(self, training: Training, length: int) -> None:
+        super().attach(training, length)
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder = tempfile.TemporaryDirectory()
