@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ CASES = [
     ("reconnect", "detach-mlp", "HW601"),
     ("reconnect", "data-attribute-gru", "HW601"),
     ("reconnect", "no-grad-body-cnn", "HW601"),
+    ("reconnect", "through-numpy-cnn", "HW601"),
+    ("reconnect", "argmax-mlp", "HW601"),
     ("reconnect", "sign-mlp", "HW602"),
     ("reconnect", "round-cnn", "HW602"),
     ("reconnect", "floor-gru", "HW602"),
@@ -55,6 +58,12 @@ class Cut(nn.Module):
         return self.cut(self.layer(x))
 
 
+def copied(x: Tensor) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch advises against it, for this very reason
+        return torch.tensor(x)
+
+
 def under_no_grad(x: Tensor) -> Tensor:
     with torch.no_grad():
         return 1.0 * x
@@ -62,7 +71,19 @@ def under_no_grad(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     "cut",
-    [Tensor.detach, lambda x: x.data, torch.round, Tensor.floor, torch.ceil, torch.trunc, Tensor.sign],
+    [
+        Tensor.detach,
+        lambda x: x.data,
+        torch.round,
+        Tensor.floor,
+        torch.ceil,
+        torch.trunc,
+        Tensor.sign,
+        lambda x: torch.tensor(x.tolist()),
+        copied,
+        lambda x: torch.tensor(2 * x.detach().numpy()),
+        lambda x: torch.as_tensor(x.detach().cpu().numpy()),
+    ],
 )
 def test_values_stay_and_the_gradient_passes_as_through_the_identity(cut: Callable[[Tensor], Tensor]) -> None:
     torch.manual_seed(0)
@@ -75,6 +96,28 @@ def test_values_stay_and_the_gradient_passes_as_through_the_identity(cut: Callab
     out.square().sum().backward()
     (2 * before.detach() * plain(x)).sum().backward()
     torch.testing.assert_close(model.layer.weight.grad, plain.weight.grad)
+
+
+def test_what_is_chosen_by_its_score_has_the_gradient_of_the_scores() -> None:
+    torch.manual_seed(0)
+    model, x = Cut(lambda x: F.one_hot(x.argmax(-1), 3).float()), torch.randn(5, 3)
+    before, plain = model(x), copy.deepcopy(model.layer)
+    reroute(model, Connected)
+    out = model(x)
+    torch.testing.assert_close(out, before)
+    weights = torch.randn(5, 3)
+    (weights * out).sum().backward()
+    (weights * plain(x).softmax(-1)).sum().backward()
+    torch.testing.assert_close(model.layer.weight.grad, plain.weight.grad)
+
+
+def test_a_number_of_the_same_shape_that_never_left_stays_a_number() -> None:
+    model = Cut(lambda x: x * torch.tensor(0.5 if x.sum().item() < 1e9 else 2.0))
+    plain, x = copy.deepcopy(model), torch.randn(5, 3)
+    reroute(model, Connected)
+    model(x).sum().backward()
+    plain(x).sum().backward()
+    torch.testing.assert_close(model.layer.weight.grad, plain.layer.weight.grad)
 
 
 def test_an_evaluation_without_gradients_stays_one() -> None:

@@ -15,7 +15,7 @@ REMEDY = remedy("standardise-targets")
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("targets-of-1e5", "HW605"), ("targets-of-1e5-sgd", "HW605"), ("sigmoid-on-regression-output", "HW603")],
+    [("targets-of-1e5", "HW605"), ("targets-of-1e5-sgd", "HW605")],
 )
 def test_targets_are_no_longer_found_and_the_code_does_the_same(name: str, code: str) -> None:
     problem, raw = case(name)
@@ -45,6 +45,17 @@ def test_gradients_are_those_of_standardised_targets(loss_fn, degree: int) -> No
     for ours, theirs in zip(found.model.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=2e-3, atol=1e-5)
     torch.testing.assert_close(found.model(x), mean + deviation * model(x))
+
+
+def test_behind_a_sigmoid_targets_with_tails_are_standardised_once_it_is_gone() -> None:
+    _, raw = case("sigmoid-on-regression-output")
+    assert "drop its activation first" in (REMEDY.refusal(raw) or "")
+    remedy("remove-output-activation").apply(raw)
+    raw.applied.append("remove-output-activation")
+    assert REMEDY.refusal(raw) is None
+    head = raw.measurement.head
+    says = REMEDY.apply(raw).says
+    assert f"{head.target_std:.6g}" in says and f"{head.target_mean:.6g}" in says
 
 
 def test_behind_a_sigmoid_the_ends_meet() -> None:

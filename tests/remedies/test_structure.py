@@ -28,6 +28,8 @@ CURED = [
     ("residual:zero", "sigmoid-8x64-sgd", "HW101"),
     ("residual:scaled", "forum-forgot-the-residual", "HW104"),
     ("scale-residual", "residual-unscaled-40", "HW102"),
+    ("zero-bias", "dead-bias-3x64", "HW301"),
+    ("zero-bias", "rnn-dead-relu", "HW301"),
     ("random-init", "constant-3x64", "HW607"),
     ("random-init", "zero-4x100-tanh", "HW607"),
     ("random-init", "mixer-zero", "HW607"),
@@ -247,3 +249,39 @@ def test_a_remedy_behind_a_moved_layer_finds_it() -> None:
     assert change.places == ("0", "2.branch.0", "4.branch.0", "6.branch.0", "8")
     hidden = found.model.get_submodule("4.branch.0").weight.detach()
     torch.testing.assert_close(hidden @ hidden.mT, 2 * torch.eye(12), rtol=0.0, atol=2e-3)
+
+
+def test_biases_that_may_be_meant_stay() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 4))
+    with torch.no_grad():
+        model[0].bias.fill_(-5.0)
+        model[2].bias.copy_(torch.randn(12))  # as if learnt
+        model[4].bias.fill_(3.0)  # an output's can hold a prior
+    found = made(model, 32, 8)
+    change = remedy("zero-bias").apply(found)
+    assert change.places == ("0.bias",) and not model[0].bias.any()
+    assert "no hidden layer" in (remedy("zero-bias").refusal(found) or "")
+    model[0].bias.requires_grad_(False).fill_(-5.0)
+    assert "no hidden layer" in (remedy("zero-bias").refusal(found) or "")
+
+
+def test_biases_of_a_plain_recurrent_layer_become_zero_and_those_of_gates_stay() -> None:
+    class Reader(nn.Module):
+        def __init__(self, cell: type[nn.RNNBase]) -> None:
+            super().__init__()
+            self.cell, self.head = cell(8, 12), nn.Linear(12, 4)
+            with torch.no_grad():
+                self.cell.bias_ih_l0.add_(-4.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.cell(x)[0][-1])
+
+    for cell, places in ((nn.RNN, ("cell.bias_ih_l0",)), (nn.GRU, None)):
+        torch.manual_seed(0)
+        batch = (torch.randn(5, 32, 8), torch.randint(0, 4, (32,)))
+        found = training(Reader(cell), [batch], F.cross_entropy)
+        if places is None:
+            assert remedy("zero-bias").refusal(found)
+        else:
+            assert remedy("zero-bias").apply(found).places == places

@@ -10,7 +10,7 @@ Autograd's path ends at ``detach()``, ``.data`` and ``torch.no_grad()``; it goes
 - rounding and sign keep their values, and pass the gradient on as if they were not there (straight-through estimator):
   y = x + (round(x) - x), with the bracket detached;
 - so do numbers that leave for Python or numpy and come back in the same shape (``tolist``, ``numpy``, ``item``, then
-  ``torch.tensor`` or ``from_numpy``), and ``torch.tensor(x)`` of a tensor x;
+  ``torch.tensor`` or ``torch.as_tensor``), and ``torch.tensor(x)`` of a tensor x;
 - ``one_hot(x.argmax(-1))`` keeps its value and has the gradient of ``softmax(x)``.
 
 Where all that the forward methods of the model's own classes hold is ``detach()``, it falls away in the source.
@@ -18,8 +18,8 @@ Where all that the forward methods of the model's own classes hold is ``detach()
 ## What to do by hand
 
 What is calculated in numpy or in Python is better written as operations on tensors: its own slope is then had as well.
-A choice by a comparison needs a soft one (sigmoid, softmax), or the same estimator with a smooth function in the
-bracket. Of a dropout of 1.0 nothing comes through: 0.1 was meant, or the share to keep.
+PyTorch shows nobody a call of ``torch.from_numpy``: write ``torch.as_tensor``. A choice by a comparison needs a soft
+one (sigmoid, softmax), or the same estimator with a smooth function in the bracket. Of a dropout of 1.0 nothing comes through: 0.1 was meant, or the share to keep.
 
 ## When not
 
@@ -77,13 +77,13 @@ class Connected(Rerouted):
             self.left[args[0].shape] = args[0]
             return func(args[0].detach(), *args[1:], **kwargs)
         if name in ("tensor", "as_tensor") and isinstance(args[0], Tensor):
-            return args[0].to(kwargs.get("device"), kwargs.get("dtype"))
+            return args[0].to(device=kwargs.get("device"), dtype=kwargs.get("dtype"))
         result = func(*args, **kwargs)
         if name in ("round", "floor", "ceil", "trunc", "sign") and args[0].requires_grad:
             return args[0] + (result - args[0]).detach()
         if name == "argmax" and args[0].requires_grad:
             self.chosen[id(result)] = result, args[0]
-        if name in ("tensor", "as_tensor", "from_numpy") and result.shape in self.left:
+        if name in ("tensor", "as_tensor") and result.shape in self.left:
             gone = self.left[result.shape]
             same = result.dim() > 0 or bool(result == gone)  # numbers alone are many
             return gone + (result - gone).detach() if same and gone.requires_grad else result

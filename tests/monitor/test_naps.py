@@ -1,0 +1,130 @@
+"""Steps of which nothing is kept: most are only counted, and none is lost by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.amp.grad_scaler import GradScaler
+
+from headwater.monitor import Monitor, Settings
+from tests.monitor.training import assert_as_found, batch
+
+STRIDE = 50
+
+
+def watched(optimizer: Any, model: nn.Module, **options: Any) -> Monitor:
+    """Figures at each `STRIDE`-th step, and no probe but the first."""
+    monitor = Monitor(model, optimizer, Settings(**options))
+    for track in monitor.tracks:
+        governor: Any = track.governor
+        governor.stride, governor.patience = lambda: STRIDE, lambda step: 1000
+        governor.probe_cost = 1e9
+    monitor.attach()
+    return monitor
+
+
+def trained(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(batch()[0]).square().mean().backward()
+        optimizer.step()
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(4, 2)
+
+
+def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    monitor = watched(optimizer, model)
+    (track,) = monitor.tracks
+    taken: list[int] = []
+    take = track._figures.take
+    track._figures.take = lambda step, notes: (taken.append(step), take(step, notes))[1]  # type: ignore[method-assign]
+    most = 0
+    for step in range(4 * STRIDE):
+        trained(model, optimizer, 1)
+        assert monitor.steps == step + 1
+        most = max(most, track.naps)
+    monitor.detach()
+    assert most == STRIDE - 3  # all but the step with figures, and the ones after and before, which close the account
+    assert taken == [0, *range(STRIDE, 4 * STRIDE, STRIDE)]
+    assert_as_found()
+
+
+def test_a_probe_that_was_asked_for_is_made_where_it_was_asked_for(model: nn.Module) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    monitor = Monitor(model, optimizer, Settings(first=(3, 70)))
+    (track,) = monitor.tracks
+    track.governor.stride = lambda: 1000  # type: ignore[method-assign]
+    track.governor.probe_cost = 1e9
+    monitor.attach()
+    probed: list[int] = []
+    for step in range(80):
+        trained(model, optimizer, 1)
+        probed += [step] * track.was_probe
+    monitor.detach()
+    assert probed == [3, 70]
+
+
+def test_a_step_that_a_scaler_left_out_is_none(model: nn.Module) -> None:
+    optimizer, scaler = torch.optim.SGD(model.parameters(), lr=0.01), GradScaler("cpu", init_scale=4.0)
+    monitor = watched(optimizer, model)
+    (track,) = monitor.tracks
+    for step in range(30):
+        optimizer.zero_grad()
+        loss = model(batch()[0]).square().mean() * (float("inf") if step == 20 else 1.0)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    monitor.detach()
+    assert track.steps == 29 and track.skipped == 1
+
+
+class Nested(torch.optim.SGD):
+    """A step inside a step."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+def test_a_step_inside_a_step_counts_once(model: nn.Module) -> None:
+    optimizer = Nested(model.parameters(), lr=0.01)
+    monitor = watched(optimizer, model)
+    trained(model, optimizer, 60)
+    monitor.detach()
+    assert monitor.tracks[0].steps == 60
+
+
+def test_an_optimizer_that_joins_wakes_the_others(model: nn.Module) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    monitor = watched(optimizer, model)
+    (track,) = monitor.tracks
+    trained(model, optimizer, 20)
+    assert track.naps and monitor.resting
+    other = nn.Linear(4, 2)
+    second = torch.optim.SGD(other.parameters(), lr=0.01)
+    monitor.add("second", second, {"other": other})
+    assert not track.naps and not monitor.resting
+    trained(other, second, 5)
+    trained(model, optimizer, 5)
+    assert [each.steps for each in monitor.tracks] == [25, 5]
+    monitor.detach()
+
+
+def test_parameters_that_come_late_are_met_at_the_next_figures(model: nn.Module) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    monitor = watched(optimizer, model)
+    (track,) = monitor.tracks
+    trained(model, optimizer, 20)
+    late = nn.Parameter(torch.zeros(3))
+    late.grad = torch.ones(3)
+    optimizer.add_param_group({"params": [late]})
+    trained(model, optimizer, STRIDE)
+    monitor.detach()
+    assert len(track._parameters) == 3
