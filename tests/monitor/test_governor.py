@@ -81,9 +81,12 @@ def test_probes_before_any_plain_step_are_billed_in_full_later() -> None:
     assert training.share < 1.1 * 0.01
 
 
-@pytest.mark.parametrize(("plain", "stride"), [(0.04, 10), (0.02, 34), (0.005, SELDOM)])
+@pytest.mark.parametrize(("plain", "stride"), [(0.04, 10), (0.02, 34), (0.005, 172), (1e-4, SELDOM)])
 def test_what_being_called_costs_comes_first(plain: float, stride: int) -> None:
-    """Of 40 ms steps seven tenths of a per cent are 280 us: half of what being called leaves of them is for figures."""
+    """Of 40 ms steps seven tenths of a per cent are 280 us: half of what being called leaves of them is for figures.
+
+    Where it leaves less than a third, a third is spent all the same.
+    """
     now = [0.0]
     governor = Governor(Settings(), clock=lambda: now[0])
 
@@ -98,7 +101,7 @@ def test_what_being_called_costs_comes_first(plain: float, stride: int) -> None:
             governor.bill(passes, 1e-3)
             governor.step_ended(probed=False, measured=True)
     governor.charge(-governor.spent)  # no debt
-    assert governor.stride() == pytest.approx(stride, abs=1)
+    assert governor.stride() == pytest.approx(stride, rel=0.03)
 
 
 def test_steps_that_are_only_counted_are_on_the_account() -> None:

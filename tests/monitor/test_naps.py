@@ -50,7 +50,7 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
     for step in range(4 * STRIDE):
         trained(model, optimizer, 1)
         assert monitor.steps == step + 1
-        most = max(most, track.naps)
+        most = max(most, track.sleep.left)
     monitor.detach()
     assert most == STRIDE - 3  # all but the step with figures, and the ones after and before, which close the account
     assert taken == [0, *range(STRIDE, 4 * STRIDE, STRIDE)]
@@ -106,11 +106,11 @@ def test_an_optimizer_that_joins_wakes_the_others(model: nn.Module) -> None:
     monitor = watched(optimizer, model)
     (track,) = monitor.tracks
     trained(model, optimizer, 20)
-    assert track.naps and monitor.resting
+    assert track.sleep.left and monitor.resting
     other = nn.Linear(4, 2)
     second = torch.optim.SGD(other.parameters(), lr=0.01)
     monitor.add("second", second, {"other": other})
-    assert not track.naps and not monitor.resting
+    assert not track.sleep.left and not monitor.resting
     trained(other, second, 5)
     trained(model, optimizer, 5)
     assert [each.steps for each in monitor.tracks] == [25, 5]

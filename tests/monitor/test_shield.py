@@ -30,9 +30,10 @@ OUTSIDE = {
     "watch", "Settings.__post_init__", "named_models", "named_optimizers", "module_of", "optimizer_of", "together",
     "Monitor.__init__", "Monitor.attach", "Monitor._hook", "Governor.__init__", "Alarms.__init__", "Shield.__init__",
     "_type", "listen", "_install", "_replace", "_replace_inside", "_wrapped", "around_step",
-    "Shield.guard", "Shield.run", "_Guarded.__init__", "_Guarded.__call__", "Shield.fail", "Shield.end",
+    "Shield.guard", "Shield.run", "Shield.fail", "Shield.end",
+    "Guarded.__init__", "Guarded.__call__", "Before.__init__", "Before.__call__", "After.__init__", "After.__call__",
     "Shield._report", "Shield.at_end",
-    "_Guarded.__deepcopy__", "_Guarded.__reduce__", "_nothing", "PreActivations.__torch_function__",
+    "Guarded.__deepcopy__", "Guarded.__reduce__", "_nothing", "PreActivations.__torch_function__",
     "LiveProbe._unwind", "source_lines",  # the one leaves what was entered; the other runs on from before
     "_backward", "_clip_by_norm", "_clip_by_value", "_scaled_step",  # the doors, which hold nothing but shielded calls
     "_stack", "_places",  # where they fail PyTorch's own stands in: tests/graph/test_lines.py

@@ -41,6 +41,9 @@ def source_lines() -> Generator[None]:
     finally:
         with _lock:
             _users -= 1
+            if not _users:
+                fx_traceback.format_stack = _pytorchs
+                _texts.clear()  # what it holds of code would outlive the code
         settle()
 
 
@@ -56,8 +59,6 @@ def _go_back() -> None:
         if _before is None or _users or _mode() != _OURS:
             return
         torch.autograd.set_detect_anomaly(*_before)
-        fx_traceback.format_stack = _pytorchs
-        _texts.clear()  # what it holds of code would outlive the code
         _before = None
 
 

@@ -1,8 +1,9 @@
 """Measures what watching costs on the same clock as the training, and spaces measurements to stay inside the budget.
 
-First comes what being called costs at each step; of the rest of the budget half is for figures (per-step norms), half
-for probes. What a probe costs is seen from outside as well: the step in which it ran took so much longer than the steps
-around it, whatever part of that our own code can see.
+First comes what being called costs at each step, which cannot be saved: it makes steps of less than a millisecond longer
+by more than the budget. Of the rest half is for figures (per-step norms), half for probes. What a probe costs is seen
+from outside as well: the step in which it ran took so much longer than the steps around it, whatever part of that our
+own code can see.
 """
 
 from __future__ import annotations
@@ -24,18 +25,20 @@ SPENDABLE = 0.7
 """Share of the budget that is spent by our own account: the rest is for what it cannot see, as that what we read takes
 the place of the network's numbers in the caches: a third more, where a network has many small layers
 (`python -m benchmarks.overhead`: the account beside the time)."""
-CALLED, COUNTED = 8e-5, 4e-5
+CALLED, COUNTED = 8e-5, 1e-5
 """Seconds that a step costs of which nothing is kept, and one that is only counted, beside what our clock sees: our
 hooks and PyTorch's, whose code the network's numbers have driven out of the caches since the step before. Measured by
-`python -m benchmarks.overhead.idle`: 39 to 92 and 10 to 70 microseconds, the more the larger the network."""
+`python -m benchmarks.overhead.idle`, without sleep and with it."""
 REMEMBERED = 31
 """Plain steps whose median is what a step takes."""
 DEBT = 4.0
 """So many times fewer figures are taken while more was spent than the budget allows."""
 PATIENCE = 0.25
 """Seconds between two looks at whether the account allows another probe."""
+LOOKING = 1 / 3
+"""Share of the budget that is left for figures and probes where steps are so short that being called takes it all."""
 SELDOM = 1000
-"""Steps at most between two figures: where each step is so short that to be called at all takes the whole budget."""
+"""Steps at most between two figures."""
 PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 
@@ -104,17 +107,21 @@ class Governor:
         self._granted, self._since = self._allowed(), self.elapsed
         self._budget = SPENDABLE * budget
 
-    def step_ended(self, *, probed: bool, measured: bool) -> None:
+    def step_ended(self, *, probed: bool, measured: bool, slept: int = 0) -> None:
         """Closes the account of a step.
 
         Args:
             probed: whether it was itemised.
             measured: whether its figures were taken.
+            slept: steps before it that were only counted.
         """
         now, bill = self._clock(), self._bill
         others = self._purse.paid - self._paid
         took, self._last_end, self._bill = now - self._last_end - (others - self._others), now, 0.0
         self._others = others
+        if slept:
+            self._idled(COUNTED * slept, slept)
+            took -= slept * median(self._plain or [took / (1 + slept)])
         is_first, self._start = self._start is None, now if self._start is None else self._start
         if probed:
             self._last_probe = now
@@ -130,24 +137,24 @@ class Governor:
         else:
             self._idled(bill)
         if not is_first:  # what came before the first step's end was no step
-            self._plain.append(took - bill)
+            self._plain.append(max(0.0, took - bill))
         self._settle()
 
-    def rested(self, step: int, since: float, napped: int = 0) -> bool:
+    def rested(self, step: int, since: float, slept: int = 0) -> bool:
         """Closes the account of a step of which nothing was kept, and for which this alone was done `since`.
 
         Args:
             step: number of the next step.
             since: when that began.
-            napped: steps before this one that were only counted.
+            slept: steps before this one that were only counted.
 
         Returns whether the next step may be itemised; that is looked at now and then.
         """
         now = self._clock()
-        bill, took, self._last_end = now - since + CALLED + COUNTED * napped, now - self._last_end, now
-        self._idled(bill, 1 + napped)
+        bill, took, self._last_end = now - since + CALLED + COUNTED * slept, now - self._last_end, now
+        self._idled(bill, 1 + slept)
         self._pay(bill)
-        self._plain.append((took - bill) / (1 + napped))
+        self._plain.append(max(0.0, took - bill) / (1 + slept))
         if self._unsettled:
             self._settle()
         if now - self._asked < PATIENCE and step not in self._settings.first:
@@ -172,16 +179,16 @@ class Governor:
             return True
         if not self.probe_cost:
             return False
-        allowed = self._allowed()
-        return self._probes + self.probe_cost <= min(HALF * (allowed - self._idle), allowed - self.spent + self._probes)
+        left = self._left(self._allowed(), self._idle)
+        return self._probes + self.probe_cost <= min(HALF * left, left - self._figures)
 
     def stride(self) -> int:
         """Every how many steps figures are taken, so that they keep to their half of the budget."""
         if self._settings.everything or not self._plain:
             return 1
-        allowed = HALF * (self._budget * max(median(self._plain), 1e-9) - self.idle_cost)
-        if self.spent > self._allowed():  # a probe was made at any cost: let it be made up for
-            allowed /= DEBT
+        allowed = HALF * self._left(self._budget * max(median(self._plain), 1e-9), self.idle_cost)
+        if self.spent - self._idle > self._left(self._allowed(), self._idle):
+            allowed /= DEBT  # a probe was made at any cost: let it be made up for
         return max(1, math.ceil(self.figure_cost / allowed)) if allowed * SELDOM > self.figure_cost else SELDOM
 
     @property
@@ -203,6 +210,11 @@ class Governor:
     def step_seconds(self) -> float | None:
         """What a step takes without us."""
         return median(self._plain) if self._plain else None
+
+    @staticmethod
+    def _left(allowed: float, called: float) -> float:
+        """What is left for figures and probes of a part of the budget, when being called has had its share of it."""
+        return max(allowed - called, LOOKING * allowed)
 
     def _allowed(self) -> float:
         """Seconds that may be spent so far."""

@@ -24,6 +24,7 @@ from headwater.monitor.names import named_models, named_optimizers
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
 from headwater.monitor.sink import Sink, Sinks
+from headwater.monitor.sleep import After, Before
 from headwater.monitor.stepping import around_step, under_way
 from headwater.monitor.track import Track
 
@@ -226,8 +227,8 @@ class Monitor:
     def _hook(self, track: Track) -> None:
         optimizer, belongings = track.optimizer, Belongings()
         track.belong(belongings)
-        before = self._shield.guard(partial(self._before_step, track, belongings))
-        after = self._shield.guard(partial(self._after_step, track, belongings))
+        before = Before(self._shield, partial(self._before_step, track, belongings), track.sleep)
+        after = After(self._shield, partial(self._after_step, track, belongings), track.sleep)
         if isinstance(optimizer, Optimizer):
             handles = optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)
             removers = [handle.remove for handle in handles]
@@ -259,39 +260,37 @@ class Monitor:
             self._billed(track, track.clipped, parameters, norm, limit)
 
     def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
-        if track.naps or _captures_graph():
+        if _captures_graph():
             return
         depth = self._depth.get(track, 0) + 1
         if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
             depth = max(1, under_way(track.optimizer))
-            track.nests = track.nests or depth > 1
+            track.sleep.nests = track.sleep.nests or depth > 1
         self._depth[track] = depth
         if not self.resting:
             self._billed(track, lambda: track.before_step(again=depth > 1))
 
     def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
-        if track.naps:
-            track.nap()
-            return
         if _captures_graph():
             return
         self._depth[track] = max(0, self._depth.get(track, 0) - 1)
         if self._depth[track]:
             return
+        slept = track.wake()
         if self.resting:
-            self._rest(track)
+            self._rest(track, slept)
         else:
             self._billed(track, self._close_step, track)
-            track.governor.step_ended(probed=track.was_probe, measured=track.was_measured)
+            track.governor.step_ended(probed=track.was_probe, measured=track.was_measured, slept=slept)
             track.space()
         self.resting = len(self.tracks) == 1 and track.rests and not self._parting
 
-    def _rest(self, track: Track) -> None:
+    def _rest(self, track: Track, slept: int) -> None:
         """Closes a step of which nothing was kept, and those before it that were only counted."""
         began, governor = track.governor.now(), track.governor
         track.rest()
         settle()
-        if governor.rested(track.steps, began, track.napped):
+        if governor.rested(track.steps, began, slept):
             self._billed(track, track.arm)
         track.lie_down(governor.patience(track.steps))
 
@@ -299,7 +298,7 @@ class Monitor:
         """Attends to the next step, whatever was planned."""
         self.resting = False
         for track in self.tracks:
-            track.naps = 0
+            track.sleep.left = 0
 
     def _close_step(self, track: Track) -> None:
         events = track.after_step()
@@ -328,11 +327,10 @@ class Monitor:
         for track in self.tracks:
             if track.optimizer is optimizer:
                 track.scaled(scaler._scale)
-                track.fired = False
 
     def _maybe_skipped(self, optimizer: Any) -> None:
         for track in self.tracks:
-            if track.optimizer is optimizer and not track.fired:
+            if track.optimizer is optimizer and not track.stepped_since_scaled:
                 self._publish(track, self._billed(track, track.skip))
                 self._wake()
 

@@ -26,7 +26,7 @@ class Shield:
 
     def guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """Returns a hook that does what the given one does and never raises."""
-        return _Guarded(self, hook)
+        return Guarded(self, hook)
 
     def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls a function and never raises; ``None`` where it did."""
@@ -75,7 +75,7 @@ class Shield:
         )
 
 
-class _Guarded:
+class Guarded:
     """A hook on the user's modules, whose copies do nothing.
 
     A model may be copied or saved as a whole while hooks are on it (the best one so far, a moving average of the
@@ -87,11 +87,8 @@ class _Guarded:
         self._shield, self._hook = shield, hook
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:  # as `Shield.run`, in one call less: most steps of a training under watch do little else
-            return self._hook(*args, **kwargs)
-        except Exception as error:
-            self._shield.fail(error)
-            return None
+        """Does what the hook does."""
+        return self._shield.run(self._hook, *args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
         return _nothing()

@@ -25,6 +25,7 @@ from headwater.monitor.governor import Governor, common_stride
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
+from headwater.monitor.sleep import Sleep
 from headwater.monitor.window import Window
 from headwater.records import ClipRecord, Finding, Measurement
 from headwater.rules import judge
@@ -50,7 +51,6 @@ class Track:
     Attributes:
         name: of the optimizer; empty for the only one without a name.
         trains: names of the models.
-        steps: optimizer steps that were seen.
         findings: of the last verdict, root cause first.
         measured: what that verdict rests on; ``None`` before the first probe.
         governor: keeps its account.
@@ -58,11 +58,8 @@ class Track:
         itemised: number of the step that ended last, if its probe was heard and counts.
         was_probe, was_measured: whether the step that ended last was itemised, and whether its figures were taken.
         skipped: steps that a gradient scaler left out.
-        fired: whether the optimizer was called since the scaler was.
         held: names of a model's parameters that any watched optimizer holds.
-        naps: coming steps that are only counted.
-        napped: steps that were, since the last one that was not.
-        nests: whether the optimizer's step is one inside another, which cannot be counted so.
+        sleep: coming steps that are only counted.
         others: those of the models that other optimizers train that hold some of these parameters (identities).
     """
 
@@ -83,11 +80,10 @@ class Track:
         self._alarms = Alarms(name)
         self.closure = isinstance(optimizer, Optimizer) and needs_closure(optimizer)
         self._loss_scale: Any = None
-        self.naps = self.napped = 0
-        self.nests = False
+        self.sleep = Sleep()
         self.held: Callable[[nn.Module], frozenset[str]] = lambda model: held_names(self.optimizer, model)
         self.others: Callable[[frozenset[int]], Mapping[str, nn.Module]] = lambda identities: {}
-        self.steps = 0
+        self._steps = self._before_scaled = 0
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
         self.stride = 1
@@ -95,7 +91,7 @@ class Track:
         self._told = False
         self.itemised: int | None = None
         self.was_probe = self.was_measured = False
-        self.skipped, self.fired = 0, False
+        self.skipped = 0
         self._parameters: dict[str, nn.Parameter] = {}
         self._figures = Figures({})
         self._credit_due = False
@@ -111,6 +107,16 @@ class Track:
     def optimizer(self) -> Any:
         """The optimizer; ``None`` when it is gone."""
         return self._optimizer()
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps that were seen."""
+        return self._steps + self.sleep.slept
+
+    @property
+    def stepped_since_scaled(self) -> bool:
+        """Whether the optimizer was called since the scaler was."""
+        return self.steps > self._before_scaled
 
     @property
     def idle(self) -> bool:
@@ -177,7 +183,7 @@ class Track:
 
     def scaled(self, scale: Any) -> None:
         """Takes note of the scale of the loss."""
-        self._loss_scale = scale
+        self._loss_scale, self._before_scaled = scale, self.steps
 
     def before_step(self, *, again: bool) -> None:
         """Reads the gradients that the optimizer is about to consume.
@@ -203,30 +209,29 @@ class Track:
         if self.closure:  # the gradients of the last evaluation; before the step there were none
             self._credit()
             self._take()
-        self.fired, self.was_probe, self.was_measured = True, self._probe is not None, self._taken
+        self.was_probe, self.was_measured = self._probe is not None, self._taken
         events = self._close_probe(moved=not self._overflow())
-        self.steps += 1
+        self._steps += 1
         self._taken = False
         self._forget_step()
         return events
 
     def rest(self) -> None:
         """Closes a step of which nothing was kept."""
-        self.steps += 1
-        self.fired, self.was_probe, self.was_measured = True, False, False
+        self._steps += 1
+        self.was_probe = self.was_measured = False
         self.itemised, self._loss_scale = None, None
 
     def lie_down(self, steps: int) -> None:
         """Plans to count at most so many steps and do nothing else, and wakes up one before the next that is kept."""
-        left = -self.steps % self.stride - 1
-        self.naps, self.napped = (max(0, min(steps, left)) if self.rests and not self.nests else 0), 0
+        if self.rests:
+            self.sleep.begin(min(steps, -self.steps % self.stride - 1))
 
-    def nap(self) -> None:
-        """Counts a step."""
-        self.naps -= 1
-        self.napped += 1
-        self.steps += 1
-        self.fired = True
+    def wake(self) -> int:
+        """Attends to steps again; returns how many were only counted."""
+        slept = self.sleep.end()
+        self._steps += slept
+        return slept
 
     def skip(self) -> list[Event]:
         """Closes a step that a gradient scaler left out without calling the optimizer."""

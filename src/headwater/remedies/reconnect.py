@@ -10,8 +10,9 @@ Autograd's path ends at ``detach()``, ``.data`` and ``torch.no_grad()``; it goes
 - rounding and sign keep their values, and pass the gradient on as if they were not there (straight-through estimator):
   y = x + (round(x) - x), with the bracket detached;
 - so do numbers that leave for Python or numpy and come back in the same shape (``tolist``, ``numpy``, ``item``, then
-  ``torch.tensor`` or ``torch.as_tensor``), and ``torch.tensor(x)`` of a tensor x;
-- ``one_hot(x.argmax(-1))`` keeps its value and has the gradient of ``softmax(x)``.
+  ``torch.tensor`` or ``torch.as_tensor``), where only one tensor of that shape has left, and ``torch.tensor(x)`` of a
+  tensor x;
+- ``one_hot(x.argmax(-1)).float()`` keeps its value and has the gradient of ``softmax(x)``.
 
 Where all that the forward methods of the model's own classes hold is ``detach()``, it falls away in the source.
 
@@ -19,7 +20,8 @@ Where all that the forward methods of the model's own classes hold is ``detach()
 
 What is calculated in numpy or in Python is better written as operations on tensors: its own slope is then had as well.
 PyTorch shows nobody a call of ``torch.from_numpy``: write ``torch.as_tensor``. A choice by a comparison needs a soft
-one (sigmoid, softmax), or the same estimator with a smooth function in the bracket. Of a dropout of 1.0 nothing comes through: 0.1 was meant, or the share to keep.
+one (sigmoid, softmax), or the same estimator with a smooth function in the bracket. Of a dropout of 1.0 nothing comes
+through: 0.1 was meant, or the share to keep.
 
 ## When not
 
@@ -47,6 +49,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from headwater.graph import class_of
@@ -58,7 +61,7 @@ from headwater.remedies.remedy import Remedy, Training
 _CODE = "reconnect"
 _CUTS = frozenset(
     "data no_grad set_grad_enabled inference_mode dropout round floor ceil trunc sign numpy tolist item tensor "
-    "as_tensor from_numpy argmax".split()
+    "as_tensor argmax".split()
 )
 """What else in a forward method changes, and is not a call that could fall away."""
 
@@ -68,40 +71,48 @@ class Connected(Rerouted):
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name, kwargs = getattr(func, "__name__", ""), dict(kwargs or {})
+        first: Any = args[0] if args else None
         if name == "_set_grad_enabled":
             return None
         everything = name == "dropout" and 1 in (*args[1:2], kwargs.get("p"))
         if everything or name == "detach" or getattr(func, "__self__", None) is Tensor.data:
-            return args[0]
+            return first
         if name in ("numpy", "tolist", "item"):
-            self.left[args[0].shape] = args[0]
-            return func(args[0].detach(), *args[1:], **kwargs)
-        if name in ("tensor", "as_tensor") and isinstance(args[0], Tensor):
-            return args[0].to(device=kwargs.get("device"), dtype=kwargs.get("dtype"))
+            if first.requires_grad:
+                self.left.setdefault(first.shape, {})[id(first)] = first
+            return func(first.detach(), *args[1:], **kwargs)
         result = func(*args, **kwargs)
-        if name in ("round", "floor", "ceil", "trunc", "sign") and args[0].requires_grad:
-            return args[0] + (result - args[0]).detach()
-        if name == "argmax" and args[0].requires_grad:
-            self.chosen[id(result)] = result, args[0]
-        if name in ("tensor", "as_tensor") and result.shape in self.left:
-            gone = self.left[result.shape]
-            same = result.dim() > 0 or bool(result == gone)  # numbers alone are many
-            return gone + (result - gone).detach() if same and gone.requires_grad else result
-        if name == "one_hot" and id(args[0]) in self.chosen:
-            scores = self.chosen[id(args[0])][1]
-            soft = scores.softmax(-1)
-            return soft + (result - soft).detach() if result.shape == soft.shape else result
+        if name in ("round", "floor", "ceil", "trunc", "sign"):
+            return self.bridged(result, first)
+        if name in ("tensor", "as_tensor"):
+            left = [first] if isinstance(first, Tensor) else list(self.left.get(result.shape, {}).values())
+            same = len(left) == 1 and (result.dim() > 0 or bool(result == left[0]))  # numbers alone are many
+            return self.bridged(result, left[0]) if same else result  # of several it cannot be told which came back
+        if name == "argmax" and first is not None and (args[1:] or (kwargs.get("dim"),))[0] in (-1, first.dim() - 1):
+            self.scores[id(result)] = result, first
+        elif name == "one_hot" and id(first) in self.scores:
+            self.scores[id(result)] = result, self.scores[id(first)][1]
+        elif name in ("float", "double", "half", "bfloat16", "to", "type", "type_as") and id(first) in self.scores:
+            scores = self.scores[id(first)][1]
+            return self.bridged(result, scores.softmax(-1)) if result.shape == scores.shape else result
         return result
+
+    def bridged(self, result: Tensor, origin: Tensor) -> Tensor:
+        """The same values, with the gradient of another tensor of that shape."""
+        fits = result.is_floating_point() and origin.requires_grad and result.shape == origin.shape
+        if not fits or result.device != origin.device:
+            return result
+        return torch.where(origin.isfinite(), origin - origin.detach(), 0.0).to(result.dtype) + result
 
     def __enter__(self) -> Connected:
         """Knows nothing yet of what leaves the graph in this forward pass."""
-        self.left: dict[Any, Tensor] = {}
-        self.chosen: dict[int, tuple[Tensor, Tensor]] = {}
+        self.left: dict[Any, dict[int, Tensor]] = {}
+        self.scores: dict[int, tuple[Tensor, Tensor]] = {}
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         """Lets go of it."""
-        self.left, self.chosen = {}, {}
+        self.left, self.scores = {}, {}
         super().__exit__(*error)
 
 

@@ -51,9 +51,10 @@ _CODE, _REMOVED = "standardise-targets", "remove-output-activation"
 
 NEAR = 2.0
 """Deviations within this factor of 1 are left: one step of the output's bias bridges it."""
-EVEN = math.sqrt(12.0)
-"""Standard deviations from the smallest to the largest of numbers that fill a range evenly. Of pixels, many of them
-black or white, they are fewer; where they are more, the ends are tails."""
+EVEN = 1.05 * math.sqrt(12.0)
+"""Standard deviations from the smallest to the largest of numbers that fill a range evenly, and a twentieth for chance
+(three standard errors of 500 numbers). Of pixels, many of them black or white, they are fewer; where they are more, the
+ends are tails."""
 _LINEAR = frozenset("L1Loss SmoothL1Loss HuberLoss Abs".split())
 """Losses that grow with the error itself, those of Huber's kind where it is large."""
 

@@ -3,8 +3,9 @@
 ## What it does
 
 A bias far from zero holds every unit of a layer on one side of its activation, whatever comes in: a ReLU is off on all
-samples, a sigmoid or tanh lies where it is flat. The biases of hidden linear, convolutional and plain recurrent layers
-that lie beyond the range from which PyTorch draws them, ``+-1/sqrt(fan_in)``, become zero.
+samples, a sigmoid or tanh lies where it is flat. In hidden linear and convolutional layers most of whose units are dead
+or saturated, and in plain recurrent layers, biases that lie beyond the range from which PyTorch draws them,
+``+-1/sqrt(fan_in)``, become zero.
 
 ## When not
 
@@ -33,7 +34,6 @@ from headwater.errors import RemedyError
 from headwater.records import Change, Code
 from headwater.records.numbers import count
 from headwater.remedies.code import run
-from headwater.remedies.draw import outputs
 from headwater.remedies.fresh import begun, looks_trained
 from headwater.remedies.remedy import Remedy, Training
 from headwater.remedies.rewrite import named
@@ -41,6 +41,8 @@ from headwater.remedies.rewrite import named
 _CODE = "zero-bias"
 _BEYOND = 2.0
 """So many times the largest number that PyTorch would draw."""
+_MANY = 0.5
+"""Share of a layer's units that are dead or saturated."""
 _LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _RECURRENT = (nn.RNN, nn.RNNCell)
 
@@ -53,16 +55,16 @@ def _refusal(training: Training) -> str | None:
 
 def _found(training: Training) -> list[str]:
     """Names of the biases that become zero."""
-    measurement = training.measurement
-    gates, hidden = (
-        {name for units in measurement.units if units.role == role for name in units.layers}
-        for role in ("gate", "hidden")
-    )
-    kept = gates | (outputs(measurement) - hidden)  # in a loop, what is above a layer is not known
+    held = {
+        name
+        for units in training.measurement.units
+        if units.role == "hidden" and max(units.dead, units.saturated) > _MANY * units.units
+        for name in units.layers
+    }
     return [
         f"{path}.{name}" if path else name
         for path, module in named(training.model)
-        if path not in kept
+        if path in held or isinstance(module, _RECURRENT)  # whose units a diagnosis does not see
         for name in _of(module)
     ]
 
@@ -88,7 +90,7 @@ def _apply(training: Training) -> Change:
     lines = f"for name in (\n{names}):\n    torch.nn.init.zeros_({{model}}.get_parameter(name))\n"
     code = Code(before=lines, imports=("import torch",))
     run(code, training)
-    return Change(_CODE, f"biases of {count(len(found), 'hidden layer')} start at zero", tuple(found), code=code)
+    return Change(_CODE, f"{count(len(found), 'vector')} of hidden biases start at zero", tuple(found), code=code)
 
 
 REMEDIES = (Remedy(_CODE, "", "safe", 1, _refusal, _apply, __doc__ or ""),)
