@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.measure.norms import NormBook, frobenius
+from headwater.measure.norms import NormBook, any_nonzero, frobenius
 
 
 def _slow(values: list[float]) -> float:
@@ -23,6 +23,14 @@ def _slow(values: list[float]) -> float:
 def test_float32_over_its_whole_range(values: list[float], exponent: int) -> None:
     tensor = torch.tensor(values, dtype=torch.float64).mul(10.0**exponent).float()
     assert frobenius(tensor) == pytest.approx(_slow(tensor.double().tolist()), rel=1e-5, abs=1e-50)
+
+
+def test_any_nonzero_looks_at_all_and_takes_nan_for_one() -> None:
+    values = torch.zeros(3, 40)
+    assert not any_nonzero(values) and not any_nonzero(torch.empty(0))
+    values[2, 39] = 1e-40
+    assert any_nonzero(values)
+    assert any_nonzero(torch.tensor([0.0, float("nan")]))
 
 
 def test_half_precision_does_not_overflow() -> None:

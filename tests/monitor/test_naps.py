@@ -101,6 +101,28 @@ def test_a_step_inside_a_step_counts_once(model: nn.Module) -> None:
     assert monitor.tracks[0].steps == 60
 
 
+class Sometimes(torch.optim.SGD):
+    """Its step is one inside another every seventh time."""
+
+    called = 0
+
+    def step(self, closure: Any = None) -> Any:
+        self.called += 1
+        return self.twice(closure) if self.called % 7 == 0 else super().step(closure)
+
+    @torch.optim.Optimizer.profile_hook_step
+    def twice(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+def test_a_step_that_is_inside_another_now_and_then_counts_once(model: nn.Module) -> None:
+    optimizer = Sometimes(model.parameters(), lr=0.01)
+    monitor = watched(optimizer, model)
+    trained(model, optimizer, 120)
+    monitor.detach()
+    assert monitor.tracks[0].steps == 120 and monitor.tracks[0].sleep.nests
+
+
 def test_an_optimizer_that_joins_wakes_the_others(model: nn.Module) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     monitor = watched(optimizer, model)

@@ -1,9 +1,9 @@
 """Measures what watching costs on the same clock as the training, and spaces measurements to stay inside the budget.
 
-First comes what being called costs at each step, which cannot be saved: it makes steps of less than a millisecond longer
-by more than the budget. Of the rest half is for figures (per-step norms), half for probes. What a probe costs is seen
-from outside as well: the step in which it ran took so much longer than the steps around it, whatever part of that our
-own code can see.
+First comes what being called costs at each step, which cannot be saved: it makes steps of less than a millisecond
+longer by more than the budget. Of the rest half is for figures (per-step norms), half for probes. What a probe costs is
+seen from outside as well: the step in which it ran took so much longer than the steps around it, whatever part of that
+our own code can see.
 """
 
 from __future__ import annotations
