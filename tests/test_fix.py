@@ -30,6 +30,7 @@ def test_a_broadcast_target_is_mended_and_the_mended_training_is_handed_over():
     assert model(inputs).shape == targets.shape
     assert isinstance(optimizer, torch.optim.Adam) and scheduler is None
     assert "match-shapes" in result.to_json() and "match-shapes" in result.to_html()
+    assert repr(result).startswith("<FixResult: fixed, ") and result._repr_html_().startswith("<iframe")
 
 
 def test_a_loss_without_a_lower_bound_is_mended_and_not_driven_down():
@@ -77,6 +78,7 @@ def test_a_healthy_network_is_left_in_peace():
     result = fixed(healthy)
     assert result.verdict == "healthy" and result.best is None
     assert result.record.steps_spent == 0 and result.candidates == ()
+    assert repr(result) == "<FixResult: healthy>"
     model, *_ = result.build(seed=4)
     torch.manual_seed(4)
     twin = healthy()

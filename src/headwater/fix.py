@@ -19,6 +19,7 @@ from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
 from headwater.report.fix import html, json, terminal
+from headwater.report.html import framed
 from headwater.source import recorded, recording
 from headwater.source.writing import Patch, patch
 from headwater.trials import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 Scheduler = LRScheduler | ReduceLROnPlateau
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FixResult:
     """What was tried, what is recommended, and a training with the recommendation applied.
 
@@ -94,6 +95,13 @@ class FixResult:
     def to_json(self) -> str:
         """Returns the search as JSON; ``schema.json`` beside `headwater.report.fix.json` describes it."""
         return json.render(self.record)
+
+    def __repr__(self) -> str:
+        says = f"{self.verdict}, {' + '.join(self.best.remedies)}" if self.best else self.verdict
+        return f"<FixResult: {says}>"
+
+    def _repr_html_(self) -> str:
+        return framed(self.to_html(), "Headwater fix")
 
     def build(self, seed: int = 0) -> tuple[nn.Module, Optimizer, Scheduler | None]:
         """Makes the model anew and applies the recommendation; without one the training is the original.

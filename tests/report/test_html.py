@@ -133,6 +133,12 @@ def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:
     assert frame.elements[0][1]["srcdoc"] == report.to_html()
 
 
+def test_a_console_shows_one_line() -> None:
+    assert repr(REPORTS["healthy"]).endswith(": nothing found>")
+    leading = REPORTS["vanishing"].leading
+    assert leading is not None and f"{leading.code} {leading.name}, error>" in repr(REPORTS["vanishing"])
+
+
 def test_save(tmp_path: Path) -> None:
     path = REPORTS["healthy"].save_html(str(tmp_path / "report.html"))
     assert path.read_text(encoding="utf-8") == REPORTS["healthy"].to_html()

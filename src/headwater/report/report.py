@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _FAULTS = ("error", "warning")
-_FRAME_HEIGHT = 720
-"""Height, in pixels, of the report in a notebook: verdict and profile are seen, the rest scrolls."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """One diagnosis: what was measured, and what follows from it.
 
@@ -94,9 +91,10 @@ class Report:
         """
         return picture.render(self, None if path is None else Path(path))
 
+    def __repr__(self) -> str:
+        leading = self.leading
+        says = f"{leading.code} {leading.name}, {leading.severity}" if leading else "nothing found"
+        return f"<Report on {self.measurement.model}: {says}>"
+
     def _repr_html_(self) -> str:
-        # A frame of its own keeps the page's styles from the notebook, and the notebook's from the page.
-        return (
-            f'<iframe title="Headwater report" sandbox="" width="100%" height="{_FRAME_HEIGHT}" '
-            f'style="border: 0" srcdoc="{escape(self.to_html(), quote=True)}"></iframe>'
-        )
+        return html.framed(self.to_html(), "Headwater report")
