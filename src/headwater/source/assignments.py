@@ -159,11 +159,11 @@ def _scopes(owner: type) -> tuple[Scope, ...]:
     """The methods of a class and its bases, ``__init__`` first in each."""
     found: list[Scope] = []
     for each in owner.__mro__:
+        if each.__name__ == "Module" and each.__module__ == "torch.nn.modules.module":
+            break  # it builds nothing, and has some eighty methods to read
         functions = [inspect.unwrap(f) for f in vars(each).values() if isinstance(f, FunctionType)]
         functions.sort(key=lambda function: function.__name__ != "__init__")
         found += filter(None, (_scope(owner, function.__code__) for function in functions))
-        if each.__name__ == "Module" and each.__module__ == "torch.nn.modules.module":
-            break
     return tuple(found)
 
 
