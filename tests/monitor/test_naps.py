@@ -10,6 +10,7 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from headwater.monitor import Monitor, Settings
+from headwater.monitor.figures import BLOCK
 from tests.monitor.training import assert_as_found, batch
 
 STRIDE = 50
@@ -53,7 +54,7 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
         most = max(most, track.sleep.left)
     monitor.detach()
     assert most == STRIDE - 3  # all but the step with figures, and the ones after and before, which close the account
-    assert taken == [0, *range(STRIDE, 4 * STRIDE, STRIDE)]
+    assert taken == [*range(BLOCK), *range(STRIDE, 4 * STRIDE, STRIDE)]
     assert_as_found()
 
 
@@ -76,14 +77,14 @@ def test_a_step_that_a_scaler_left_out_is_none(model: nn.Module) -> None:
     optimizer, scaler = torch.optim.SGD(model.parameters(), lr=0.01), GradScaler("cpu", init_scale=4.0)
     monitor = watched(optimizer, model)
     (track,) = monitor.tracks
-    for step in range(30):
+    for step in range(80):
         optimizer.zero_grad()
-        loss = model(batch()[0]).square().mean() * (float("inf") if step == 20 else 1.0)
+        loss = model(batch()[0]).square().mean() * (float("inf") if step == 70 else 1.0)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
     monitor.detach()
-    assert track.steps == 29 and track.skipped == 1
+    assert track.steps == 79 and track.skipped == 1
 
 
 class Nested(torch.optim.SGD):
@@ -127,7 +128,7 @@ def test_an_optimizer_that_joins_wakes_the_others(model: nn.Module) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     monitor = watched(optimizer, model)
     (track,) = monitor.tracks
-    trained(model, optimizer, 20)
+    trained(model, optimizer, 60)
     assert track.sleep.left and monitor.resting
     other = nn.Linear(4, 2)
     second = torch.optim.SGD(other.parameters(), lr=0.01)
@@ -135,7 +136,7 @@ def test_an_optimizer_that_joins_wakes_the_others(model: nn.Module) -> None:
     assert not track.sleep.left and not monitor.resting
     trained(other, second, 5)
     trained(model, optimizer, 5)
-    assert [each.steps for each in monitor.tracks] == [25, 5]
+    assert [each.steps for each in monitor.tracks] == [65, 5]
     monitor.detach()
 
 
@@ -143,7 +144,7 @@ def test_parameters_that_come_late_are_met_at_the_next_figures(model: nn.Module)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     monitor = watched(optimizer, model)
     (track,) = monitor.tracks
-    trained(model, optimizer, 20)
+    trained(model, optimizer, 60)
     late = nn.Parameter(torch.zeros(3))
     late.grad = torch.ones(3)
     optimizer.add_param_group({"params": [late]})

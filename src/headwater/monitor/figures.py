@@ -19,7 +19,8 @@ from headwater.measure import tiny_numbers_as_zero
 from headwater.measure.norms import dense, vector_norm
 
 BLOCK = 32
-"""Steps that are fetched together at most, and after which the weights are looked at again."""
+"""Steps that are fetched together at most, and after which the weights are looked at again. So many are taken one after
+the other at the beginning, whatever they cost: a short script is over by then."""
 AGE = 0.5
 """Seconds after which what was noted is fetched in any case: somebody may be looking on."""
 MISSING = -1.0

@@ -20,7 +20,7 @@ from headwater.measure.optimizers import needs_closure, rate_of
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.belongings import Belongings, Models, weakly
 from headwater.monitor.clip import Clip, factor
-from headwater.monitor.figures import Figures, Notes, StepFigures
+from headwater.monitor.figures import BLOCK, Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
@@ -249,8 +249,8 @@ class Track:
         return found
 
     def space(self) -> None:
-        """Spaces the next figures as the account allows, once it holds this step."""
-        if self.was_measured or self.was_probe:
+        """Spaces the next figures as the account allows, once it holds this step and a first block of figures."""
+        if self.steps >= BLOCK and (self.was_measured or self.was_probe):
             self.stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
 
     def close(self) -> None:
