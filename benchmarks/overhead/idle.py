@@ -1,10 +1,11 @@
 """What a step costs of which `headwater.watch` keeps nothing, and what it counts itself for such a step.
 
-    python -m benchmarks.overhead.idle [--blocks 200] [--only WORD]
+    python -m benchmarks.overhead.idle [--blocks 200] [--only WORD] [--awake]
 
-For `CALLED` and `COUNTED` of `headwater.monitor.governor`. The smallest of the trainings count: in long steps a few
-microseconds drown. Blocks of ten watched and ten plain steps take turns, in random order, in one training; figures and
-probes are off. Of the small trainings one keeps its code in the caches, and the other empties them before each step.
+Most such steps are only counted (`COUNTED`); with `--awake` none is (`CALLED`): both are constants of
+`headwater.monitor.governor`. The smallest of the trainings count: in long steps a few microseconds drown. Blocks of ten
+watched and ten plain steps take turns, in random order, in one training; figures and probes are off. Of the small
+trainings one keeps its code in the caches, and the other empties them before each step.
 """
 
 from __future__ import annotations
@@ -58,15 +59,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, default=200)
     parser.add_argument("--only", default="")
+    parser.add_argument("--awake", action="store_true", help="without steps that are only counted")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name, make in TRAININGS.items():
         if args.only in name:
-            plain, more, counted = _measure(make(), args.blocks)
+            plain, more, counted = _measure(make(), args.blocks, awake=args.awake)
             print(f"{name}: plain {plain:.0f} us, watched {more:+.1f} us, of which it counts {counted:.1f} us")
 
 
-def _measure(training: Training, blocks: int) -> tuple[float, float, float]:
+def _measure(training: Training, blocks: int, *, awake: bool) -> tuple[float, float, float]:
     """Microseconds of a plain step, more of a watched one, and those on its account."""
     watching, rng = Headwater(0.01), random.Random(0)
     for _ in range(BLOCK):
@@ -77,6 +79,7 @@ def _measure(training: Training, blocks: int) -> tuple[float, float, float]:
             training.step()
     track: Any = watching._watch.monitor.tracks[0]
     track.governor.wants_probe, track.governor.stride, track.stride = lambda step: False, lambda: NEVER, NEVER
+    track.sleep.nests = awake  # of an optimizer whose steps nest none is slept through
     time.sleep(1.0)
     times: tuple[list[float], list[float]] = [], []
     for block in range(blocks + 1):

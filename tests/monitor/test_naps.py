@@ -94,14 +94,6 @@ class Nested(torch.optim.SGD):
         return super().step(closure)
 
 
-def test_a_step_inside_a_step_counts_once(model: nn.Module) -> None:
-    optimizer = Nested(model.parameters(), lr=0.01)
-    monitor = watched(optimizer, model)
-    trained(model, optimizer, 60)
-    monitor.detach()
-    assert monitor.tracks[0].steps == 60
-
-
 class Sometimes(torch.optim.SGD):
     """Its step is one inside another every seventh time."""
 
@@ -116,12 +108,47 @@ class Sometimes(torch.optim.SGD):
         return super().step(closure)
 
 
-def test_a_step_that_is_inside_another_now_and_then_counts_once(model: nn.Module) -> None:
-    optimizer = Sometimes(model.parameters(), lr=0.01)
+@pytest.mark.parametrize("kind", [Nested, Sometimes])
+def test_a_step_inside_another_counts_once(model: nn.Module, kind: type[torch.optim.SGD]) -> None:
+    optimizer = kind(model.parameters(), lr=0.01)
     monitor = watched(optimizer, model)
     trained(model, optimizer, 120)
     monitor.detach()
     assert monitor.tracks[0].steps == 120 and monitor.tracks[0].sleep.nests
+
+
+class Plain:
+    """Has no hooks, and a step that raises once."""
+
+    def __init__(self, parameters: Any) -> None:
+        self.param_groups = [{"params": list(parameters), "lr": 0.01}]
+        self.state: dict[Any, Any] = {}
+        self.raises = False
+
+    def zero_grad(self) -> None:
+        for parameter in self.param_groups[0]["params"]:
+            parameter.grad = None
+
+    def step(self) -> None:
+        if self.raises:
+            self.raises = False
+            raise ValueError
+        for parameter in self.param_groups[0]["params"]:
+            parameter.data.add_(parameter.grad, alpha=-0.01)
+
+
+def test_a_step_that_raised_in_their_sleep_is_none(model: nn.Module) -> None:
+    optimizer: Any = Plain(model.parameters())
+    monitor = watched(optimizer, model)
+    trained(model, optimizer, 60)
+    (track,) = monitor.tracks
+    assert track.sleep.left
+    optimizer.raises = True
+    with pytest.raises(ValueError):
+        trained(model, optimizer, 1)
+    trained(model, optimizer, 30)
+    monitor.detach()
+    assert monitor.fault is None and track.steps == 90 and not track.sleep.nests
 
 
 def test_an_optimizer_that_joins_wakes_the_others(model: nn.Module) -> None:

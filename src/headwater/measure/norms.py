@@ -11,6 +11,7 @@ import torch
 # lost is below numel * 1e-38 / 1e-24 of the result; outside it the norm is taken again in float64.
 _SAFE_LOW, _SAFE_HIGH = 1e-12, 1e18
 
+# Numbers that are looked at before all others: a tensor with a number other than zero has, nearly always, one there.
 _FEW = 16
 
 # Formats of one byte hold numbers; PyTorch does not calculate in them.

@@ -143,7 +143,7 @@ class Figures:
     @property
     def due(self) -> bool:
         """Whether there is something to collect, or to send on its way."""
-        return bool(self._underway or self._steps) and (bool(self._underway) or self._is_old())
+        return bool(self._underway) or (bool(self._steps) and self._is_old())
 
     def retire(self) -> None:
         """Lets go of the parameters, for good; what was noted of them stays."""

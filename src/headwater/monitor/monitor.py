@@ -25,7 +25,7 @@ from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
 from headwater.monitor.sink import Sink, Sinks
 from headwater.monitor.sleep import After, Before
-from headwater.monitor.stepping import around_step, under_way
+from headwater.monitor.stepping import around_step
 from headwater.monitor.track import Track
 
 log = logging.getLogger("headwater")
@@ -75,7 +75,6 @@ class Monitor:
         self._last: Track | None = None
         self._follows: dict[Track, Track | None] = {}
         self._opened_by: Track | None = None
-        self._depth: dict[Track, int] = {}
         self._removers: dict[Track, list[Callable[[], None]]] = {}
         self._parting: list[Track] = []
         self._gone_steps, self._gone_seconds = 0, 0.0
@@ -187,7 +186,6 @@ class Monitor:
             self._divide()
         self._shield.forget(self._removers.pop(track, ()))
         self._follows.pop(track, None)
-        self._depth.pop(track, None)
         self._parting.append(track)
         self._wake()
 
@@ -262,19 +260,14 @@ class Monitor:
     def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
             return
-        depth = self._depth.get(track, 0) + 1
-        if depth > 1:  # a step inside a step; or one before it raised, and never came to its end
-            depth = max(1, under_way(track.optimizer))
-            track.sleep.nests = track.sleep.nests or depth > 1
-        self._depth[track] = depth
+        depth = track.sleep.enter()
         if not self.resting:
             self._billed(track, lambda: track.before_step(again=depth > 1))
 
     def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
         if _captures_graph():
             return
-        self._depth[track] = max(0, self._depth.get(track, 0) - 1)
-        if self._depth[track]:
+        if not track.sleep.leave():
             return
         slept = track.wake()
         if self.resting:

@@ -72,14 +72,15 @@ def _install() -> None:
     _replace(clip_grad, "_clip_grads_with_norm_", _clip_by_norm)
     _replace(torch.nn.utils, "clip_grads_with_norm_", _clip_by_norm)
     _replace_inside(clip_grad.clip_grad_value_, _clip_by_value)
-    _replace(GradScaler, "step", _scaled_step)
+    _replace(GradScaler, "step", _scaled_step, always=True)
 
 
-def _replace(holder: Any, name: str, around: Callable[..., Any]) -> None:
+def _replace(holder: Any, name: str, around: Callable[..., Any], *, always: bool = False) -> None:
+    """Puts our function in the place of PyTorch's; `always`: also while all listeners rest."""
     original = getattr(holder, name, None)
     if original is None:  # not in this version of PyTorch
         return
-    replaced = _wrapped(original, around)
+    replaced = _wrapped(original, around, always=always)
     setattr(holder, name, replaced)
     _undo.append(lambda: setattr(holder, name, original) if getattr(holder, name) is replaced else None)
 
@@ -98,11 +99,11 @@ def _replace_inside(function: Any, around: Callable[..., Any]) -> None:
     _undo.append(undo)
 
 
-def _wrapped(original: Callable[..., Any], around: Callable[..., Any]) -> Callable[..., Any]:
+def _wrapped(original: Callable[..., Any], around: Callable[..., Any], *, always: bool = False) -> Callable[..., Any]:
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
         for listener in _listeners:
-            if not listener.resting or around is _scaled_step:
+            if always or not listener.resting:
                 return around(original, *args, **kwargs)
         return original(*args, **kwargs)
 

@@ -26,14 +26,13 @@ from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
 from headwater.monitor.sleep import Sleep
+from headwater.monitor.stepping import under_way
 from headwater.monitor.window import Window
 from headwater.records import ClipRecord, Finding, Measurement
 from headwater.rules import judge
 
 log = logging.getLogger("headwater")
 
-ENOUGH = 3
-"""Passes of a new window from which on it is judged in place of the one before: a median of fewer is none."""
 SEQUENCES = 16
 """Batches of sequences that are kept at most, to ask whether the data need a long memory."""
 
@@ -80,7 +79,8 @@ class Track:
         self._alarms = Alarms(name)
         self.closure = isinstance(optimizer, Optimizer) and needs_closure(optimizer)
         self._loss_scale: Any = None
-        self.sleep = Sleep()
+        itself = self._optimizer
+        self.sleep = Sleep(lambda: under_way(itself()))
         self.held: Callable[[nn.Module], frozenset[str]] = lambda model: held_names(self.optimizer, model)
         self.others: Callable[[frozenset[int]], Mapping[str, nn.Module]] = lambda identities: {}
         self._steps = self._before_scaled = 0
@@ -126,8 +126,7 @@ class Track:
     @property
     def rests(self) -> bool:
         """Whether nothing of this step is asked for, by what came before it neither."""
-        keeps = self._armed() is not None or self.steps % self.stride == 0 or self.closure
-        return not (keeps or self._credit_due or self._waiting or self._figures.due)
+        return self.idle and not (self.closure or self._credit_due or self._waiting or self._figures.due)
 
     def belong(self, belongings: Belongings) -> None:
         """Learns of what the optimizer holds for this track."""
@@ -389,7 +388,7 @@ class Track:
         if moved:
             self._window.updates.after_step()
             self._credit_due = True
-        if self.measured is not None and len(self._window.numbers) < ENOUGH:
+        if self.measured is not None and not self._window.is_enough:
             return []  # the window before this one says more
         self.measured = self._measure(model)
         self.findings = judge(self.measured)

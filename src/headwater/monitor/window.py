@@ -20,6 +20,9 @@ FOLLOWED, FOLLOWED_ON_DEVICE = 1 << 22, 1 << 16
 """Elements of all weights together that are followed through an optimizer step: on a CPU, and in a device's memory,
 where the two copies and the difference of 65,536 numbers stay below one megabyte."""
 
+ENOUGH = 3
+"""Passes of a new window from which on it is judged in place of the one before: a median of fewer is none."""
+
 
 class Window:
     """At most `PASSES` itemised steps of one optimizer.
@@ -56,6 +59,11 @@ class Window:
     def is_full(self) -> bool:
         """Whether the next pass belongs to another window, so that what has healed is seen to."""
         return len(self.passes.steps) >= PASSES
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it says as much as the window before it."""
+        return len(self.numbers) >= ENOUGH
 
     def measured(self, model: nn.Module, held: frozenset[str], batch: int) -> Measurement:
         """The window so far. Passes before the network has settled are judged only when there are no others.

@@ -71,7 +71,7 @@ class Connected(Rerouted):
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name, kwargs = getattr(func, "__name__", ""), dict(kwargs or {})
-        first: Any = args[0] if args else None
+        first: Any = args[0] if args else kwargs.get("input")
         if name == "_set_grad_enabled":
             return None
         everything = name == "dropout" and 1 in (*args[1:2], kwargs.get("p"))
@@ -88,7 +88,7 @@ class Connected(Rerouted):
             left = [first] if isinstance(first, Tensor) else list(self.left.get(result.shape, {}).values())
             same = len(left) == 1 and (result.dim() > 0 or bool(result == left[0]))  # numbers alone are many
             return self.bridged(result, left[0]) if same else result  # of several it cannot be told which came back
-        if name == "argmax" and first is not None and (args[1:] or (kwargs.get("dim"),))[0] in (-1, first.dim() - 1):
+        if name == "argmax" and (args[1:] or (kwargs.get("dim"),))[0] in (-1, first.dim() - 1):
             self.scores[id(result)] = result, first
         elif name == "one_hot" and id(first) in self.scores:
             self.scores[id(result)] = result, self.scores[id(first)][1]

@@ -40,9 +40,9 @@ from headwater.remedies.rewrite import named
 
 _CODE = "zero-bias"
 _BEYOND = 2.0
-"""So many times the largest number that PyTorch would draw."""
+"""So many times the largest number that PyTorch would draw: far enough to be no draw of it, shifted or not."""
 _MANY = 0.5
-"""Share of a layer's units that are dead or saturated."""
+"""Share of a layer's units that are dead or saturated, from which on HW301 and HW302 speak of it."""
 _LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _RECURRENT = (nn.RNN, nn.RNNCell)
 
