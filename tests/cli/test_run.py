@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from headwater.cli import main
@@ -26,3 +28,15 @@ def test_help_says_whose_steps_count(capsys: pytest.CaptureFixture[str]) -> None
         main(["run", "--help"])
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "those of all its optimizers counted together" in words
+
+
+def test_options_behind_a_script_that_does_not_know_them_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("import sys\nprint(sys.argv[1:], '--steps is mine')\n")
+    with pytest.raises(SystemExit):
+        main(["run", "--no-record", "train.py", "--html=x.html", "--steps", "3"])
+    captured = capsys.readouterr()
+    assert "--html behind train.py goes to the script" in captured.err and "--steps behind" not in captured.err
+    assert "['--html=x.html', '--steps', '3']" in captured.out

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from headwater.cli.console import note, progress_bar
-from headwater.cli.run import unknown_option
+from headwater.cli.run import tell_misplaced, unknown_option
 from headwater.cli.target import Maker, load_setup, names_function
 from headwater.records import FixRecord
 from headwater.records.numbers import number
@@ -92,6 +92,7 @@ def fix(
     """
     if target.startswith("-"):
         raise unknown_option(context, target)
+    tell_misplaced(context, target)
     if html is not None:
         writable(html)
     script = Target(target, tuple(context.args), module)

@@ -61,6 +61,7 @@ def run(
     """
     if script.startswith("-"):
         raise unknown_option(context, script)
+    tell_misplaced(context, script)
     here = Path.cwd()  # the script may change it
     html, json, sarif = (None if path is None else here / writable(path) for path in (html, json, sarif))
     if live:
@@ -80,6 +81,18 @@ def run(
         die(outcome.ended.signal)
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
     raise typer.Exit(outcome.ended.code or int(failing) or 2 * (not written))
+
+
+def tell_misplaced(context: typer.Context, script: str) -> None:
+    """Says so where an option of ours stands behind a script that does not know it, to which it goes."""
+    ours = {name for parameter in context.command.params for name in parameter.opts}
+    behind = [each for each in (argument.partition("=")[0] for argument in context.args) if each in ours]
+    text = Path(script).read_text(encoding="utf-8", errors="replace") if behind and Path(script).is_file() else ""
+    if text and (strange := [each for each in behind if each.lstrip("-") not in text]):
+        note(
+            f"headwater: {' and '.join(strange)} behind {script} goes to the script, which does not know it. Options "
+            f"of Headwater come before {script}."
+        )
 
 
 def unknown_option(context: typer.Context, name: str) -> InputError:

@@ -86,11 +86,12 @@ def _apply(training: Training) -> Change:
     found = _found(training)
     if not found:
         raise RemedyError("Looked for biases of hidden layers that start far from zero, and found none.")
+    layers = {name.rpartition(".")[0] for name in found}
     names = "".join(f"    {name!r},\n" for name in found)
     lines = f"for name in (\n{names}):\n    torch.nn.init.zeros_({{model}}.get_parameter(name))\n"
     code = Code(before=lines, imports=("import torch",))
     run(code, training)
-    return Change(_CODE, f"{count(len(found), 'vector')} of hidden biases start at zero", tuple(found), code=code)
+    return Change(_CODE, f"the biases of {count(len(layers), 'hidden layer')} start at zero", tuple(found), code=code)
 
 
 REMEDIES = (Remedy(_CODE, "", "safe", 1, _refusal, _apply, __doc__ or ""),)
