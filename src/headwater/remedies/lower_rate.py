@@ -5,9 +5,9 @@
 A step follows the gradient as if the loss were straight. Where the loss curves, a step that is too long comes out
 higher on the other side; units that were thrown far out are dead or saturated there and stay so. The rate of every
 group is divided by about three, ten or a hundred, their ratios kept; or becomes the one that a range test of 100 steps
-finds (`range-test`, a tenth of the rate of the least loss; `range-test-third`, a third of it); or it climbs along a
-line to what it was, over the first tenth of the steps, for trainings that only begin too steep (Goyal et al. 2017;
-Gilmer et al. 2021 on why it helps: the sharpness falls while the steps are small).
+finds (`range-test`); or it climbs along a line to what it was, over
+the first tenth of the steps, for trainings that only begin too steep (Goyal et al. 2017; Gilmer et al. 2021 on why it
+helps: the sharpness falls while the steps are small).
 
 ## When not
 
@@ -37,6 +37,7 @@ from headwater.remedies.options import rates
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "lower-rate"
+_tested = partial(swept_rate.apply, remedy=f"{_CODE}:range-test")
 _FACTORS = {"tenth": 1 / 10, "third": 1 / 3, "hundredth": 1 / 100}
 
 _BEGIN = 0.01
@@ -58,13 +59,8 @@ def _lower(variant: str, factor: float) -> Remedy:
     return Remedy(_CODE, variant, "safe", 1, scaled_rate.refusal, scaled_rate.rate_times(key, factor), __doc__ or "")
 
 
-def _tested(variant: str, share: float) -> Remedy:
-    apply = partial(swept_rate.apply, remedy=f"{_CODE}:{variant}", share=share)
-    return Remedy(_CODE, variant, "safe", 1, partial(_refusal_of_tested, share=share), apply, __doc__ or "")
-
-
-def _refusal_of_tested(training: Training, share: float) -> str | None:
-    rate, highest = swept_rate.found(training, share), max(rates(training.optimizer), default=0.0)
+def _refusal_of_tested(training: Training) -> str | None:
+    rate, highest = swept_rate.found(training), max(rates(training.optimizer), default=0.0)
     if isinstance(rate, str):
         return rate
     return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest <= rate else None
@@ -72,6 +68,6 @@ def _refusal_of_tested(training: Training, share: float) -> str | None:
 
 REMEDIES = (
     *(_lower(variant, factor) for variant, factor in _FACTORS.items()),
-    *(_tested(variant, share) for variant, share in swept_rate.SHARES.items()),
+    Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
     Remedy(_CODE, "warm-up", "safe", 2, schedules.refusal, _warm_up, __doc__ or ""),
 )

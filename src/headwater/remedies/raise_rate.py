@@ -6,7 +6,7 @@ At a rate far below what the loss bears, each step does exactly what its gradien
 thousands of steps are spent where hundreds would do. The rate of every group is multiplied by about three, by ten, a
 hundred or a thousand, their ratios kept; or becomes the one that is usual to begin with for the class of the optimizer
 (the variant `usual`: 0.01 for gradient descent, 0.001 for Adam), also where it is 0; or the one that a range test
-of 100 steps finds (`range-test`, a tenth of the rate of the least loss; `range-test-third`, a third of it).
+of 100 steps finds (`range-test`).
 
 ## When not
 
@@ -36,6 +36,7 @@ from headwater.remedies.options import Group, rates, rounded, set_options
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "raise-rate"
+_tested = partial(swept_rate.apply, remedy=f"{_CODE}:range-test")
 _FACTORS = {"tenfold": 10.0, "threefold": 3.0, "hundredfold": 100.0, "thousandfold": 1000.0}
 
 
@@ -61,13 +62,8 @@ def _usual(training: Training) -> Change:
     return set_options(training, f"{_CODE}:usual", says, new)
 
 
-def _tested(variant: str, share: float) -> Remedy:
-    apply = partial(swept_rate.apply, remedy=f"{_CODE}:{variant}", share=share)
-    return Remedy(_CODE, variant, "safe", 1, partial(_refusal_of_tested, share=share), apply, __doc__ or "")
-
-
-def _refusal_of_tested(training: Training, share: float) -> str | None:
-    rate, highest = swept_rate.found(training, share), max(rates(training.optimizer), default=0.0)
+def _refusal_of_tested(training: Training) -> str | None:
+    rate, highest = swept_rate.found(training), max(rates(training.optimizer), default=0.0)
     if isinstance(rate, str):
         return rate
     return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest >= rate else None
@@ -78,6 +74,6 @@ _TENFOLD, *_OTHERS = (_raise(variant, factor) for variant, factor in _FACTORS.it
 REMEDIES = (
     _TENFOLD,
     Remedy(_CODE, "usual", "safe", 1, _refusal_of_usual, _usual, __doc__ or ""),
-    *(_tested(variant, share) for variant, share in swept_rate.SHARES.items()),
+    Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
     *_OTHERS,
 )

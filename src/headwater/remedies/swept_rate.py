@@ -1,4 +1,4 @@
-"""The learning rate that a range test finds: what the variants of `raise-rate` and `lower-rate` share that take it.
+"""The learning rate that a range test finds: what the variants `range-test` of `raise-rate` and `lower-rate` share.
 
 A fresh twin of the training takes 100 steps, whose rate grows from 1e-6 to 10 by a constant factor a step (Smith 2017,
 "Cyclical learning rates for training neural networks", arXiv 1506.01186, section 3.3). The losses are smoothed,
@@ -7,8 +7,7 @@ A fresh twin of the training takes 100 steps, whose rate grows from 1e-6 to 10 b
 
 and a tenth of the rate at which s is least is taken (fastai 2, `Learner.lr_find`, `minimum`): of the rules that read a
 rate off one such curve, it and one other are closest to the best rate, on 9 of the 12 problems of
-`python -m benchmarks.learning_rate`. Where the training bears more, a third of the rate of the least loss gets further
-(the variant `range-test-third`). `headwater.range_test` is right on more of them, for seven times the steps.
+`python -m benchmarks.learning_rate`. `headwater.range_test` is right on more of them, for seven times the steps.
 
 The test is the same for all trials, whatever their seed: the rate that is written is the one that was proved.
 """
@@ -25,15 +24,15 @@ from headwater.remedies.remedy import Training
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100
 _FORGETS = 0.98
-SHARES = {"range-test": 1 / 10, "range-test-third": 1 / 3}
-"""By variant, of the rate of the least loss."""
+_BELOW = 0.1
+"""Share of the rate of the least loss."""
 _FELL = 0.02
 """Share of the first loss that must be gone at the least, or no rate taught it anything."""
 _DIGITS = 2
 
 
-def found(training: Training, share: float) -> float | str:
-    """Returns so much of the rate of the least loss, or why there is none."""
+def found(training: Training) -> float | str:
+    """Returns the rate of the test, or why there is none."""
     if not rates(training.optimizer):
         return f"{type(training.optimizer).__name__} has no learning rate"
     if training.rehearse is None:
@@ -43,14 +42,14 @@ def found(training: Training, share: float) -> float | str:
     least = min(smooth, default=math.inf)
     if not smooth or not smooth[0] - least > _FELL * abs(smooth[0]):
         return f"in a range test of {STEPS} steps the loss falls at no rate"
-    return rounded(share * tried[smooth.index(least)], _DIGITS)
+    return rounded(_BELOW * tried[smooth.index(least)], _DIGITS)
 
 
-def apply(training: Training, remedy: str, share: float) -> Change:
+def apply(training: Training, remedy: str) -> Change:
     """Sets the rate of the test; groups keep the ratio of theirs."""
-    rate, highest = found(training, share), max(rates(training.optimizer), default=0.0)
+    rate, highest = found(training), max(rates(training.optimizer), default=0.0)
     assert isinstance(rate, float)  # it was not refused
-    says = f"a learning rate of {number(rate)}, after a range test, in place of {number(highest)}"
+    says = f"a learning rate of {number(rate)}, which a range test finds, in place of {number(highest)}"
 
     def new(group: Group) -> dict[str, float]:
         return {"lr": rounded(rate * float(group["lr"]) / highest) if highest else rate}
