@@ -56,7 +56,7 @@ class StoredRun:
         last_step: int | None = None,
         joined: bool = False,
     ) -> Table:
-        """Returns rows, in the order of rank and time.
+        """Returns rows, rank by rank in the order of their writing: a probe's come before the figures of its step.
 
         Args:
             columns: names; ``None``: all (`headwater.records.KEYS`, `STATISTICS`, `FLAGS`).
