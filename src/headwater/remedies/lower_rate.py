@@ -66,8 +66,11 @@ def _refusal_of_tested(training: Training) -> str | None:
     return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest <= rate else None
 
 
+_TENTH, *_OTHERS = (_lower(variant, factor) for variant, factor in _FACTORS.items())
+
 REMEDIES = (
-    *(_lower(variant, factor) for variant, factor in _FACTORS.items()),
+    _TENTH,
     Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
+    *_OTHERS,
     Remedy(_CODE, "warm-up", "safe", 2, schedules.refusal, _warm_up, __doc__ or ""),
 )

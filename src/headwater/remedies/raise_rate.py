@@ -73,7 +73,7 @@ _TENFOLD, *_OTHERS = (_raise(variant, factor) for variant, factor in _FACTORS.it
 
 REMEDIES = (
     _TENFOLD,
-    Remedy(_CODE, "usual", "safe", 1, _refusal_of_usual, _usual, __doc__ or ""),
     Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
+    Remedy(_CODE, "usual", "safe", 1, _refusal_of_usual, _usual, __doc__ or ""),
     *_OTHERS,
 )

@@ -33,7 +33,8 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "normalisation": (("adaptive-optimizer",), ("residual",)),
     "residual": (("init-matched",), ("normalisation",), ("adaptive-optimizer",)),
     "adaptive-optimizer": (("lower-rate",), ("decaying-rate",)),
-    "lower-rate": (("clip-gradient",), ("init-matched",)),
+    "raise-rate": (("decaying-rate",),),
+    "lower-rate": (("clip-gradient",), ("decaying-rate",), ("init-matched",)),
     "clip-gradient": (("adaptive-optimizer",),),
     "standardise-inputs": (("init-matched",), ("adaptive-optimizer",)),
     "standardise-targets": (("standardise-inputs",), ("adaptive-optimizer",)),
@@ -45,7 +46,7 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "normalise-queries": (("init-matched",),),
     "autocast": (("lower-epsilon",),),
     "gated-recurrence": (("chrono-init",), ("adaptive-optimizer", "clip-gradient")),
-    "orthogonal-recurrence": (("clip-gradient",), ("adaptive-optimizer", "clip-gradient")),
+    "orthogonal-recurrence": (("clip-gradient",), ("lower-rate",), ("adaptive-optimizer", "clip-gradient")),
     "chrono-init": (("clip-gradient",), ("adaptive-optimizer", "clip-gradient")),
     "forget-bias": (("clip-gradient",), ("adaptive-optimizer", "clip-gradient")),
 }
@@ -105,6 +106,11 @@ class Proposal:
         """Whether it is the other one, or a part of it, with a lower rate."""
         lower = {SLOWER[key] for key in other.remedies if key in SLOWER}
         return not lower.isdisjoint(self.remedies) and set(self.remedies) - lower <= set(other.remedies)
+
+    def calms(self, other: Proposal) -> bool:
+        """Whether it is the other one with a lower rate besides."""
+        more = set(self.remedies) - set(other.remedies)
+        return set(other.remedies) < set(self.remedies) and {remedy(key).code for key in more} == {"lower-rate"}
 
 
 def singles(findings: Sequence[Finding]) -> tuple[Proposal, ...]:

@@ -9,10 +9,22 @@ from statistics import fmean
 
 from headwater.records import TrialResult
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
-from headwater.trials.statistics import ALPHA, LOOKS, Comparison, Measure, better, mean_row, measure_of, paired, shown
+from headwater.trials.statistics import (
+    ALPHA,
+    LEAST,
+    LOOKS,
+    Comparison,
+    Measure,
+    better,
+    mean_row,
+    measure_of,
+    paired,
+    share_gone,
+    shown,
+)
 
-LEAST = 0.05
-"""Share of the original's level that must be gone: less is not worth a change to the user's code."""
+STEADY = 2
+"""Seeds with which a candidate must keep to the end what it reached."""
 
 PROMISING = 0.2
 """Where chance is likelier than that, twice as many seeds would hardly tell otherwise."""
@@ -26,8 +38,8 @@ class Proof:
         holds: whether the candidate is better than the original and than the control, and still so at the end.
         why: in one sentence, with numbers.
         effect: as in `Candidate`, after all steps, the mean over the seeds that were trained so far.
-        p_value: of the comparison that decided, the one at the end where it holds; ``None`` where it was not ahead, so
-            that none was made.
+        p_value: of the comparison that decided: of the hypothesis that chance made the lead, or that the batches do so
+            at the end; ``None`` where it was not ahead, so that none was made.
     """
 
     holds: bool
@@ -39,10 +51,11 @@ class Proof:
 def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Sequence[int]) -> Proof:
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
-    After each of the looks the level is Pocock's. A lead over both that shows early must last: with every seed that it
-    was shown with, the candidate and the original train to the end, where the lead must be significant once more. That
-    second condition can only take away from what passes by chance. One that is ahead at the end, but not clearly over
-    so few seeds, gets as many again.
+    After each of the looks the level is Pocock's. A lead over both that shows early must last. With the first seed the
+    candidate and the original train to the end, the candidate with the second one too: the lead must be as large as it
+    was and the batches agree on it, and no seed fall back. Where that is not so, all seeds that it was shown with go to
+    the end, where the lead must be significant once more. What must last can only take away from what passes by chance.
+    One that is ahead at the end, but not clearly over so few seeds, gets as many again.
 
     Args:
         entrant: the candidate.
@@ -62,11 +75,10 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         found, tested = _compared(entrant, ledger, steps, ORIGINAL, CONTROL), used
         if found.p_value > level or not _ahead(entrant, ledger, used, steps):
             continue
-        ledger.train([ORIGINAL, entrant], used, whole)
         if steps < whole:
-            found = _compared(entrant, ledger, whole, ORIGINAL)
-        if found.p_value <= ALPHA and _ahead(entrant, ledger, used, whole):
-            why = _words(entrant, ledger, used, steps, whole, found.p_value)
+            found = _at_the_end(entrant, ledger, used, steps, whole, found)
+        if found.p_value <= ALPHA and _ahead(entrant, ledger, _seeds(entrant, ledger, whole), whole):
+            why = _words(entrant, ledger, steps, whole, found.p_value)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
     why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested)}"
     return Proof(False, why, _effect(entrant, ledger, whole), found.p_value if tested else None)
@@ -76,23 +88,40 @@ def _twice(seeds: Sequence[int]) -> list[int]:
     return [*seeds, *(max(seeds) + 1 + each for each in range(len(seeds)))]
 
 
+def _at_the_end(
+    entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: int, whole: int, found: Comparison
+) -> Comparison:
+    """Whether a lead that `found` showed after `early` steps lasts, by as few trainings as tell."""
+    first, others = seeds[:1], seeds[1:STEADY]
+    ledger.train([ORIGINAL, entrant], first, whole)
+    late = _compared(entrant, ledger, whole, ORIGINAL)
+    kept = _lead(entrant, ledger, first[0], whole) >= (1 - LEAST) * _lead(entrant, ledger, first[0], early)
+    if kept and late.over_batches <= ALPHA and _ahead(entrant, ledger, first, whole):
+        ledger.train([entrant], others, whole)
+        if not any(_fell_back(entrant, ledger, seed, early, whole) for seed in others):
+            return Comparison(found.over_seeds, late.over_batches)
+    ledger.train([ORIGINAL, entrant], seeds, whole)
+    return _compared(entrant, ledger, whole, ORIGINAL)
+
+
+def _lead(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:
+    """By how much the candidate lies below the original; without end where only the original was lost."""
+    original, ours = ledger.result(ORIGINAL, seed, steps), ledger.result(entrant, seed, steps)
+    measure = measure_of([original, ours])
+    return -math.inf if ours.lost else mean_row(original, measure) - mean_row(ours, measure)
+
+
+def _fell_back(entrant: Entrant, ledger: Ledger, seed: int, early: int, late: int) -> bool:
+    before, after = ledger.result(entrant, seed, early), ledger.result(entrant, seed, late)
+    return share_gone(after, before, measure_of([before, after])) < -LEAST
+
+
 def _compared(entrant: Entrant, ledger: Ledger, steps: int, *others: Entrant) -> Comparison:
     """With each of the others; the worst counts."""
     ours = ledger.trained(entrant, steps)
     measure = measure_of([*ours, *ledger.trained(ORIGINAL, steps)])
     found = [better(ours, ledger.trained(other, steps), measure) for other in others]
     return Comparison(max(each.over_seeds for each in found), max(each.over_batches for each in found))
-
-
-def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> float:
-    """Returns by which share of its size the original's level lies above; 1 where only the original was lost."""
-    if result.lost:
-        return -math.inf
-    if original.lost:
-        return 1.0
-    before = mean_row(original, measure)
-    gone = before - mean_row(result, measure)
-    return gone / abs(before) if before else math.copysign(math.inf, gone) if gone else 0.0
 
 
 def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -> bool:
@@ -111,15 +140,24 @@ def _effect(entrant: Entrant, ledger: Ledger, steps: int) -> float:
     return fmean(share_gone(ours, original, measure) for ours, original in pairs)
 
 
-def _words(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: int, whole: int, p_value: float) -> str:
-    level, before = _levels(entrant, ledger, whole)
-    says = f"{level} after {whole} steps with {len(seeds)} seeds, and {before} with the original (p = {p_value:.2g})"
-    controls, originals = (ledger.trained(each, early) for each in (CONTROL, ORIGINAL))
-    measure = measure_of([*controls, *originals])
-    control, original = (_mean(some, measure) for some in (controls, originals))
+def _words(entrant: Entrant, ledger: Ledger, early: int, whole: int, p_value: float) -> str:
+    says, p = _with_seeds(entrant, ledger, whole), f"(p = {p_value:.2g})"
+    controls = ledger.trained(CONTROL, early)
+    control = _mean(controls, measure_of(controls))
     if early == whole:
-        return f"{says}; a do-nothing control has {control}"
-    return f"{says}; a do-nothing control had {control} after {early}, where the original had {original}"
+        return f"{says} {p}; a do-nothing control has {control}"
+    return f"{says}; {_with_seeds(entrant, ledger, early)}, where a do-nothing control had {control} {p}"
+
+
+def _with_seeds(entrant: Entrant, ledger: Ledger, steps: int) -> str:
+    level, before = _levels(entrant, ledger, steps)
+    seeds = len(_seeds(entrant, ledger, steps))
+    return f"{level} after {steps} steps with {seeds} seed{'s' * (seeds > 1)}, and {before} with the original"
+
+
+def _seeds(entrant: Entrant, ledger: Ledger, steps: int) -> list[int]:
+    """Those with which both the candidate and the original trained for so many steps."""
+    return [ours.seed for ours, _ in paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))]
 
 
 def _end(entrant: Entrant, ledger: Ledger, steps: int) -> str:

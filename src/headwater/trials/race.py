@@ -126,8 +126,13 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     last = [*equal, *(each for each in alive if each not in equal)]
     behind = {each.proposal: each for each in reversed(run.placed)}
     beaten = [each for each, placed in behind.items() if placed.standing == "beaten"]
+    waiting = [*last, *sorted(beaten, key=lambda each: each not in run.causes)]
     tried: list[Placed] = []
-    for each in [*last, *sorted(beaten, key=lambda each: each not in run.causes)][:PROVED]:
+    while waiting and len(tried) < PROVED:
+        # What is ahead with some seeds only may hold at a lower rate.
+        calmer = (each for each in waiting if any(each.calms(failed.proposal) for failed in tried))
+        each = next(calmer, waiting[0])
+        waiting.remove(each)
         found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
         tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
         if found.holds:

@@ -12,6 +12,7 @@ import torch
 
 import headwater
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
+from headwater.records.learning_rate import clearly_falls
 from headwater.trials.cache import Cache
 from headwater.trials.candidates import Proposal, causes, combinations, likeliest_first, others, singles, told
 from headwater.trials.gather import gather
@@ -22,8 +23,12 @@ from headwater.trials.statistics import measure_of
 from headwater.trials.worker import Packed, packed, screen, train
 from headwater.trials.workload import Screening, Trial, Workload
 
-FIELD = 8
+FIELD = 12
 """Candidates that race at most: with more, the first rung would take longer than the rest."""
+
+
+FAULTS = ("error", "warning")
+"""Severities of what keeps a network from learning, or may."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,13 @@ def search(
         InputError: the workload cannot be pickled.
     """
     begin = time.perf_counter()
-    if not any(each.severity in ("error", "warning") for each in findings):
-        return FixRecord("healthy", "The network is healthy: nothing was tried.", tuple(findings))
     run = _Runs(packed(workload), executor, progress or _silent, cache)
-    passed, out = _screened(run, findings)
     ledger = Ledger(run.train, steps)
+    if not any(each.severity in FAULTS for each in findings):
+        findings = _with_suspects(findings, ledger)
+    if not any(each.severity in FAULTS for each in findings):
+        return _healthy(findings, ledger, run.spent, time.perf_counter() - begin)
+    passed, out = _screened(run, findings)
     placed = race(passed[:FIELD], ledger, range(seeds), run.race, causes(findings, passed))
     rest = tuple(Placed(each, "not tried", "others are likelier to help") for each in passed[FIELD:])
     candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
@@ -102,6 +109,42 @@ def search(
         steps_exhaustive=(len(apply) + 1) * steps * seeds,
         seconds=time.perf_counter() - begin,
         versions=_versions(),
+    )
+
+
+def _with_suspects(findings: Sequence[Finding], ledger: Ledger) -> tuple[Finding, ...]:
+    """Makes an error of what a diagnosis only noted, where the training shows that the network does not learn.
+
+    An error needs a cause and an effect. A diagnosis sees few steps: the effect may be seen in a training only.
+    """
+    noted = [each for each in findings if each.remedies and each.under is None]
+    if not noted:
+        return tuple(findings)
+    ledger.train([ORIGINAL], [0], ledger.horizon)
+    original = ledger.result(ORIGINAL, 0, ledger.horizon)
+    if original.error is not None or _learns(original):
+        return tuple(findings)
+    effect = f"In {len(original.losses)} steps of training the loss does not fall."
+    return tuple(
+        replace(each, severity="error", message=f"{each.message} {effect}") if each in noted else each
+        for each in findings
+    )
+
+
+def _learns(original: TrialResult) -> bool:
+    """Whether the loss falls from the first third of a training to the last."""
+    early, late = original.losses[: len(original.late)], original.late
+    return not original.lost and (len(late) < 2 or clearly_falls(early, late))
+
+
+def _healthy(findings: Sequence[Finding], ledger: Ledger, spent: int, seconds: float) -> FixRecord:
+    return FixRecord(
+        "healthy",
+        "The network is healthy: nothing was tried.",
+        tuple(findings),
+        original=ledger.longest(ORIGINAL),
+        steps_spent=spent,
+        seconds=seconds,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from headwater.records import Safety, TrialResult
 from headwater.trials.candidates import Proposal
-from headwater.trials.statistics import ALPHA, Measure, better, mean_row, measure_of
+from headwater.trials.statistics import ALPHA, Measure, better, mean_row, telling
 
 NEGLIGIBLE = 0.01
 """Share of the gain that a smaller change may lack of the best one's, and is as good for all that."""
@@ -94,7 +94,7 @@ class Table:
 
 def table(original: TrialResult, results: Sequence[tuple[Proposal, TrialResult]]) -> Table:
     """Ranks candidates; among equal ones the smaller change leads."""
-    measure = measure_of([original, *(result for _, result in results)])
     kept = [pair for pair in results if not pair[1].lost]
+    measure = telling(original, [result for _, result in kept])
     ranked = sorted(kept, key=lambda pair: (mean_row(pair[1], measure), pair[1].level, pair[0].size))
     return Table(measure, original, tuple(ranked), tuple(pair for pair in results if pair[1].lost))

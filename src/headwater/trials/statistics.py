@@ -25,6 +25,10 @@ from scipy import stats
 from headwater.records import TrialResult
 
 Measure = Literal["score", "held-out loss", "training loss"]
+MEASURES: tuple[Measure, ...] = ("score", "held-out loss", "training loss")
+"""What counts most comes first; what moves first, last."""
+LEAST = 0.05
+"""Share of the original's level that must be gone: less is not worth a change to the user's code."""
 ALPHA = 0.05
 """Probability with which chance alone may pass for a difference (Fisher 1925)."""
 LOOKS = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158}
@@ -49,6 +53,16 @@ def measure_of(results: Sequence[TrialResult]) -> Measure:
     return "held-out loss" if any(each.held_out for each in kept) else "training loss"
 
 
+def telling(original: TrialResult, results: Sequence[TrialResult]) -> Measure:
+    """Returns the first measure by which one of `results` is ahead: while no score moves yet, the loss tells who learns.
+
+    Where nothing is ahead by any, what counts most.
+    """
+    first = measure_of([original, *results])
+    known = [m for m in MEASURES[MEASURES.index(first) :] if all(row(each, m) for each in results)]
+    return next((m for m in known if any(share_gone(each, original, m) >= LEAST for each in results)), first)
+
+
 def row(result: TrialResult, measure: Measure) -> tuple[float, ...]:
     """Returns what a trial reached on each batch, smaller is better."""
     if measure == "score":
@@ -61,6 +75,17 @@ def row(result: TrialResult, measure: Measure) -> tuple[float, ...]:
 def mean_row(result: TrialResult, measure: Measure) -> float:
     """Returns the mean of `row`; infinite when the training was lost."""
     return math.inf if result.lost else fmean(row(result, measure))
+
+
+def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> float:
+    """Returns by which share of its size the original's level lies above; 1 where only the original was lost."""
+    if result.lost:
+        return -math.inf
+    if original.lost:
+        return 1.0
+    before = mean_row(original, measure)
+    gone = before - mean_row(result, measure)
+    return gone / abs(before) if before else math.copysign(math.inf, gone) if gone else 0.0
 
 
 def shown(result: TrialResult, measure: Measure) -> float:
