@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from headwater.records import TrialResult
-from headwater.trials.statistics import ALPHA, better, measure_of, paired, row
+from headwater.trials.statistics import ALPHA, better, measure_of, paired, row, telling
 from tests.trials.build import result
 
 
@@ -114,3 +114,25 @@ def test_what_counts_is_the_score_then_the_held_out_loss_then_the_training_loss(
     assert measure_of([held, result(lost=True)]) == "held-out loss" and row(held, "held-out loss") == (0.5, 0.7)
     scored = replace(held, scores=(0.9, 0.8))
     assert measure_of([scored]) == "score" and row(scored, "score") == (-0.9, -0.8)
+
+
+def scored(score: float, held_out: float, late: float) -> TrialResult:
+    return TrialResult((), 0, 6, losses=(2.0,) * 4 + (late, late), held_out=(held_out,) * 3, scores=(score,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "measure"),
+    [
+        (scored(0.6, 2.0, 2.0), "score"),
+        (scored(0.5, 1.5, 2.0), "held-out loss"),
+        (scored(0.5, 2.5, 1.0), "training loss"),
+        (scored(0.5, 2.0, 2.0), "score"),
+    ],
+)
+def test_while_no_score_moves_the_loss_tells(one: TrialResult, measure: str):
+    assert telling(scored(0.5, 2.0, 2.0), [scored(0.5, 2.0, 2.0), one]) == measure
+
+
+def test_an_original_that_was_lost_is_behind_by_what_counts_most():
+    assert telling(result(lost=True), [scored(0.1, 2.0, 2.0)]) == "score"
+    assert telling(result(lost=True), []) == "training loss"

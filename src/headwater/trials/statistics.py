@@ -54,7 +54,7 @@ def measure_of(results: Sequence[TrialResult]) -> Measure:
 
 
 def telling(original: TrialResult, results: Sequence[TrialResult]) -> Measure:
-    """Returns the first measure by which one of `results` is ahead: while no score moves yet, the loss tells who learns.
+    """Returns what counts most of that by which one of `results` is ahead: while no score moves, the loss tells.
 
     Where nothing is ahead by any, what counts most.
     """
