@@ -37,7 +37,8 @@ def test_what_was_noted_is_tried_where_the_loss_does_not_fall() -> None:
     assert record.verdict == "fixed" and record.best is not None
     assert record.best.remedies[0].startswith("raise-rate")
     (found,) = record.findings
-    assert found.severity == "error" and found.message == "It was noted. In 60 steps of training the loss does not fall."
+    assert found.severity == "error"
+    assert found.message == "It was noted. In 60 steps of training the loss does not fall."
 
 
 def test_what_was_noted_of_a_network_that_learns_stays_a_note() -> None:

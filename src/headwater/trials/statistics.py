@@ -25,7 +25,7 @@ from scipy import stats
 from headwater.records import TrialResult
 
 Measure = Literal["score", "held-out loss", "training loss"]
-MEASURES: tuple[Measure, ...] = ("score", "held-out loss", "training loss")
+MEASURES: Sequence[Measure] = ("score", "held-out loss", "training loss")
 """What counts most comes first; what moves first, last."""
 LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
