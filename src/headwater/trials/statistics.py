@@ -59,8 +59,13 @@ def telling(original: TrialResult, results: Sequence[TrialResult]) -> Measure:
     Where nothing is ahead by any, what counts most.
     """
     first = measure_of([original, *results])
-    known = [m for m in MEASURES[MEASURES.index(first) :] if all(row(each, m) for each in results)]
-    return next((m for m in known if any(share_gone(each, original, m) >= LEAST for each in results)), first)
+    known: Sequence[Measure] = MEASURES[MEASURES.index(first) :]
+    for measure in known:
+        if all(row(each, measure) for each in results) and any(
+            share_gone(each, original, measure) >= LEAST for each in results
+        ):
+            return measure
+    return first
 
 
 def row(result: TrialResult, measure: Measure) -> tuple[float, ...]:
