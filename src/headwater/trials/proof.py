@@ -55,7 +55,8 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     candidate and the original train to the end, the candidate with the second one too: the lead must be as large as it
     was and the batches agree on it, and no seed fall back. Where that is not so, all seeds that it was shown with go to
     the end, where the lead must be significant once more. What must last can only take away from what passes by chance.
-    One that is ahead at the end, but not clearly over so few seeds, gets as many again.
+    One that is ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where they
+    are cheaper, and at the end.
 
     Args:
         entrant: the candidate.
@@ -63,10 +64,13 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         seeds: of the trainings.
         budgets: steps after which to look, fewest first; the last one is the whole training.
     """
-    level, whole = LOOKS[len(budgets) + 1], budgets[-1]
+    whole, more = budgets[-1], _twice(seeds)
+    looks = [*((steps, seeds) for steps in budgets[:-1]), *((steps, more) for steps in budgets[-2:-1])]
+    looks += [(whole, seeds), (whole, more)]
+    level = LOOKS[len(looks)]
     found = Comparison(1.0, 1.0)
     tested: Sequence[int] = ()
-    for steps, used in [*((steps, seeds) for steps in budgets), (whole, _twice(seeds))]:
+    for steps, used in looks:
         ledger.train([ORIGINAL, entrant], seeds[:1], steps)
         worth_more = found.over_seeds < PROMISING and found.over_batches <= level
         if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):

@@ -76,15 +76,19 @@ class Table:
         return tuple(each for each, _ in self.ranked if each.is_slower_than(proposal))
 
     def close(self) -> tuple[Proposal, ...]:
-        """Those that may yet win, the best first: not far behind the best, or all where none gains yet."""
+        """Those that may yet win, the best first: not far and clearly behind the best, or all where none gains yet."""
         least = CLOSE * self.best_gain if self.best_gain > 0 else -math.inf
-        return tuple(each for each, result in self.ranked if self.gain(result) >= least)
+        return tuple(each for each, result in self.ranked if self.gain(result) >= least or not self._is_clearly_behind(result))
 
     def _as_good(self, result: TrialResult, best: TrialResult) -> bool:
         behind = self._behind(result, best)
         if behind <= NEGLIGIBLE:
             return True
-        return behind <= UNCLEAR and better([best], [result], self.measure).over_batches > ALPHA
+        return behind <= UNCLEAR and not self._is_clearly_behind(result)
+
+    def _is_clearly_behind(self, result: TrialResult) -> bool:
+        """Whether the batches agree that it is behind the best."""
+        return better([self.ranked[0][1]], [result], self.measure).over_batches <= ALPHA
 
     def _behind(self, result: TrialResult, best: TrialResult) -> float:
         """What it lacks of the best one's gain, as a share."""

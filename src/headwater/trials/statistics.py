@@ -31,7 +31,7 @@ LEAST = 0.05
 """Share of the original's level that must be gone: less is not worth a change to the user's code."""
 ALPHA = 0.05
 """Probability with which chance alone may pass for a difference (Fisher 1925)."""
-LOOKS = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158}
+LOOKS = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158, 6: 0.0142}
 """Level of each look at growing data so that all together keep to `ALPHA` (Pocock 1977, "Group sequential methods in
 the design and analysis of clinical trials", Biometrika 64, table 1)."""
 _RANKS = 6
