@@ -6,7 +6,9 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -204,5 +206,26 @@ def test_other_findings_are_left() -> None:
     _, fine = case("two-heads")
     assert "connected" in (remedy("reconnect").refusal(fine) or "")
     assert "finite" in (remedy("find-non-finite").refusal(fine) or "")
-    _, product = case("entropy-of-zero")
-    assert "has no edge" in (remedy("find-non-finite").refusal(product) or "")
+    _, overflow = case("exponential-overflows")
+    assert remedy("find-non-finite").refusal(overflow) is not None
+
+
+def test_where_it_stands_in_the_loss_the_loss_is_guarded() -> None:
+    """Zero times the logarithm of zero, in a step of the user's own."""
+    problem, broken = case("entropy-of-zero")
+    guard = remedy("find-non-finite:loss")
+    assert "no function" in (guard.refusal(broken) or "")  # as in a script
+    broken.step = problem.step
+    assert guard.refusal(broken) is None
+    change = guard.apply(broken)
+    assert change.by_hand == "compute the loss under the guard: step = Guarded(step)"
+    made: dict[str, Any] = {}
+    exec("\n".join(change.code.imports) + "\n" + change.code.before, made)
+    losses: list[Tensor] = []
+    for step in (broken.step, made["Guarded"](problem.step)):
+        model = copy.deepcopy(problem.model)
+        losses.append(step(model, problem.batches[0]))
+        losses[-1].backward()
+        assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
+    assert torch.equal(*losses)
+    assert "HW701" not in codes(diagnosed(replace(problem, step=broken.step)))

@@ -3,8 +3,9 @@
 ## What it does
 
 A root, a logarithm or an arc cosine has an infinite slope at the edge of where it is defined, also where its value is
-fine; a softmax over a row of minus infinities is zero by zero. While the model runs, what these functions read is kept
-by one rounding error of 1 (1.2e-7 in float32) away from that edge. Within that distance the slope is zero.
+fine; a softmax over a row of minus infinities is zero by zero. While the model runs, or the loss is computed (`loss`),
+what these functions read is kept by one rounding error of 1 (1.2e-7 in float32) away from that edge. Within that
+distance the slope is zero.
 
 | function | reads | its slope is then at most |
 | --- | --- | --- |
@@ -19,8 +20,8 @@ not ``sqrt(x) + eps``.
 
 ## What to do by hand
 
-Outside of the model's forward (in the loss) nothing is guarded: use the forms that are safe at the edges there,
-``log_softmax``, ``logsumexp``, losses with logits. An exponential that overflows wants a lower rate, or an input that
+A script has no function that computes the loss: outside of the model's forward nothing is guarded there. Use the forms
+that are safe at the edges, ``log_softmax``, ``logsumexp``, losses with logits. An exponential that overflows wants a lower rate, or an input that
 is bounded. In float16 use a loss scale, or bfloat16. Where a denominator is zero, add a constant to it.
 
 ## When not
@@ -50,7 +51,9 @@ from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "find-non-finite"
 _NON_FINITE = "HW701"
-_KINDS = frozenset("Sqrt Rsqrt Pow Log Log2 Log10 Acos Asin Softmax SafeSoftmax".split())
+_KINDS = frozenset("Sqrt Rsqrt Pow Log Log2 Log10 Acos Asin Softmax SafeSoftmax Mul Div".split())
+"""Where a number that is not finite can come from such a function: zero times the logarithm of zero is none. Whether it
+does is seen by trying."""
 
 
 class Guarded(Rerouted):
@@ -82,16 +85,38 @@ def _refusal(training: Training) -> str | None:
     return None
 
 
+def _refusal_of_loss(training: Training) -> str | None:
+    if training.step is None and training.loss_fn is None:
+        return "there is no function that computes the loss"
+    return _refusal(training)
+
+
 def _apply(training: Training) -> Change:
     reroute(training.model, Guarded)
-    return Change(
-        remedy=_CODE,
-        says="roots, logarithms, arc cosines and softmaxes of the model are kept from where their slope is infinite",
-        places=("",),
-        code=Code(
-            before=f"{source(Rerouted, Guarded)}\n\n{{model}}.forward = Guarded({{model}})", imports=MODE_IMPORTS
-        ),
+    return _change(_CODE, "the model", f"{_GUARD}\n{{model}}.forward = Guarded({{model}})")
+
+
+def _apply_to_loss(training: Training) -> Change:
+    name = "loss_fn" if training.step is None else "step"
+    setattr(training, name, Guarded(getattr(training, name)))
+    return _change(
+        f"{_CODE}:loss", "the loss", _GUARD, by_hand=f"compute the loss under the guard: {name} = Guarded({name})"
     )
 
 
-REMEDIES = (Remedy(_CODE, "", "unsafe", 3, _refusal, _apply, __doc__ or ""),)
+def _change(remedy: str, place: str, written: str, by_hand: str = "") -> Change:
+    return Change(
+        remedy=remedy,
+        says=f"roots, logarithms, arc cosines and softmaxes of {place} are kept from where their slope is infinite",
+        places=("",),
+        code=Code(before=written, imports=MODE_IMPORTS),
+        by_hand=by_hand,
+    )
+
+
+_GUARD = source(Rerouted, Guarded)
+
+REMEDIES = (
+    Remedy(_CODE, "", "unsafe", 3, _refusal, _apply, __doc__ or ""),
+    Remedy(_CODE, "loss", "unsafe", 3, _refusal_of_loss, _apply_to_loss, __doc__ or ""),
+)

@@ -22,15 +22,15 @@ MODE_IMPORTS = (
 
 
 class Rerouted(TorchFunctionMode):
-    """Runs a module's forward with some calls of PyTorch's functions changed."""
+    """Runs a module's forward, or a function, with some calls of PyTorch's functions changed."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module | Callable[..., Any]) -> None:
         super().__init__()
-        self.module, self.forward = module, module.forward
+        self.module, self.forward = module, getattr(module, "forward", module)
 
     @torch.compiler.disable
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the module's own forward."""
+        """Runs it."""
         with self:
             return self.forward(*args, **kwargs)
 

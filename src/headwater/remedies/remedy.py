@@ -28,7 +28,8 @@ class Training:
         steps: optimizer steps that the training will take.
         scheduler: to be stepped after each optimizer step; set by a remedy, ``None`` before.
         built: the user's source line that built the optimizer, when known.
-        loss_fn: ``loss_fn(outputs, targets)``, where it is known.
+        loss_fn: ``loss_fn(outputs, targets)``, where it is known; a remedy may set another one.
+        step: ``step(model, batch)`` that returns the loss, where it is known; as `loss_fn`.
         rehearse: trains a fresh twin, changed as this one is so far, with a rate for each step, and returns the losses;
             ``None`` where no batches are at hand.
         applied: keys of the remedies that have changed it since the measurement, in order.
@@ -42,6 +43,7 @@ class Training:
     scheduler: LRScheduler | ReduceLROnPlateau | None = None
     built: SourceLine | None = None
     loss_fn: Any = None
+    step: Any = None
     rehearse: Callable[[Sequence[float]], Sequence[float]] | None = None
     applied: list[str] = field(default_factory=list[str])
 

@@ -95,6 +95,7 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
         steps,
         built=recipe.optimizer_built,
         loss_fn=objective.loss_fn,
+        step=objective.step,
     )
     seed_all(seed + 2 * OTHER)
     rehearsals = [_Rehearsals(recipe, remedies[:place]) for place in range(len(remedies))]
@@ -105,7 +106,7 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
     mended = any(remedy(key).code == MENDING for key in remedies)
     reading = None if mended else as_meant(recipe.measurement, recipe.findings)
     return Built(
-        training, Objective(training.loss_fn, objective.step), changes, reading, sum(each.steps for each in rehearsals)
+        training, Objective(training.loss_fn, training.step), changes, reading, sum(each.steps for each in rehearsals)
     )
 
 

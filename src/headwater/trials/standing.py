@@ -78,7 +78,9 @@ class Table:
     def close(self) -> tuple[Proposal, ...]:
         """Those that may yet win, the best first: not far and clearly behind the best, or all where none gains yet."""
         least = CLOSE * self.best_gain if self.best_gain > 0 else -math.inf
-        return tuple(each for each, result in self.ranked if self.gain(result) >= least or not self._is_clearly_behind(result))
+        return tuple(
+            each for each, result in self.ranked if self.gain(result) >= least or not self._is_clearly_behind(result)
+        )
 
     def _as_good(self, result: TrialResult, best: TrialResult) -> bool:
         behind = self._behind(result, best)
