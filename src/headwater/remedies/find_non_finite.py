@@ -21,8 +21,9 @@ not ``sqrt(x) + eps``.
 ## What to do by hand
 
 A script has no function that computes the loss: outside of the model's forward nothing is guarded there. Use the forms
-that are safe at the edges, ``log_softmax``, ``logsumexp``, losses with logits. An exponential that overflows wants a lower rate, or an input that
-is bounded. In float16 use a loss scale, or bfloat16. Where a denominator is zero, add a constant to it.
+that are safe at the edges, ``log_softmax``, ``logsumexp``, losses with logits. An exponential that overflows wants a
+lower rate, or an input that is bounded. In float16 use a loss scale, or bfloat16. Where a denominator is zero, add a
+constant to it.
 
 ## When not
 

@@ -55,8 +55,8 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     candidate and the original train to the end, the candidate with the second one too: the lead must be as large as it
     was and the batches agree on it, and no seed fall back. Where that is not so, all seeds that it was shown with go to
     the end, where the lead must be significant once more. What must last can only take away from what passes by chance.
-    One that is ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where they
-    are cheaper, and at the end.
+    One that is ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where
+    they are cheaper, and at the end.
 
     Args:
         entrant: the candidate.
