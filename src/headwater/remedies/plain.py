@@ -26,7 +26,8 @@ class Rerouted(TorchFunctionMode):
 
     def __init__(self, module: nn.Module | Callable[..., Any]) -> None:
         super().__init__()
-        self.module, self.forward = module, getattr(module, "forward", module)
+        self.module: Any = module
+        self.forward: Callable[..., Any] = getattr(module, "forward", module)
 
     @torch.compiler.disable
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
