@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from headwater.records import TrialResult
-from headwater.trials.statistics import ALPHA, better, measure_of, paired, row, telling
+from headwater.trials.statistics import ALPHA, LOOKS, better, measure_of, paired, row, telling
 from tests.trials.build import result
 
 
@@ -136,3 +136,9 @@ def test_while_no_score_moves_the_loss_tells(one: TrialResult, measure: str):
 def test_an_original_that_was_lost_is_behind_by_what_counts_most():
     assert telling(result(lost=True), [scored(0.1, 2.0, 2.0)]) == "score"
     assert telling(result(lost=True), []) == "training loss"
+
+
+@pytest.mark.parametrize("batches", range(2, 12))
+def test_with_any_number_of_batches_each_look_can_be_passed(batches: int):
+    ones, others = series(-0.5, seeds=6, batches=batches, seed_noise=0.001)
+    assert better(ones, others, "held-out loss").over_batches < min(LOOKS.values())

@@ -7,8 +7,8 @@ over both: the larger p-value is that of the hypothesis that it fails over one o
 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24).
 
 Over seeds: Student's paired t-test, one-sided, on the means of the batches. Over batches: Wilcoxon's signed-rank test
-(1945), one-sided, on the means of the seeds, as the losses of single batches have long tails; below six batches, where
-its smallest p-value is above 0.01, the t-test again.
+(1945), one-sided, on the means of the seeds, as the losses of single batches have long tails; below seven batches,
+where its smallest p-value is above the level of a look, the t-test again.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ ALPHA = 0.05
 LOOKS = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158, 6: 0.0142}
 """Level of each look at growing data so that all together keep to `ALPHA` (Pocock 1977, "Group sequential methods in
 the design and analysis of clinical trials", Biometrika 64, table 1)."""
-_RANKS = 6
-"""Pairs from which on Wilcoxon's test can fall below 0.05 clearly: its smallest p-value is ``2^-n``, 0.016 for six."""
+_RANKS = 7
+"""Pairs from which on Wilcoxon's test can fall below each of `LOOKS`: its smallest p-value is ``2^-n``, 0.008 for
+seven."""
 
 _SAME = 1e-9
 """Gaps that differ by no more than this share are equal but for rounding."""
