@@ -72,7 +72,7 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     tested: Sequence[int] = ()
     for steps, used in looks:
         ledger.train([ORIGINAL, entrant], seeds[:1], steps)
-        worth_more = found.over_seeds < PROMISING and found.over_batches <= level
+        worth_more = found.over_seeds < PROMISING and found.over_batches <= ALPHA
         if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):
             continue
         ledger.train([ORIGINAL, CONTROL, entrant], used, steps)
