@@ -48,7 +48,7 @@ def record_of(model: nn.Module, x: Tensor) -> AttentionRecord:
         loss = model(x).square().sum()
     graph = walk(loss)
     attention = Attention(graph)
-    norms = backward(loss, graph, attention.observe)
+    norms = backward(loss, graph, lambda op, _: attention.observe(op))
     trace = itemise(graph, norms, float(loss.detach()), parameter_names(model), learned)
     (record,) = attention.records(trace, norms, {})
     return record

@@ -100,6 +100,7 @@ def measurement(
         },
         precision=result.precision.record(steps) if result.precision is not None else PrecisionRecord(),
         through_time=result.through_time.records(steps, result.batches),
+        magnitudes=result.magnitudes.records(found),
     )
 
 

@@ -20,6 +20,7 @@ from headwater.measure.attention import Attention, with_lines
 from headwater.measure.head import head
 from headwater.measure.layers import layers, uses
 from headwater.measure.learning_rate import Progress
+from headwater.measure.magnitudes import Magnitudes
 from headwater.measure.norms import NormBook
 from headwater.measure.precision import Precision
 from headwater.measure.prediction import Expected, PreActivations, Predictions
@@ -28,7 +29,7 @@ from headwater.measure.saved import saved
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.through_time import ThroughTime
-from headwater.measure.trace import itemise, listening, parameter_names
+from headwater.measure.trace import Gradients, Observer, itemise, listening, parameter_names
 from headwater.measure.units import Units
 from headwater.measure.updates import equal_units, identical_units, zero_names
 from headwater.records import AttentionRecord, HeadRecord, Layer, Profile, StepRecord, Trace
@@ -53,6 +54,7 @@ class Passes:
     )
     units: Units = field(default_factory=Units)
     signals: Signals = field(default_factory=Signals)
+    magnitudes: Magnitudes = field(default_factory=Magnitudes)
     attention: tuple[AttentionRecord, ...] = ()
     precision: Precision | None = None
     progress: Progress | None = None
@@ -142,6 +144,7 @@ class Probe:
         passes.layers[-1] = tuple(unscaled.layer(each, scale) for each in passes.layers[-1])
         passes.profiles[-1] = unscaled.profile(passes.profiles[-1], scale)
         passes.through_time.rescale(self._step, scale)
+        passes.magnitudes.rescale(scale)
         if self._saw_attention:
             passes.attention = tuple(unscaled.attention(each, scale) for each in passes.attention)
 
@@ -194,6 +197,7 @@ class Probe:
             passes.expected[step] = self._predictions.paths(trace, shape, used)
         passes.units.attribute(trace, names)
         passes.signals.attribute(graph, names, finite=finite)
+        passes.magnitudes.attribute(names, finite=finite)
         if self._attention is not None and finite:
             passes.attention = with_lines(self._attention.records(trace, norms, names), passes.attention)
             self._saw_attention = True
@@ -218,16 +222,20 @@ class Probe:
     def _place(self, op: GraphOp) -> tuple[str, int]:
         return self._owners.module(op.node) if op.kind != "Input" else ("", 0)
 
-    def _observer(self) -> Callable[[GraphOp], None]:
+    def _observer(self) -> Observer:
         observers: list[Callable[[GraphOp], None]] = [self._passes.units.observe, self._passes.signals.observe]
         if self._attention is not None:
             observers.append(self._attention.observe)
         if self._predictions is not None:
             observers.append(self._predictions.observe)
 
-        def observe(op: GraphOp) -> None:
+        magnitudes = self._passes.magnitudes if self._last else None
+
+        def observe(op: GraphOp, gradients: Gradients) -> None:
             for each in observers:
                 each(op)
+            if magnitudes is not None:
+                magnitudes.observe(op, gradients)
 
         return observe
 

@@ -16,8 +16,9 @@ from headwater.graph.kinds import ISOMETRIES
 from headwater.measure.norms import NormBook
 from headwater.records import Edge, Op, Trace
 
-Observer = Callable[[GraphOp], None]
-"""Called for each operation while its saved tensors can still be read."""
+Gradients = tuple[torch.Tensor | None, ...]
+Observer = Callable[[GraphOp, Gradients], None]
+"""Called for each operation, with the gradient that reaches it, while its saved tensors can still be read."""
 
 _JOINT = -1
 # A gradient whose root mean square has fewer than four bits left above its dtype's smallest number
@@ -97,9 +98,9 @@ def _hook(op: GraphOp, book: NormBook, observe: Observer | None) -> Callable[[An
     index, isometric = op.index, op.kind in ISOMETRIES and len(op.edges) == 1
     slots = () if isometric else tuple(slot for slot, _ in op.edges)
 
-    def hook(gradients_out: tuple[torch.Tensor | None, ...], gradients_in: tuple[torch.Tensor | None, ...]) -> None:
+    def hook(gradients_out: Gradients, gradients_in: Gradients) -> None:
         if observe is not None:
-            observe(op)
+            observe(op, gradients_in)
         for gradient in gradients_in:
             if gradient is not None:
                 book.add((index, _JOINT), gradient)

@@ -6,6 +6,7 @@ from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where, gravity
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
 from headwater.records.learning_rate import CURVED, KNOWS, TINY_UPDATE, RateArm, RateRecord, clearly_falls
+from headwater.records.magnitudes import MagnitudesRecord, Quantity
 from headwater.records.measurement import (
     LOSS_RISES,
     HeadOp,
@@ -55,6 +56,7 @@ __all__ = [
     "HeadRecord",
     "InputRecord",
     "Layer",
+    "MagnitudesRecord",
     "Measurement",
     "ModelInfo",
     "NumbersRecord",
@@ -68,6 +70,7 @@ __all__ = [
     "PredictionRecord",
     "Profile",
     "ProfilePoint",
+    "Quantity",
     "RangeTest",
     "RateArm",
     "RateRecord",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from headwater.records.attention import AttentionRecord
 from headwater.records.layer import Layer, Profile
 from headwater.records.learning_rate import RateRecord
+from headwater.records.magnitudes import MagnitudesRecord
 from headwater.records.precision import PrecisionRecord
 from headwater.records.source import SourceLine
 from headwater.records.through_time import TimeProfile
@@ -229,3 +230,4 @@ class Measurement:
     rate: RateRecord | None = None
     through_time: tuple[TimeProfile, ...] = ()
     track: str | None = None
+    magnitudes: tuple[MagnitudesRecord, ...] = ()
