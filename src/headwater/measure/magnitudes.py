@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 
@@ -68,9 +69,9 @@ class Magnitudes:
 
     def records(self, layers: Sequence[Layer]) -> tuple[MagnitudesRecord, ...]:
         """Returns the histograms of each layer, input to output."""
-        kinds: tuple[Quantity, ...] = ("gradient", "weight", "activation")
-        wanted = [(layer.name, kind) for layer in layers for kind in kinds]
-        return tuple(_record(*key, self._counts[key]) for key in wanted if key in self._counts)
+        place = {layer.name: depth for depth, layer in enumerate(layers)}
+        known = sorted((key for key in self._counts if key[0] in place), key=lambda key: place[key[0]])
+        return tuple(_record(*key, self._counts[key]) for key in known)
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
@@ -92,7 +93,8 @@ def _counted(samples: Sequence[torch.Tensor]) -> list[list[int]]:
     places = (powers - _LOWEST).clamp(0, _ZERO - 1)
     places[numbers == 0] = _ZERO
     places[~numbers.isfinite()] = _NON_FINITE
-    return torch.bincount(rows * _BINS + places, minlength=len(samples) * _BINS).view(-1, _BINS).tolist()
+    counts = torch.bincount(rows * _BINS + places, minlength=len(samples) * _BINS)
+    return cast("list[list[int]]", counts.view(-1, _BINS).tolist())
 
 
 def _moved(counts: Sequence[int], by: int) -> list[int]:
