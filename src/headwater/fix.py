@@ -106,6 +106,8 @@ class FixResult:
     def build(self, seed: int = 0) -> tuple[nn.Module, Optimizer, Scheduler | None]:
         """Makes the model anew and applies the recommendation; without one the training is the original.
 
+        What only your own code can do (a guard around your loss) is not in it: ``record.not_written`` says so.
+
         Returns:
             Model, optimizer, and a scheduler to be stepped after each optimizer step, or ``None``.
         """

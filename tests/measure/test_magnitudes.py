@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -56,9 +57,37 @@ def test_all_formats_are_counted(dtype: torch.dtype) -> None:
 def test_a_large_tensor_is_sampled_evenly() -> None:
     """Every column of a matrix whose width divides what is left out."""
     columns = 2.0 ** torch.arange(16).repeat(64)
-    found = told(columns.expand(1024, 1024))
-    assert 0.9 * magnitudes.SAMPLE < sum(found.counts) <= magnitudes.SAMPLE
+    found = told(columns.repeat(1024, 1))
+    assert magnitudes.SAMPLE <= sum(found.counts) <= 2 * magnitudes.SAMPLE
     assert len(found.counts) == 16 and min(found.counts) == pytest.approx(max(found.counts), rel=0.1)
+
+
+@pytest.mark.parametrize("size", [1, 1023, 1025, 2047, 2048, 6000, 100_001])
+def test_a_sample_is_large_enough(size: int) -> None:
+    assert min(size, magnitudes.SAMPLE) <= sum(told(torch.ones(size)).counts) <= 2 * magnitudes.SAMPLE
+
+
+@pytest.mark.parametrize("change", [lambda x: x.T, lambda x: x.expand(3, 64, 48), lambda x: x[:, ::3]])
+def test_what_is_not_contiguous_is_read_in_place(change: Callable[[Tensor], Tensor]) -> None:
+    numbers = change(torch.randn(64, 48, generator=torch.Generator().manual_seed(0)))
+    sample = magnitudes._sample(numbers)
+    stride = max(1, (numbers.numel() // magnitudes.SAMPLE - 1) | 1)
+    assert torch.equal(sample, numbers.flatten()[::stride])
+
+
+def test_numbers_beyond_float32_are_in_the_last_bins() -> None:
+    found = told(torch.tensor([1e-60, 1e-50, 1e300, 1.0], dtype=torch.float64))
+    assert (found.zeros, found.non_finite) == (0, 0)
+    assert found.lowest == -149 and found.counts[0] == 2 and found.counts[-1] == 1
+
+
+def test_a_pass_that_showed_nothing_is_not_rescaled() -> None:
+    seen = Magnitudes()
+    seen._samples = [(0, "gradient", torch.tensor([1.0]))]
+    seen.attribute({0: "a"}, finite=True)
+    seen.attribute({0: "a"}, finite=False)
+    seen.rescale(1024.0)
+    assert magnitudes._record("a", "gradient", seen._counts["a", "gradient"]).lowest == 0
 
 
 def test_a_gradient_that_was_scaled_is_told_as_it_is() -> None:
@@ -86,7 +115,7 @@ def test_a_diagnosis_tells_gradient_weight_and_activation_of_each_layer() -> Non
     assert max(found["0", "weight"].counts) == pytest.approx(max(counts), abs=6)
 
 
-def test_a_weight_that_is_applied_several_times_is_counted_each_time() -> None:
+def test_of_a_weight_that_is_applied_several_times_each_use_is_counted_and_the_weight_once() -> None:
     class Loop(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -101,3 +130,4 @@ def test_a_weight_that_is_applied_several_times_is_counted_each_time() -> None:
     report = headwater.diagnose(Loop(), batches, nn.CrossEntropyLoss())
     found = {(each.layer, each.quantity): sum(each.counts) for each in report.measurement.magnitudes}
     assert found["step", "gradient"] == 3 * 20 and found["answer", "gradient"] == 10
+    assert found["step", "weight"] == 16

@@ -218,11 +218,13 @@ def test_where_it_stands_in_the_loss_the_loss_is_guarded() -> None:
     broken.step = problem.step
     assert guard.refusal(broken) is None
     change = guard.apply(broken)
-    assert change.by_hand == "compute the loss under the guard: step = Guarded(step)"
-    made: dict[str, Any] = {}
-    exec("\n".join(change.code.imports) + "\n" + change.code.before, made)
+    assert change.by_hand.endswith("compute the loss under it: step = Guarded(step)")
+    written = patch([change], optimizer=None, factory=lambda: problem.model)
+    assert not written.diff and written.not_written  # nobody but the user knows where the loss is computed
+    made: dict[str, Any] = {"step": problem.step}
+    exec(written.snippet, made)
     losses: list[Tensor] = []
-    for step in (broken.step, made["Guarded"](problem.step)):
+    for step in (broken.step, made["step"]):
         model = copy.deepcopy(problem.model)
         losses.append(step(model, problem.batches[0]))
         losses[-1].backward()

@@ -68,20 +68,35 @@ def test_a_lead_that_does_not_last_with_some_seeds_is_none():
     assert found[SHAPES].proof is not None and found[SHAPES].proof.effect < 0
 
 
-def test_that_a_lead_lasts_is_shown_with_as_few_trainings_as_tell():
-    """Of those that go to the end the original is one, and the candidate two; over three seeds it was ahead early."""
+def whole(ledger: Ledger, remedies: tuple[str, ...]) -> set[int]:
+    """Seeds with which a training went to the end."""
+    trials = ledger.run.trials  # type: ignore[attr-defined]
+    return {trial.seed for trial in trials if trial.steps == 200 and trial.remedies == remedies}
+
+
+def test_that_a_far_lead_lasts_is_shown_by_two_seeds():
     found, ledger = ran(Track({NOTHING: 0.9, SHAPES: 0.2}))
-    whole = [trial for trial in ledger.run.trials if trial.steps == 200]  # type: ignore[attr-defined]
-    assert sorted(trial.seed for trial in whole if trial.remedies == NOTHING) == [0]
-    assert sorted(trial.seed for trial in whole if trial.remedies == SHAPES) == [0, 1]
-    assert "with 1 seed, " in found[SHAPES].why and "with 3 seeds, " in found[SHAPES].why
+    assert whole(ledger, NOTHING) == whole(ledger, SHAPES) == {0, 1}
+    assert "with 2 seeds, " in found[SHAPES].why and "with 3 seeds, " in found[SHAPES].why
 
 
-@pytest.mark.parametrize("relapses", [{SHAPES: {1: 0.6}}, {SHAPES: {0: 0.75}}], ids=["another seed", "the first"])
-def test_a_lead_that_shrinks_is_shown_with_all_seeds(relapses: dict[tuple[str, ...], dict[int, float]]):
-    _, ledger = ran(Track({NOTHING: 0.9, SHAPES: 0.2}, paces={SHAPES: 3.0}, relapses=relapses))
-    whole = [trial for trial in ledger.run.trials if trial.steps == 200]  # type: ignore[attr-defined]
-    assert {trial.seed for trial in whole if trial.remedies == NOTHING} >= {0, 1, 2}
+@pytest.mark.parametrize("track", [
+    Track({NOTHING: 0.9, SHAPES: 0.6}),
+    Track({NOTHING: 0.9, SHAPES: 0.2}, paces={SHAPES: 3.0}, relapses={SHAPES: {1: 0.7}}),
+], ids=["not far", "falls back"])  # fmt: skip
+def test_a_lead_that_is_not_far_with_both_is_shown_by_all(track: Track):
+    _, ledger = ran(track)
+    assert whole(ledger, NOTHING) >= {0, 1, 2}
+
+
+def test_what_is_only_faster_is_not_taken_for_better():
+    """It is ahead at the beginning with certainty; at the end seeds differ by a tenth, with no favour."""
+    paces = {NOTHING: 40.0, SHAPES: 25.0}
+    fooled = sum(
+        recommended(Track({NOTHING: 0.5, SHAPES: 0.5}, paces=paces, unsteady=0.1, draw=draw)) is not None
+        for draw in range(60)
+    )
+    assert fooled <= 6
 
 
 def test_what_is_ahead_with_some_seeds_only_is_tried_at_a_lower_rate():

@@ -47,6 +47,18 @@ def test_what_was_noted_of_a_network_that_learns_stays_a_note() -> None:
     assert record.steps_spent == 60 and [each.seed for each in record.original] == [0]
 
 
+def test_a_training_that_goes_astray_is_told_as_that() -> None:
+    record = searched(1e25)
+    assert record.findings[0].message.endswith("the loss leaves the finite numbers.")
+
+
+def test_a_network_that_follows_its_targets_learns_nothing_more_and_is_well() -> None:
+    work = workload()
+    fits = replace(work.measurement, head=replace(work.measurement.head, fit=0.1))
+    record = search(work, fits, [NOTED], steps=60, seeds=3, executor=Inline())
+    assert record.verdict == "healthy" and record.steps_spent == 0
+
+
 def test_a_note_that_names_no_remedy_costs_no_training() -> None:
     record = searched(1e-9, replace(NOTED, remedies=()))
     assert record.verdict == "healthy" and record.steps_spent == 0

@@ -18,8 +18,9 @@ from headwater.measure.saved import layer_input
 from headwater.measure.units import applies_weight
 from headwater.records import Layer, MagnitudesRecord, Quantity
 
-SAMPLE = 1024
-"""Numbers of a tensor that are looked at: a bin that holds three thousandths of them is seen nearly always."""
+SAMPLE, USES = 1024, 16
+"""Numbers of a tensor that are looked at, at least: a bin that holds half a per cent of them is seen nearly always. And
+uses of one weight in a pass, the last ones."""
 _LOWEST, _HIGHEST = -149, 127
 """Powers of two of float32, its subnormal numbers among them; what float64 holds beyond them counts with the last."""
 _ZERO = _HIGHEST - _LOWEST + 1
@@ -34,16 +35,21 @@ class Magnitudes:
 
     def __init__(self) -> None:
         self._samples: Samples = []
+        self._uses: dict[int, int] = {}
         self._counts: dict[tuple[str, Quantity], list[int]] = {}
+        self._filed = False
 
     def observe(self, op: GraphOp, gradients: Sequence[torch.Tensor | None]) -> None:
         """Takes a sample of one operation that applies a weight, while its saved tensors can still be read."""
         if not applies_weight(op):
             return
         weight = next(parameter for parameter in op.parameters if parameter.dim() > 1)
+        uses = self._uses[id(weight)] = self._uses.get(id(weight), 0) + 1
+        if uses > USES:
+            return
         found: tuple[tuple[Quantity, torch.Tensor | None], ...] = (
             ("gradient", next((each for each in gradients if each is not None), None)),
-            ("weight", weight),
+            ("weight", weight if uses == 1 else None),
             ("activation", layer_input(op)),
         )
         for quantity, tensor in found:
@@ -52,16 +58,19 @@ class Magnitudes:
 
     def attribute(self, names: Mapping[int, str], *, finite: bool) -> None:
         """Counts what this pass showed under the layers' names; nothing when its loss was not finite."""
-        samples, self._samples = self._samples, []
-        if not finite or not samples:
+        samples, self._samples, self._uses = self._samples, [], {}
+        self._filed = finite and bool(samples)
+        if not self._filed:
             return
-        self._counts = {}
-        for (index, quantity, _), counts in zip(samples, _counted([each for *_, each in samples]), strict=True):
-            so_far = self._counts.setdefault((names[index], quantity), [0] * _BINS)
-            self._counts[names[index], quantity] = [a + b for a, b in zip(so_far, counts, strict=True)]
+        keys: list[tuple[str, Quantity]] = [(names[index], quantity) for index, quantity, _ in samples]
+        rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
+        counts = _counted([each for *_, each in samples], [rows[key] for key in keys])
+        self._counts = dict(zip(rows, counts, strict=True))
 
     def rescale(self, scale: float) -> None:
-        """Divides the gradients that were filed last, to the nearest power of two."""
+        """Divides the gradients of this pass, to the nearest power of two."""
+        if not self._filed:
+            return
         power = round(math.log2(scale))
         for (_, quantity), counts in self._counts.items():
             if quantity == "gradient":
@@ -77,23 +86,30 @@ class Magnitudes:
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
     """Evenly spaced numbers of it, in a new tensor; the gradient may be overwritten behind the hook.
 
-    Their distance is odd: the sizes of networks are mostly even, and one column alone would tell little.
+    Their distance is odd: the sizes of networks are mostly even, and one column alone would tell little. What is not
+    contiguous is read in place: a whole copy would be had at the peak of the backward pass.
     """
-    numbers = dense(tensor).reshape(-1)
-    return numbers[:: -(-numbers.numel() // SAMPLE) | 1].to(torch.float32, copy=True)
+    numbers = dense(tensor)
+    stride = max(1, (numbers.numel() // SAMPLE - 1) | 1)
+    if numbers.is_contiguous():
+        some = numbers.view(-1)[::stride]
+    else:
+        at = torch.arange(0, numbers.numel(), stride, device=numbers.device)
+        some = numbers[torch.unravel_index(at, numbers.shape)]
+    return some.to(torch.promote_types(some.dtype, torch.float32), copy=True)
 
 
-def _counted(samples: Sequence[torch.Tensor]) -> list[list[int]]:
-    """The numbers of each sample in each bin."""
+def _counted(samples: Sequence[torch.Tensor], rows: Sequence[int]) -> list[list[int]]:
+    """The numbers in each bin, of all samples that have the same row."""
     device = samples[0].device
     numbers = torch.cat([each.to(device) for each in samples])
     sizes = torch.tensor([each.numel() for each in samples], device=device)
-    rows = torch.repeat_interleave(torch.arange(len(samples), device=device), sizes)
+    row = torch.repeat_interleave(torch.tensor(rows, device=device), sizes)
     powers = torch.frexp(numbers).exponent.long() - 1  # frexp's mantissa lies between a half and one
     places = (powers - _LOWEST).clamp(0, _ZERO - 1)
     places[numbers == 0] = _ZERO
     places[~numbers.isfinite()] = _NON_FINITE
-    counts = torch.bincount(rows * _BINS + places, minlength=len(samples) * _BINS)
+    counts = torch.bincount(row * _BINS + places, minlength=(max(rows) + 1) * _BINS)
     return cast("list[list[int]]", counts.view(-1, _BINS).tolist())
 
 

@@ -229,7 +229,7 @@ class Probe:
         if self._predictions is not None:
             observers.append(self._predictions.observe)
 
-        magnitudes = self._passes.magnitudes if self._last else None
+        magnitudes = self._passes.magnitudes if self._last or self._step == 0 else None
 
         def observe(op: GraphOp, gradients: Gradients) -> None:
             for each in observers:

@@ -44,11 +44,13 @@ class Code:
         before: lines ahead of it, when the model is built.
         after: lines behind it.
         imports: what the lines need, e.g. ``"import torch"``.
+        apart: whether they belong elsewhere, where only the user can put them.
     """
 
     before: str = ""
     after: str = ""
     imports: tuple[str, ...] = ()
+    apart: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.before or self.after)

@@ -13,6 +13,8 @@ Quantity = Literal["gradient", "weight", "activation"]
 class MagnitudesRecord:
     """A histogram of ``floor(log2 |x|)`` over an evenly spaced sample of the numbers of one layer.
 
+    Of what is distributed over processes it is that of the part in this one.
+
     Attributes:
         layer, quantity: of what.
         lowest: the power of two of the first bin; a bin holds ``2^k <= |x| < 2^(k+1)``.

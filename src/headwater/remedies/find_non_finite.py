@@ -61,10 +61,12 @@ class Guarded(Rerouted):
     """Keeps what a root, a logarithm, an arc cosine or a softmax reads away from where it has no finite slope."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options: dict[str, Any] = kwargs or {}
         name, x = getattr(func, "__name__", ""), args[0] if args else None
         if isinstance(x, Tensor) and x.is_floating_point():
             edge = torch.finfo(x.dtype).eps
-            root = name == "pow" and isinstance(args[1], float) and args[1] < 1
+            exponent: Any = args[1] if len(args) > 1 else options.get("exponent")
+            root = name == "pow" and isinstance(exponent, float) and exponent < 1
             if root or name in ("sqrt", "rsqrt", "log", "log2", "log10"):
                 x = x.clamp_min(edge)
             elif name in ("acos", "arccos", "asin", "arcsin"):
@@ -72,7 +74,7 @@ class Guarded(Rerouted):
             elif name == "softmax":
                 x = x.clamp_min(torch.finfo(x.dtype).min)
             args = (x, *args[1:])
-        return func(*args, **(kwargs or {}))
+        return func(*args, **options)
 
 
 def _refusal(training: Training) -> str | None:
@@ -94,28 +96,20 @@ def _refusal_of_loss(training: Training) -> str | None:
 
 def _apply(training: Training) -> Change:
     reroute(training.model, Guarded)
-    return _change(_CODE, "the model", f"{_GUARD}\n{{model}}.forward = Guarded({{model}})")
+    written = Code(f"{_GUARD}\n{{model}}.forward = Guarded({{model}})", imports=MODE_IMPORTS)
+    return Change(_CODE, _SAYS.format("the model"), ("",), code=written)
 
 
 def _apply_to_loss(training: Training) -> Change:
-    name = "loss_fn" if training.step is None else "step"
+    name, place = ("loss_fn", "the loss") if training.step is None else ("step", "the step")
     setattr(training, name, Guarded(getattr(training, name)))
-    return _change(
-        f"{_CODE}:loss", "the loss", _GUARD, by_hand=f"compute the loss under the guard: {name} = Guarded({name})"
-    )
-
-
-def _change(remedy: str, place: str, written: str, by_hand: str = "") -> Change:
-    return Change(
-        remedy=remedy,
-        says=f"roots, logarithms, arc cosines and softmaxes of {place} are kept from where their slope is infinite",
-        places=("",),
-        code=Code(before=written, imports=MODE_IMPORTS),
-        by_hand=by_hand,
-    )
+    written = Code(f"{_GUARD}\n{name} = Guarded({name})", imports=MODE_IMPORTS, apart=True)
+    by_hand = f"write the guard into your own code, and compute the loss under it: {name} = Guarded({name})"
+    return Change(f"{_CODE}:loss", _SAYS.format(place), ("",), code=written, by_hand=by_hand)
 
 
 _GUARD = source(Rerouted, Guarded)
+_SAYS = "roots, logarithms, arc cosines and softmaxes of {} are kept from where their slope is infinite"
 
 REMEDIES = (
     Remedy(_CODE, "", "unsafe", 3, _refusal, _apply, __doc__ or ""),

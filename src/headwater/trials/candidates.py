@@ -110,7 +110,7 @@ class Proposal:
     def calms(self, other: Proposal) -> bool:
         """Whether it is the other one with a lower rate besides."""
         more = set(self.remedies) - set(other.remedies)
-        return set(other.remedies) < set(self.remedies) and {remedy(key).code for key in more} == {"lower-rate"}
+        return set(other.remedies) < set(self.remedies) and more <= {*SLOWER, *SLOWER.values()}
 
 
 def singles(findings: Sequence[Finding]) -> tuple[Proposal, ...]:

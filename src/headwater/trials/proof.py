@@ -16,15 +16,15 @@ from headwater.trials.statistics import (
     Comparison,
     Measure,
     better,
-    mean_row,
     measure_of,
     paired,
     share_gone,
     shown,
 )
 
-STEADY = 2
-"""Seeds with which a candidate must keep to the end what it reached."""
+FEW_SEEDS, FAR = 2, 0.5
+"""Seeds that show that a lead lasts, where with each of them at least this share of the original's loss is gone: what
+differs between seeds seldom does that once, and hardly twice in the same direction."""
 
 PROMISING = 0.2
 """Where chance is likelier than that, twice as many seeds would hardly tell otherwise."""
@@ -35,11 +35,13 @@ class Proof:
     """What the comparison over all seeds showed.
 
     Attributes:
-        holds: whether the candidate is better than the original and than the control, and still so at the end.
+        holds: whether the candidate is better than the original and than the control, and at the end still better than
+            the original.
         why: in one sentence, with numbers.
         effect: as in `Candidate`, after all steps, the mean over the seeds that were trained so far.
-        p_value: of the comparison that decided: of the hypothesis that chance made the lead, or that the batches do so
-            at the end; ``None`` where it was not ahead, so that none was made.
+        p_value: of the comparison that decided: of all seeds at the end or, where two showed that the lead lasts, of
+            all seeds at the early look and of the batches at the end, the larger; ``None`` where none was made, as the
+            candidate was not ahead.
     """
 
     holds: bool
@@ -51,10 +53,10 @@ class Proof:
 def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Sequence[int]) -> Proof:
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
-    After each of the looks the level is Pocock's. A lead over both that shows early must last. With the first seed the
-    candidate and the original train to the end, the candidate with the second one too: the lead must be as large as it
-    was and the batches agree on it, and no seed fall back. Where that is not so, all seeds that it was shown with go to
-    the end, where the lead must be significant once more. What must last can only take away from what passes by chance.
+    After each of the looks the level is Pocock's. A lead over both that shows early must last. With two seeds the
+    candidate and the original train to the end: that is enough where half of the original's loss is gone with each.
+    Where it is not, all seeds that the lead was shown with go to the end, where it must be significant once more: a
+    change that is only faster has an early lead with certainty, and what seeds do at the end is not known from there.
     One that is ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where
     they are cheaper, and at the end.
 
@@ -80,7 +82,7 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         if found.p_value > level or not _ahead(entrant, ledger, used, steps):
             continue
         if steps < whole:
-            found = _at_the_end(entrant, ledger, used, steps, whole, found)
+            found = _at_the_end(entrant, ledger, used, found, whole)
         if found.p_value <= ALPHA and _ahead(entrant, ledger, _seeds(entrant, ledger, whole), whole):
             why = _words(entrant, ledger, steps, whole, found.p_value)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
@@ -92,32 +94,23 @@ def _twice(seeds: Sequence[int]) -> list[int]:
     return [*seeds, *(max(seeds) + 1 + each for each in range(len(seeds)))]
 
 
-def _at_the_end(
-    entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: int, whole: int, found: Comparison
-) -> Comparison:
-    """Whether a lead that `found` showed after `early` steps lasts, by as few trainings as tell."""
-    first, others = seeds[:1], seeds[1:STEADY]
-    ledger.train([ORIGINAL, entrant], first, whole)
-    late = _compared(entrant, ledger, whole, ORIGINAL)
-    kept = _lead(entrant, ledger, first[0], whole) >= (1 - LEAST) * _lead(entrant, ledger, first[0], early)
-    if kept and late.over_batches <= ALPHA and _ahead(entrant, ledger, first, whole):
-        ledger.train([entrant], others, whole)
-        if not any(_fell_back(entrant, ledger, seed, early, whole) for seed in others):
-            return Comparison(found.over_seeds, late.over_batches)
+def _at_the_end(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: Comparison, whole: int) -> Comparison:
+    """Whether a lead that was shown early lasts: by two seeds where it is far, else by all."""
+    few = seeds[:FEW_SEEDS]
+    if not set(seeds) <= set(_seeds(entrant, ledger, whole)):
+        ledger.train([ORIGINAL, entrant], few, whole)
+        late = _compared(entrant, ledger, whole, ORIGINAL)
+        if late.over_batches <= ALPHA and all(_far_ahead(entrant, ledger, seed, whole) for seed in few):
+            return Comparison(early.over_seeds, max(early.over_batches, late.over_batches))
     ledger.train([ORIGINAL, entrant], seeds, whole)
     return _compared(entrant, ledger, whole, ORIGINAL)
 
 
-def _lead(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> float:
-    """By how much the candidate lies below the original; without end where only the original was lost."""
-    original, ours = ledger.result(ORIGINAL, seed, steps), ledger.result(entrant, seed, steps)
-    measure = measure_of([original, ours])
-    return -math.inf if ours.lost else mean_row(original, measure) - mean_row(ours, measure)
-
-
-def _fell_back(entrant: Entrant, ledger: Ledger, seed: int, early: int, late: int) -> bool:
-    before, after = ledger.result(entrant, seed, early), ledger.result(entrant, seed, late)
-    return share_gone(after, before, measure_of([before, after])) < -LEAST
+def _far_ahead(entrant: Entrant, ledger: Ledger, seed: int, steps: int) -> bool:
+    ours, original = ledger.result(entrant, seed, steps), ledger.result(ORIGINAL, seed, steps)
+    loss: Measure = "held-out loss" if ours.held_out else "training loss"
+    by_score = share_gone(ours, original, measure_of([ours, original]))
+    return by_score >= LEAST and share_gone(ours, original, loss) >= FAR
 
 
 def _compared(entrant: Entrant, ledger: Ledger, steps: int, *others: Entrant) -> Comparison:

@@ -130,7 +130,8 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     tried: list[Placed] = []
     while waiting and len(tried) < PROVED:
         # What is ahead with some seeds only may hold at a lower rate.
-        calmer = (each for each in waiting if any(each.calms(failed.proposal) for failed in tried))
+        ahead = [failed.proposal for failed in tried if failed.proof is not None and failed.proof.p_value is not None]
+        calmer = (each for each in waiting if any(each.calms(other) for other in ahead))
         each = next(calmer, waiting[0])
         waiting.remove(each)
         found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)

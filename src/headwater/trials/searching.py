@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import torch
 
 import headwater
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
-from headwater.records.learning_rate import clearly_falls
+from headwater.records.learning_rate import KNOWS, clearly_falls
 from headwater.trials.cache import Cache
 from headwater.trials.candidates import Proposal, causes, combinations, likeliest_first, others, singles, told
 from headwater.trials.gather import gather
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
-from headwater.trials.race import Placed, race
+from headwater.trials.race import Placed, race, rungs
 from headwater.trials.standing import Table
 from headwater.trials.statistics import measure_of
 from headwater.trials.worker import Packed, packed, screen, train
@@ -81,12 +83,16 @@ def search(
         InputError: the workload cannot be pickled.
     """
     begin = time.perf_counter()
+    is_faulty = any(each.severity in FAULTS for each in findings)
+    if not is_faulty and not _noted(findings):
+        return _healthy(findings)
     run = _Runs(packed(workload), executor, progress or _silent, cache)
     ledger = Ledger(run.train, steps)
-    if not any(each.severity in FAULTS for each in findings):
-        findings = _with_suspects(findings, ledger)
-    if not any(each.severity in FAULTS for each in findings):
-        return _healthy(findings, ledger, run.spent, time.perf_counter() - begin)
+    if not is_faulty:
+        findings = _with_suspects(findings, measurement, ledger)
+        if not any(each.severity in FAULTS for each in findings):
+            spent = replace(_healthy(findings), steps_spent=run.spent, seconds=time.perf_counter() - begin)
+            return replace(spent, original=ledger.longest(ORIGINAL), steps=steps, versions=_versions())
     passed, out = _screened(run, findings)
     placed = race(passed[:FIELD], ledger, range(seeds), run.race, causes(findings, passed))
     rest = tuple(Placed(each, "not tried", "others are likelier to help") for each in passed[FIELD:])
@@ -112,40 +118,43 @@ def search(
     )
 
 
-def _with_suspects(findings: Sequence[Finding], ledger: Ledger) -> tuple[Finding, ...]:
-    """Makes an error of what a diagnosis only noted, where the training shows that the network does not learn.
+def _noted(findings: Sequence[Finding]) -> list[Finding]:
+    """What a diagnosis only notes, and would know a remedy for."""
+    return [each for each in findings if each.remedies and each.under is None]
 
-    An error needs a cause and an effect. A diagnosis sees few steps: the effect may be seen in a training only.
+
+def _with_suspects(findings: Sequence[Finding], measurement: Measurement, ledger: Ledger) -> tuple[Finding, ...]:
+    """Makes an error of what a diagnosis only noted, where the training shows that the network learns nothing.
+
+    An error needs a cause and an effect. A diagnosis sees few steps: the effect may be seen in a training only. Where
+    outputs follow their targets already, as they do in a network that has converged, a loss that stays is none.
     """
-    noted = [each for each in findings if each.remedies and each.under is None]
-    if not noted:
+    if measurement.head.fit is not None and measurement.head.fit < 1 - KNOWS:
         return tuple(findings)
-    ledger.train([ORIGINAL], [0], ledger.horizon)
+    for steps in rungs(ledger.horizon):  # as the race will, which goes on from there
+        ledger.train([ORIGINAL], [0], steps)
     original = ledger.result(ORIGINAL, 0, ledger.horizon)
     if original.error is not None or _learns(original):
         return tuple(findings)
-    effect = f"In {len(original.losses)} steps of training the loss does not fall."
+    effect = "does not fall" if math.isfinite(original.losses[-1]) else "leaves the finite numbers"
+    said = f"In {len(original.losses)} steps of training the loss {effect}."
+    suspects = _noted(findings)
     return tuple(
-        replace(each, severity="error", message=f"{each.message} {effect}") if each in noted else each
+        replace(each, severity="error", message=f"{each.message} {said}") if each in suspects else each
         for each in findings
     )
 
 
 def _learns(original: TrialResult) -> bool:
-    """Whether the loss falls from the first third of a training to the last."""
+    """Whether the loss falls from the first third of a training to the last, clearly or by a tenth."""
     early, late = original.losses[: len(original.late)], original.late
-    return not original.lost and (len(late) < 2 or clearly_falls(early, late))
+    if original.lost or len(late) < 2:
+        return not original.lost
+    return clearly_falls(early, late) or fmean(late) < (1 - KNOWS) * fmean(early)
 
 
-def _healthy(findings: Sequence[Finding], ledger: Ledger, spent: int, seconds: float) -> FixRecord:
-    return FixRecord(
-        "healthy",
-        "The network is healthy: nothing was tried.",
-        tuple(findings),
-        original=ledger.longest(ORIGINAL),
-        steps_spent=spent,
-        seconds=seconds,
-    )
+def _healthy(findings: Sequence[Finding]) -> FixRecord:
+    return FixRecord("healthy", "The network is healthy: nothing was tried.", tuple(findings))
 
 
 @dataclass

@@ -65,6 +65,8 @@ def patch(
 
 def _ways(change: Change) -> Iterator[tuple[tuple[ReplaceCall, ...], list[Code]]]:
     """The ways in which a change can be written, the best first: edits, or what does the same."""
+    if change.code.apart:
+        return
     if change.edits or not change.instead:
         yield change.edits, [change.code]
     if change.instead:

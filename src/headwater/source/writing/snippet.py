@@ -12,6 +12,8 @@ def snippet(changes: Sequence[Change]) -> str:
     codes = [code for change in changes for code in (change.instead, change.code) if code]
     parts = ["\n".join(dict.fromkeys(line for code in codes for line in code.imports))]
     parts += [_told(change) for change in changes if change.edits and not change.instead]
+    parts += [code.before for code in codes if code.apart]
+    codes = [code for code in codes if not code.apart]
     before, after = ([getattr(code, side) for code in codes if getattr(code, side)] for side in ("before", "after"))
     parts += ["\n".join(["# before the optimizer is built", *before])] if before else []
     parts += ["\n".join(["# after the optimizer is built", *after])] if after else []
