@@ -18,8 +18,8 @@ from headwater.errors import InputError, OptimizerError
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Candidate, FixRecord, Verdict
-from headwater.report.fix import html, json, terminal
-from headwater.report.html import framed
+from headwater.report import page
+from headwater.report.fix import json, terminal
 from headwater.source import recorded, recording
 from headwater.source.writing import Patch, patch
 from headwater.trials import (
@@ -81,8 +81,8 @@ class FixResult:
         terminal.render(self.record, console)
 
     def to_html(self) -> str:
-        """Returns the search as one page without scripts that needs nothing else, also no network."""
-        return html.render(self.record)
+        """Returns the search as one page that needs nothing else, also no network."""
+        return page.render(fix=self.record)
 
     def save_html(self, path: str | Path) -> Path:
         """Writes the page and returns its path.
@@ -90,7 +90,7 @@ class FixResult:
         Raises:
             InputError: the folder does not exist, or nothing can be written there.
         """
-        return html.save(self.record, path)
+        return page.save([], path, fix=self.record)
 
     def to_json(self) -> str:
         """Returns the search as JSON; ``schema.json`` beside `headwater.report.fix.json` describes it."""
@@ -101,7 +101,7 @@ class FixResult:
         return f"<FixResult: {says}>"
 
     def _repr_html_(self) -> str:
-        return framed(self.to_html(), "Headwater fix")
+        return page.framed(self.to_html(), "Headwater fix")
 
     def build(self, seed: int = 0) -> tuple[nn.Module, Optimizer, Scheduler | None]:
         """Makes the model anew and applies the recommendation; without one the training is the original.

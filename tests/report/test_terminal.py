@@ -12,6 +12,7 @@ from rich.console import Console
 from headwater.records import SourceLine, Where
 from headwater.report import Report
 from tests.builders import chain, explanation, finding, findings, layer, measurement, residual, vanishing
+from tests.pages import read_aloud
 
 GOLDEN = Path(__file__).parent / "golden"
 ODD = (0.0, 0.0, float("nan"), 1e-3, float("inf"))
@@ -146,7 +147,7 @@ def test_places_in_the_source(where: Where, said: str) -> None:
 )
 def test_a_watched_training_says_at_which_steps_it_was_measured(steps: tuple[int, ...], said: str | None) -> None:
     watched = Report(replace(vanishing(), judged_steps=steps, track=""), findings())
-    for text in (printed(watched), watched.to_html()):
+    for text in (printed(watched), read_aloud(watched.to_html())):
         assert (said in text) if said else "measured at" not in text
     probation = Report(replace(watched.measurement, track=None), findings())
-    assert "measured at" not in printed(probation) + probation.to_html()
+    assert "measured at" not in printed(probation) + read_aloud(probation.to_html())

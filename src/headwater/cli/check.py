@@ -11,7 +11,9 @@ import typer
 
 from headwater.cli.console import note, progress_bar
 from headwater.cli.target import Setup, load_setup
+from headwater.report.lines import texts_now
 from headwater.report.paths import PICTURES, writable
+from headwater.report.terminal import render_lines
 
 
 class FailOn(str, Enum):
@@ -25,6 +27,7 @@ class FailOn(str, Enum):
 FAILING = {FailOn.error: {"error"}, FailOn.warning: {"error", "warning"}, FailOn.never: set[str]()}
 
 
+LINES = "Also show your files with a bar beside each line: how much of the gradient it costs."
 _RANGE_TEST = "Also train copies at many rates, suggest one, and draw them (.png, .svg or .pdf)."
 
 
@@ -34,6 +37,7 @@ def check(
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the profile (.png or .svg).")] = None,
     range_test: Annotated[Path | None, typer.Option(metavar="PATH", help=_RANGE_TEST)] = None,
+    lines: Annotated[bool, typer.Option("--lines", help=LINES)] = False,
     steps: Annotated[int, typer.Option(min=1, help="Training steps taken on a copy of the model.")] = 8,
     seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.error,
@@ -47,6 +51,7 @@ def check(
     \b
     headwater check mine.py:network
     headwater check package.training:setup --html report.html
+    headwater check mine.py:network --lines
     headwater check mine.py:network --json --fail-on warning
     """
     if html is not None:
@@ -75,6 +80,8 @@ def check(
         sys.stdout.write(report.to_json() + "\n")
     else:
         report.print()
+    if lines and not json:
+        render_lines([report], texts_now([report.measurement]))
     if html is not None:
         report.save_html(html)
         note(f"written: {html}")

@@ -16,9 +16,9 @@ from headwater.cli.run import tell_misplaced, unknown_option
 from headwater.cli.target import Maker, load_setup, names_function
 from headwater.records import FixRecord
 from headwater.records.numbers import number
-from headwater.report.fix import html as page
 from headwater.report.fix import json as text
 from headwater.report.fix import terminal
+from headwater.report.page import FIX, save
 from headwater.report.paths import writable
 from headwater.script import Target
 
@@ -115,8 +115,10 @@ def fix(
         sys.stdout.write(text.render(record) + "\n")
     else:
         terminal.render(record)
+    if trials.parent.is_dir():
+        (trials.parent / FIX).write_text(text.render(record) + "\n", encoding="utf-8")
     if html is not None:
-        page.save(record, html)
+        save([], html, fix=record)
         note(f"written: {html}")
     written = _write(patch, force=force) if apply and patch is not None else True
     raise typer.Exit(int(record.verdict == "nothing helped" or not written))

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.check import FAILING, FailOn
+from headwater.cli.check import FAILING, LINES, FailOn
 from headwater.cli.console import note
 from headwater.errors import NotMeasuredError
 from headwater.records import gravity
-from headwater.report import Report, github, sarif
-from headwater.report import html as page
+from headwater.report import Report, github, page, sarif
 from headwater.report.paths import writable
-from headwater.report.terminal import render_each
+from headwater.report.terminal import render_each, render_lines
 
 if TYPE_CHECKING:
     from headwater.store import StoredRun
@@ -26,6 +25,7 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the profile (.png or .svg).")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help=LINES)] = False,
     sarif_path: Annotated[Path | None, typer.Option("--sarif", metavar="PATH", help="Also write SARIF 2.1.0.")] = None,
     github_: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub instead.")] = False,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.never,
@@ -35,6 +35,7 @@ def report(
     \b
     headwater report runs/train
     headwater report runs/train --html report.html
+    headwater report runs/train --lines
     headwater report runs/train --sarif findings.sarif --fail-on error
     """
     for path in (html, plot, sarif_path):
@@ -58,10 +59,12 @@ def report(
         ended = stored.info.status if stored.info.ended else "not closed"
         note(f"{stored.info.name}: {ended}, {stored.info.steps or _steps(stored)} optimizer steps")
         _say_shards(stored)
+    if lines and not json and not github_:
+        render_lines(found, {})
     for each in stored.notes:
         note(each)
     if html is not None:
-        note(f"written: {page.save(found, html)}")
+        note(f"written: {page.save(found, html, run=stored)}")
     if plot is not None:
         worst.plot(plot)
         note(f"written: {plot}")

@@ -8,21 +8,25 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
-from headwater.errors import InputError
+from headwater.errors import InputError, StoreError
 from headwater.report import github as annotations
-from headwater.report.html import save
+from headwater.report.lines import texts_now
+from headwater.report.page import save
 from headwater.report.paths import writable
 from headwater.report.sarif import render as render_sarif
 from headwater.report.terminal import render_each
 from headwater.report.words import source
 from headwater.run import Outcome, run_script
 from headwater.script import Target, dying
+
+if TYPE_CHECKING:
+    from headwater.store import StoredRun
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 """What comes behind the script is the script's."""
@@ -134,8 +138,11 @@ def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, s
     """
     worst = outcome.reports[0]
 
+    run = _recorded(outcome)
+    texts = texts_now([report.measurement for report in outcome.reports])
+
     def page(path: Path) -> None:
-        save(outcome.reports, path)
+        save(outcome.reports, path, run=run, texts=texts)
 
     def text(path: Path, content: str) -> None:
         path.write_text(content + "\n", encoding="utf-8")
@@ -148,6 +155,19 @@ def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, s
         sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(*outcome.reports, root=here))),
     ]
     return all(asked)
+
+
+def _recorded(outcome: Outcome) -> StoredRun | None:
+    """The run on disk, whose history the page shows; without it the page shows the reports."""
+    if outcome.run_dir is None:
+        return None
+    from headwater.store import open_run
+
+    try:
+        return open_run(outcome.run_dir)
+    except StoreError as error:
+        note(f"headwater: the page shows no history: {error}")
+        return None
 
 
 def _wrote(path: Path, write: Callable[[Path], None]) -> bool:

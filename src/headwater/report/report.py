@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headwater.records import Finding, Layer, Measurement, Profile, TimeProfile
-from headwater.report import html, json, picture, terminal
+from headwater.report import json, page, picture, terminal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,8 +71,8 @@ class Report:
         return cls(*json.parse(text))
 
     def to_html(self) -> str:
-        """Returns the report as one page without scripts that needs nothing else, also no network."""
-        return html.render(self)
+        """Returns the report as one page that needs nothing else, also no network."""
+        return page.render(self)
 
     def save_html(self, path: str | Path) -> Path:
         """Writes the page and returns its path.
@@ -80,7 +80,7 @@ class Report:
         Raises:
             InputError: the folder does not exist, or nothing can be written there.
         """
-        return html.save([self], path)
+        return page.save([self], path)
 
     def plot(self, path: str | Path | None = None) -> Path | Figure:
         """Draws profile and gains; writes a ``.png``, ``.svg`` or ``.pdf``, or returns matplotlib's figure.
@@ -97,4 +97,4 @@ class Report:
         return f"<Report on {self.measurement.model}: {says}>"
 
     def _repr_html_(self) -> str:
-        return html.framed(self.to_html(), "Headwater report")
+        return page.framed(self.to_html(), "Headwater report")

@@ -56,6 +56,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def code_lines(code: str) -> list[str]:
+    """Lines of source: tabs stay, other control characters do not."""
+    return ["\t".join(map(printable, line.split("\t"))) for line in code.rstrip("\n").split("\n")] if code else []
+
+
 def shortened(name: str, width: int, ellipsis: str = "…") -> str:
     """The end of a module path, which tells more than its beginning."""
     if len(name) <= width:

@@ -89,17 +89,33 @@ def _parts(measured: dict[str, float], theory: dict[str, float], log: float) -> 
     )
 
 
+def line_costs(measurement: Measurement, layers: Sequence[Layer]) -> tuple[CostlyLine, ...]:
+    """What each line of source does to the gradient, one entry for each kind of operation on it, the worst first.
+
+    Their shares are of the whole that these layers do together; those of lines that work against it are negative.
+    """
+    known = [each for each in layers if each.gain_parts and each.gain and 0 < each.gain < math.inf]
+    groups = _groups(measurement, known)
+    log = sum(share.log for group in groups for share in group)
+    return tuple(sorted((_line(group, log or math.inf) for group in groups), key=lambda line: -line.share))
+
+
 def _lines(measurement: Measurement, layers: Sequence[Layer], log: float) -> tuple[CostlyLine, ...]:
     """The lines with the largest share of the whole, each for one kind of operation."""
+    found = [_line(group, log) for group in _groups(measurement, layers)]
+    found = sorted((line for line in found if line.share > 0), key=lambda line: -line.share)
+    worst = {line.part: line for line in reversed(found)}.values()
+    return tuple(line for i, line in enumerate(found) if i < MOST_LINES or line in worst)
+
+
+def _groups(measurement: Measurement, layers: Sequence[Layer]) -> list[list[_Share]]:
+    """The parts of all layers, those of one operation on one line together."""
     activations = {units.layer: units for units in reversed(measurement.units) if units.role == "hidden"}
     groups: dict[tuple[object, ...], list[_Share]] = {}
     for share in (share for layer in layers for share in _shares(layer, activations)):
         place = share.built or (share.file and (share.file, share.line))
         groups.setdefault((share.part, share.what, place or share.layer), []).append(share)
-    found = [_line(group, log) for group in groups.values()]
-    found = sorted((line for line in found if line.share > 0), key=lambda line: -line.share)
-    worst = {line.part: line for line in reversed(found)}.values()
-    return tuple(line for i, line in enumerate(found) if i < MOST_LINES or line in worst)
+    return list(groups.values())
 
 
 def _shares(layer: Layer, activations: dict[str | None, UnitsRecord]) -> list[_Share]:

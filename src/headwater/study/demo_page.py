@@ -1,4 +1,4 @@
-"""The demo as one HTML page that opens offline: the chapters side by side, each full report and the fix below."""
+"""The demo as one HTML page that opens offline: the chapters side by side, the full reports and the fix below."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from headwater.report.fix import html
+from headwater.report import page
 from headwater.report.fix.words import cost, outcome
 from headwater.study.demo import Chapter, Demo
 from headwater.study.demo_charts import loss_curve, profiles
+from headwater.study.demo_fix import DEEP
 from headwater.study.demo_text import changed, diagnosis, fix_setting, moral, sentences, setting
 
 
 def save_demo(demo: Demo, path: Path) -> None:
     """Writes the page of `demo` to `path`."""
     template = Template(files("headwater.study").joinpath("demo.html").read_text(encoding="utf-8"))
-    page = template.substitute(
+    text = template.substitute(
         setting=escape(setting(demo.data, demo.steps)),
         chapters="\n".join(_card(number, chapter) for number, chapter in enumerate(demo.chapters, 1)),
         profiles=profiles(demo),
         moral=escape(moral(demo) or ""),
         fix=_fix(demo),
-        reports="\n".join(_full(chapter) for chapter in demo.chapters),
+        reports=_full(demo),
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def _card(number: int, chapter: Chapter) -> str:
@@ -46,18 +47,14 @@ def _fix(demo: Demo) -> str:
         f"<p>{escape(fix_setting(demo.fix))}</p>"
         f'<div class="outcome {said.tone}"><p class="verdict">{escape(said.headline)}</p>'
         f"<p>{escape(said.message)}</p><p>{escape(cost(demo.fix))}</p></div>"
-        + _framed(
-            "The search: what was tried, the trainings, the gradient before and after, the change",
-            html.render(demo.fix),
-        )
     )
 
 
-def _full(chapter: Chapter) -> str:
-    return _framed(chapter.plan.title, chapter.report.to_html())
-
-
-def _framed(title: str, page: str) -> str:
-    # A frame of its own keeps the report's styles and names apart from this page's.
-    title, page = escape(title), escape(page, quote=True)
-    return f'<details><summary>{title}</summary><iframe title="{title}" srcdoc="{page}"></iframe></details>'
+def _full(demo: Demo) -> str:
+    """All reports in one page of their own, in a frame; the deep network's comes first, as the fix is about it."""
+    chapters = sorted(demo.chapters, key=lambda chapter: chapter.plan.key != DEEP.key)
+    reports = [chapter.report for chapter in chapters]
+    return page.framed(
+        page.render(*reports, fix=demo.fix, titles=[chapter.plan.title for chapter in chapters]),
+        "The diagnoses in full, and the search for a fix",
+    )

@@ -1,5 +1,5 @@
 """A search for a fix as terminal text, JSON and a page. It renders and never measures."""
 
-from headwater.report.fix import html, json, terminal
+from headwater.report.fix import json, terminal
 
-__all__ = ["html", "json", "terminal"]
+__all__ = ["json", "terminal"]

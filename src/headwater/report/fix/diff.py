@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from headwater.report.words import printable
+from headwater.report.words import code_lines
 
 Kind = Literal["file", "place", "added", "removed", "same"]
 
@@ -33,8 +33,3 @@ def diff_lines(diff: str) -> list[tuple[Kind, str]]:
         else:
             lines.append(("file", line))
     return lines
-
-
-def code_lines(code: str) -> list[str]:
-    """Lines of source: tabs stay, other control characters do not."""
-    return ["\t".join(map(printable, line.split("\t"))) for line in code.rstrip("\n").split("\n")] if code else []

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from headwater.records import FixRecord
-from headwater.report.fix.diff import Kind, code_lines, diff_lines
+from headwater.report.fix.diff import Kind, diff_lines
 from headwater.report.fix.words import Row, cost, outcome, ranking, untried
 from headwater.report.terminal.glyphs import Glyphs, glyphs, paragraph, text
-from headwater.report.words import count
+from headwater.report.words import code_lines, count
 
 _WIDEST = 100
 """Columns: longer lines are hard to read."""

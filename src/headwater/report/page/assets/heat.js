@@ -1,0 +1,165 @@
+// A heat map of layers by steps, painted as one image: a hundred thousand cells then cost no more than ten.
+
+import { h } from "./dom.js";
+import { num, number, power, shortened, whole } from "./format.js";
+import { xAxis } from "./figure.js";
+import { linearScale, logScale, place } from "./scales.js";
+
+// seaborn's mako: its lightness grows evenly, so that it reads in grey and with any kind of colour blindness.
+const STOPS = ["#0b0405", "#231526", "#35264c", "#403a75", "#3d5296", "#366da0", "#3487a6", "#35a1ab", "#43bbad", "#6cd3ad", "#add9c0", "#def5e5"];
+const ZERO = "#b9906a";
+const NOT_FINITE = "#d81b60";
+
+// Room for the names of layers, on the left.
+export function heatRoom(width) {
+  return width < 560 ? 84 : 118;
+}
+
+export function heatScale(history, statistic) {
+  const values = history.values.flat();
+  return statistic.scale === "linear" ? linearScale(values) : logScale(values, { least: 1, most: 6 });
+}
+
+// The option for ECharts. `range`: the steps that the axis spans, `zoom`: those in view.
+export function heatOption(c, width, { history, scale, range, zoom, marks }) {
+  const rows = history.layers.length;
+  const image = painted(history, scale);
+  const every = Math.ceil(rows / (width < 560 ? 8 : 14));
+  return {
+    grid: { left: heatRoom(width), right: 16, top: 10, bottom: 62 },
+    tooltip: { show: false },
+    xAxis: xAxis(c, { min: range.first, max: range.last + 1, name: "optimizer step", axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: whole } }),
+    yAxis: {
+      type: "value",
+      min: 0,
+      max: rows,
+      interval: every,
+      axisLine: { show: false },
+      axisTick: { show: false },
+      splitLine: { show: false },
+      axisLabel: {
+        color: c.soft,
+        fontSize: 11,
+        showMaxLabel: false,
+        verticalAlign: "bottom",
+        formatter: (row) => shortened(history.layers[Math.round(row)] ?? "", width < 560 ? 12 : 17),
+      },
+    },
+    dataZoom: zooms(c, zoom),
+    series: [
+      {
+        type: "custom",
+        clip: true,
+        data: [[history.first, 0]],
+        encode: { x: 0, y: 1 },
+        renderItem: (_, api) => {
+          const [left, top] = api.coord([history.first, rows]);
+          const [right, bottom] = api.coord([history.last + 1, 0]);
+          return { type: "image", silent: true, style: { image, x: left, y: top, width: right - left, height: bottom - top } };
+        },
+        markLine: marks,
+      },
+    ],
+  };
+}
+
+export function zooms(c, zoom, slider = true) {
+  const shared = { xAxisIndex: 0, filterMode: "none", startValue: zoom.first, endValue: zoom.last + 1 };
+  const inside = { ...shared, type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: false, moveOnMouseWheel: false };
+  const style = { height: 16, bottom: 8, borderColor: c.line, fillerColor: `${c.water}22`, backgroundColor: "transparent", showDetail: false, brushSelect: false, showDataShadow: false, handleStyle: { color: c.card, borderColor: c.soft }, moveHandleSize: 0 };
+  return slider ? [inside, { ...shared, ...style, type: "slider" }] : [inside];
+}
+
+// What stands at a place of the picture: the layer, the step and the value.
+export function cellAt(chart, history, x, y) {
+  if (!chart.containPixel({ gridIndex: 0 }, [x, y])) return null;
+  const [step, row] = chart.convertFromPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [x, y]);
+  const at = Math.min(Math.max(Math.floor(row), 0), history.layers.length - 1);
+  const column = columnOf(history, step);
+  const [value, since] = held(history.values[at], column);
+  return { layer: history.layers[at], row: at, step: history.steps[column], since: history.steps[since], value };
+}
+
+export function heatLegend(scale) {
+  const bar = h("canvas", { class: "ramp", width: 120, height: 1, "aria-hidden": "true" });
+  const context = bar.getContext("2d");
+  for (let x = 0; x < 120; x++) {
+    context.fillStyle = `rgb(${ramp(x / 119).join(",")})`;
+    context.fillRect(x, 0, 1, 1);
+  }
+  const say = (at) => (scale.log ? power(Math.round(at * 10) / 10).replace("NaN", "") : number(at));
+  const ends = scale.log ? [number(10 ** scale.low), number(10 ** scale.high)] : [say(scale.low), say(scale.high)];
+  return [
+    { name: "", element: h("span", {}, ends[0], bar, ends[1]) },
+    { name: "exactly zero", mark: "", colour: "dry" },
+    { name: "NaN or infinite", mark: "", element: h("span", { class: "key", style: { "--key": NOT_FINITE } }) },
+  ];
+}
+
+function columnOf(history, step) {
+  let low = 0;
+  let high = history.steps.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (history.steps[middle] <= step) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+// The value of a column: that of the last look before it, where nobody looked then.
+function held(row, column) {
+  let at = column;
+  while (at > 0 && row[at] === null) at--;
+  return [row[at], at];
+}
+
+function painted(history, scale) {
+  const rows = history.layers.length;
+  const columns = history.steps.length;
+  const canvas = document.createElement("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  for (let row = 0; row < rows; row++) {
+    let last = null;
+    for (let column = 0; column < columns; column++) {
+      last = history.values[row][column] ?? last;
+      if (last === null) continue;
+      image.data.set([...colourOf(scale, last), 255], 4 * ((rows - 1 - row) * columns + column));
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return enlarged(canvas);
+}
+
+// So that the edges of cells stay sharp when the picture is stretched.
+function enlarged(canvas) {
+  const times = [Math.max(1, Math.ceil(1600 / canvas.width)), Math.max(1, Math.ceil(800 / canvas.height))];
+  const large = document.createElement("canvas");
+  large.width = canvas.width * times[0];
+  large.height = canvas.height * times[1];
+  const context = large.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(canvas, 0, 0, large.width, large.height);
+  return large;
+}
+
+function colourOf(scale, given) {
+  const value = num(given);
+  if (!Number.isFinite(value)) return rgb(NOT_FINITE);
+  if (value === 0 && scale.log) return rgb(ZERO);
+  return ramp((place(scale, Math.abs(value)) - scale.low) / (scale.high - scale.low));
+}
+
+function ramp(share) {
+  const at = Math.min(Math.max(share, 0), 1) * (STOPS.length - 1);
+  const below = Math.min(Math.floor(at), STOPS.length - 2);
+  const [a, b] = [rgb(STOPS[below]), rgb(STOPS[below + 1])];
+  return a.map((each, i) => Math.round(each + (b[i] - each) * (at - below)));
+}
+
+function rgb(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}

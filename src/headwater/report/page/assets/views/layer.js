@@ -1,0 +1,116 @@
+// One layer: what was measured of it, over the training, its magnitudes beside the number formats, and its units.
+
+import { curveFigure, eventMarks } from "../curves.js";
+import { h, later, pairs, replace } from "../dom.js";
+import { factor, num, number, percent } from "../format.js";
+import { histogramFigure } from "./magnitudes.js";
+
+const GROUPS = [
+  ["signal", ["signal"], "water"],
+  ["update_ratio", ["update_ratio"], "after"],
+  ["gain", ["gain", "predicted_gain"], "water"],
+  ["parts", ["gain_activation", "gain_weights", "gain_normalisation", "gain_other"], "water"],
+  ["grad_norm", ["grad_norm"], "deep"],
+  ["weight_norm", ["weight_norm"], "branch"],
+  ["loss_share", ["loss_share"], "note"],
+];
+const COLOURS = { predicted_gain: "soft", gain_activation: "activation", gain_weights: "weights", gain_normalisation: "normalisation", gain_other: "other" };
+
+export const layerView = { id: "layer", title: "Layer", shown: (state) => namesOf(state).length > 0, draw };
+
+function namesOf({ report, overview }) {
+  return [...new Set([...(report?.layers.name ?? []), ...(overview.layers ?? [])])];
+}
+
+async function draw(main, state) {
+  const names = namesOf(state);
+  const asked = state.query.get("a");
+  const name = asked ?? state.report?.findings[0]?.names[0] ?? names[0];
+  main.append(chooser(names, name, state));
+  const at = state.report?.layers.name?.indexOf(name) ?? -1;
+  if (at < 0 && !names.includes(name)) main.append(h("p", { class: "quiet" }, `No layer is called ${name} here.`));
+  if (at >= 0) main.append(facts(state.report.layers, at, unitsOf(state.report.units, name)));
+  const histograms = state.overview.histograms[name];
+  if (histograms) histogramFigure(main, name, histograms);
+  await curves(main, state, name);
+}
+
+function chooser(names, name, state) {
+  const list = h("datalist", { id: "layer-names" }, names.slice(0, 2000).map((each) => h("option", { value: each })));
+  const input = h("input", { type: "search", list: "layer-names", value: name, "aria-label": "Layer", onchange: (event) => names.includes(event.target.value) && state.go({ a: event.target.value }) });
+  const step = (by) => h("button", { type: "button", class: "tool", title: by < 0 ? "toward the input" : "toward the output", disabled: names[names.indexOf(name) + by] === undefined, onclick: () => state.go({ a: names[names.indexOf(name) + by] }) }, by < 0 ? "←" : "→");
+  return h("div", { class: "controls" }, h("label", {}, "Layer", input), step(-1), step(1), list);
+}
+
+function facts(layers, i, units) {
+  const get = (key) => layers[key][i];
+  const said = [
+    ["depth", String(get("depth"))], ["kind", get("kind")], ["shape", get("shape")], ["gradient norm", number(get("signal"))], ["gain", factor(get("gain"))],
+    ["predicted gain", get("predicted_gain") === null ? null : factor(get("predicted_gain"))],
+    ...["activation", "weights", "normalisation", "other"].map((part, k) => [part, get("parts") && get("parts")[k] !== 1 ? factor(get("parts")[k]) : null]),
+    ["update / weight", get("update_ratio") === null ? null : number(get("update_ratio"))],
+    ["share of the loss decrease", get("loss_share") === null ? null : percent(get("loss_share"))],
+    ["weight norm", get("weight_norm") === null ? null : number(get("weight_norm"))],
+    ["input that depends on the sample", get("spread") === null ? null : percent(get("spread"))],
+    ["next toward the input", get("toward")], ["built at", get("built")], ["called at", get("called")], ["notes", get("notes")],
+  ].filter(([, value]) => value);
+  return h("section", { class: "panel" }, h("h2", {}, get("name")), pairs(said, "facts"), units.map(unitRow));
+}
+
+function unitsOf(units, name) {
+  return units.filter((each) => each.layers.includes(name) || each.layer === name);
+}
+
+// Dead and saturated units as a strip: each unit has its share of the width.
+function unitRow(units) {
+  const share = (amount) => `${(100 * amount) / Math.max(1, units.units)}%`;
+  const label = `Of ${units.units} units of ${units.kind} that it feeds ${units.dead} are dead and ${units.saturated} saturated, on ${units.samples.toLocaleString("en-GB")} samples.`;
+  return h(
+    "div",
+    { class: "units" },
+    h("div", { class: "strip", role: "img", "aria-label": label }, h("i", { class: "dead", style: { width: share(units.dead) } }), h("i", { class: "saturated", style: { width: share(units.saturated) } })),
+    h("p", { class: "note" }, label, units.slope === null ? "" : ` Their mean square slope is ${factor(units.slope)} of the largest.`),
+  );
+}
+
+async function curves(main, state, name) {
+  const { overview, source, report } = state;
+  if (!overview.run) {
+    main.append(h("section", { class: "panel missing" }, h("h2", {}, "Over time"), h("p", {}, "This report is of one diagnosis. A layer over a whole training, with its updates and its share of the loss, takes a recorded run:"), h("pre", {}, "headwater run train.py")));
+    return;
+  }
+  const track = report?.track ?? overview.tracks?.[0] ?? "";
+  const wanted = GROUPS.flatMap(([, names]) => names);
+  const found = await source.series(state.id, { layer: name, track, statistics: wanted, points: 800 });
+  const grid = h("div", { class: "grid" });
+  main.append(grid);
+  if (!found?.steps.length) {
+    grid.append(h("p", { class: "quiet" }, "No row of this layer was recorded, or it travels in this page only together with its neighbours: see History."));
+    return;
+  }
+  const range = { first: found.first ?? found.steps[0], last: found.last ?? found.steps.at(-1) };
+  const events = overview.events.filter((each) => each.track === track);
+  for (const [id, names, colour] of GROUPS) group(grid, { id, names, colour, found, range, events, overview });
+  state.changed = later(300, async (change) => {
+    if (!change.rows || state.view !== "layer") return;
+    const kept = h("div", {});
+    await draw(kept, state);
+    replace(main, ...kept.childNodes);
+  });
+}
+
+function group(grid, { id, names, colour, found, range, events, overview }) {
+  const there = names.filter((name) => found.series[name]?.mean.some((value) => num(value) !== null));
+  if (!there.length) return;
+  const info = overview.statistics[there[0]];
+  curveFigure(grid, {
+    id: `layer-${id}`,
+    title: id === "parts" ? "Parts of the gain" : info.name.charAt(0).toUpperCase() + info.name.slice(1),
+    unit: `${info.unit}${info.scale === "log" ? ", log scale" : ""}`,
+    definition: id === "parts" ? "The factors of the gain: activation, weights, normalisation, and what is neither." : `${info.definition.charAt(0).toUpperCase()}${info.definition.slice(1)}.`,
+    lines: there.map((name) => ({ name: overview.statistics[name].name, colour: COLOURS[name] ?? colour, steps: found.steps, ...found.series[name] })),
+    scale: info.scale,
+    range,
+    marks: (c) => eventMarks(events, c, false),
+  });
+}

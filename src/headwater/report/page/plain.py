@@ -1,0 +1,44 @@
+"""Numbers and names as JSON that a page can hold: in few digits, and with words for what JSON has no number for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+_DIGITS = 5
+"""Significant digits: more cannot be seen, and each costs a byte for each number."""
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+"""What could end a script element, open a comment, or break a line of JavaScript."""
+
+
+def plain(value: Any) -> Any:
+    """The same in the types of JSON. Numbers that are not finite become ``"nan"``, ``"inf"`` and ``"-inf"``."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return rounded(float(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, Sequence):
+        return [plain(each) for each in cast(Sequence[Any], value)]
+    raise TypeError(f"Expected plain data for a page, got {type(value).__name__}.")
+
+
+def rounded(value: float) -> float | int | str:
+    """A number in few digits; a word for one that is not finite."""
+    if math.isfinite(value):
+        short = float(f"{value:.{_DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e15 else short
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def dumps(value: Any) -> str:
+    """Plain data as JSON that is inert wherever it stands in a page."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for bad, escaped in _UNSAFE.items():
+        text = text.replace(bad, escaped)
+    return text
