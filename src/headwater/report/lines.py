@@ -43,7 +43,7 @@ class Cost:
 
 @dataclass
 class LineCosts:
-    """One line: what its operations do, and how many layers it runs that were built elsewhere."""
+    """One line: what its operations do, and how many layers it runs."""
 
     costs: list[Cost] = field(default_factory=list[Cost])
     runs: int = 0
@@ -79,7 +79,7 @@ def files_of(measurement: Measurement, texts: Mapping[str, str]) -> list[FileCos
     for cost, at in _costs(measurement):
         found.setdefault(at.file, {}).setdefault(at.line, LineCosts()).costs.append(cost)
     for layer in measurement.layers:
-        if layer.built is not None and layer.file is not None and layer.line:
+        if layer.file is not None and layer.line:
             found.setdefault(layer.file, {}).setdefault(layer.line, LineCosts()).runs += 1
     files = [
         FileCosts(file, dict(sorted(lines.items())), tuple(texts.get(file, "").split("\n")[:_MOST_LINES]))

@@ -6,7 +6,7 @@ import { drawable, logScale, marked, place, yAxis } from "../scales.js";
 import { timeFigure } from "./time.js";
 
 export function heroFigure(main, state, leading) {
-  if (leading?.code.startsWith("HW2") && state.report?.time.length) {
+  if (leading?.code.startsWith("HW2") && state.report?.time[0]?.points.length > 1) {
     timeFigure(main, state.report.time[0], 0);
     return;
   }

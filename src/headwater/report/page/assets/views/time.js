@@ -1,5 +1,6 @@
 // The gradient through time: one figure for each recurrent layer, with its memory horizon.
 
+import { h } from "../dom.js";
 import { base, figure, told, xAxis } from "../figure.js";
 import { factor, num, number } from "../format.js";
 import { drawable, logScale, place, yAxis } from "../scales.js";
@@ -7,7 +8,10 @@ import { drawable, logScale, place, yAxis } from "../scales.js";
 export const timeView = { id: "time", title: "Through time", shown: ({ report }) => Boolean(report?.time.length), draw };
 
 function draw(main, { report }) {
-  report.time.forEach((profile, i) => timeFigure(main, profile, i));
+  report.time.forEach((profile, i) => {
+    if (profile.points.length > 1) timeFigure(main, profile, i);
+    else main.append(h("section", { class: "panel" }, h("h2", {}, profile.title), h("p", { class: "note" }, `${profile.says}.`)));
+  });
 }
 
 export function timeFigure(main, profile, i) {

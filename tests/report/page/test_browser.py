@@ -1,0 +1,248 @@
+"""Every view in a real browser: nothing fails, nothing is cut off, nothing of the user's names runs."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from headwater.report import Report
+from headwater.report.page.assets import VIEWS
+from headwater.store import StoredRun
+from tests.pages import EVIL
+from tests.report.fix.records import FIXED
+from tests.report.page.examples import REPORTS
+
+PAGES = ("recorded", "one", "long", "odd", "evil", "fix", "none")
+LOOKS = (("light", 400), ("dark", 400), ("light", 1600), ("dark", 1600))
+SHOWN = "main[data-drawn='{}']"
+OF_PAGE = {
+    "recorded": set(VIEWS) - {"time"},
+    "one": {"verdict", "flow", "source", "layer"},
+    "long": {"verdict", "flow", "source", "layer", "remedies"},
+    "odd": set(VIEWS) - {"compare"},
+    "evil": set(VIEWS),
+    "fix": {"verdict", "remedies"},
+    "none": {"verdict"},
+}
+
+
+class Opened:
+    """A page in the browser, and all that it complained of."""
+
+    def __init__(self, browser: Any, scheme: str, width: int) -> None:
+        self.complaints: list[str] = []
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append("a dialog"), dialog.dismiss()))
+        self.page.on("request", self._request)
+
+    def show(self, address: str, view: str, more: str = "") -> None:
+        self.page.goto(f"{address}#v={view}{more}")
+        self.page.wait_for_selector(SHOWN.format(view))
+
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            self.complaints.append(request.url)
+
+
+@pytest.fixture
+def opened(browser: Any, request: pytest.FixtureRequest) -> Any:
+    scheme, width = getattr(request, "param", ("light", 1280))
+    shown = Opened(browser, scheme, width)
+    yield shown
+    shown.page.close()
+    assert shown.complaints == []
+
+
+def views(page: Any) -> set[str]:
+    links = page.eval_on_selector_all(".views a", "links => links.map(link => link.getAttribute('href'))")
+    return {dict(part.split("=", 1) for part in link[1:].split("&"))["v"] for link in links}
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"),
+    [(name, look) for name in PAGES for look in (LOOKS if name in ("recorded", "evil") else LOOKS[1:3])],
+    ids=str,
+    indirect=["opened"],
+)
+def test_every_view_is_drawn(name: str, opened: Opened, written: Callable[[str], str]) -> None:
+    address = written(name)
+    opened.show(address, "verdict")
+    assert views(opened.page) == OF_PAGE[name]
+    for view in VIEWS:
+        if view not in OF_PAGE[name]:
+            continue
+        opened.show(address, view)
+        assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{view} is cut off"
+        assert opened.page.evaluate(_EMPTY) == [], f"a figure of {view} is empty"
+        for figure in opened.page.query_selector_all("figure"):
+            said = [figure.query_selector(part).inner_text().strip() for part in ("h2", ".unit", "figcaption")]
+            assert all(said), f"{view}: a figure names its title, unit and definition, {said}"
+
+
+_EMPTY = """[...document.querySelectorAll('.canvas')].filter(box => {
+    const canvas = box.querySelector('canvas');
+    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    let inked = 0;
+    for (let i = 3; i < data.length; i += 4) inked += data[i] > 0;
+    return inked < 400;
+}).map(box => box.getAttribute('aria-label'))"""
+
+
+def test_a_recurrent_network_has_its_view(opened: Opened, written: Callable[[str], str]) -> None:
+    opened.show(written("recorded"), "time", "&o=1")
+    assert opened.page.locator("figure h2").all_inner_texts() == ["rnn (RNN)", "gru (GRU, layer 2, in reverse)"]
+    assert "one memory horizon back" in opened.page.inner_text("figure >> nth=0")
+
+
+@pytest.mark.parametrize(
+    ("name", "some"), [("recorded", OF_PAGE["recorded"]), ("evil", {"verdict", "layer"}), ("odd", {"flow", "history"})]
+)
+def test_every_figure_can_be_saved(
+    name: str, some: set[str], opened: Opened, written: Callable[[str], str], tmp_path: Path
+) -> None:
+    address = written(name)
+    seen: set[str] = set()
+    for view in sorted(some):
+        opened.show(address, view)
+        for figure in [each.get_attribute("id") for each in opened.page.query_selector_all("figure")]:
+            opened.page.reload()  # a browser asks before a page saves more than ten files
+            opened.page.wait_for_selector(SHOWN.format(view))
+            for kind in ("SVG", "CSV") if seen else ("SVG", "CSV", "PNG"):
+                with opened.page.expect_download() as download:
+                    opened.page.click(f"#{figure} button:text-is('{kind}')")
+                path = tmp_path / download.value.suggested_filename
+                download.value.save_as(path)
+                _check(path, kind, opened.page.inner_text(f"#{figure} h2"))
+            seen.add(figure)
+    assert len(seen) > 2 * len(some) - 2
+
+
+def _check(path: Path, kind: str, title: str) -> None:
+    data = path.read_bytes()
+    if kind == "PNG":
+        assert data.startswith(b"\x89PNG") and len(data) > 10_000
+    elif kind == "SVG":
+        root = ElementTree.fromstring(data)
+        tags = {each.tag.rpartition("}")[2] for each in root.iter()}
+        assert not tags & {"script", "foreignObject", "a"} and tags & {"path", "image"}
+        assert "".join(root.itertext()).count(title[:40]) >= 1
+        assert not [key for each in root.iter() for key in each.attrib if key.startswith("on")]
+    else:
+        rows = list(csv.reader(data.decode().splitlines()))
+        assert len({len(row) for row in rows if row}) == 1 and len(rows) > 1
+
+
+def test_what_is_saved_is_what_was_measured(opened: Opened, written: Callable[[str], str], recorded: StoredRun) -> None:
+    report = Report.from_json(recorded.report_texts()[0])
+    opened.show(written("recorded"), "verdict")
+    rows = _csv(opened.page, "gradient")
+    last = report.profile.points[-1].signal
+    shares = {row[1]: float(row[3]) for row in rows if row[0] == "measured"}
+    assert shares == {p.name: pytest.approx(p.signal / last, rel=1e-3) for p in report.profile.points}
+    after = [float(row[3]) for row in rows if row[0] == "after the fix"]
+    profile = FIXED.candidates[0].trials[-1].profile
+    assert profile is not None and after[0] == pytest.approx(
+        profile.points[0].signal / profile.points[-1].signal, rel=1e-3
+    )
+
+
+def test_marks_stand_where_the_logarithm_puts_them(
+    opened: Opened, written: Callable[[str], str], tmp_path: Path
+) -> None:
+    opened.show(written("recorded"), "flow")
+    with opened.page.expect_download() as download:
+        opened.page.click("#flow-gradient button:text-is('SVG')")
+    download.value.save_as(tmp_path / "flow.svg")
+    drawn = ElementTree.parse(tmp_path / "flow.svg")
+    line = max(
+        (
+            path.attrib["d"]
+            for path in drawn.iter("{http://www.w3.org/2000/svg}path")
+            if path.attrib.get("stroke") == "#0072b2"
+        ),
+        key=lambda d: d.count("L"),
+    )
+    heights = [float(pair.split()[1]) for pair in line.replace("M", "").split("L")]
+    signals = [float(row[3]) for row in _csv(opened.page, "flow-gradient")]
+    assert len(heights) == len(signals)
+    decades = [math.log10(signal) for signal in signals]
+    slope = (heights[-1] - heights[0]) / (decades[-1] - decades[0])
+    for height, decade in zip(heights, decades, strict=True):
+        assert height == pytest.approx(heights[0] + slope * (decade - decades[0]), abs=0.5)
+
+
+def _csv(page: Any, figure: str) -> list[list[str]]:
+    with page.expect_download() as download:
+        page.click(f"#{figure} button:text-is('CSV')")
+    return list(csv.reader(Path(download.value.path()).read_text().splitlines()))[1:]
+
+
+def test_names_are_shown_and_do_nothing(opened: Opened, written: Callable[[str], str]) -> None:
+    address = written("evil")
+    shown = EVIL.replace("\u2028", " ")
+    for view in VIEWS:
+        opened.show(address, view)
+        assert opened.page.query_selector("img") is None
+        assert opened.page.evaluate("document.scripts.length") == 3
+    opened.show(address, "verdict")
+    assert shown in opened.page.inner_text("h1") or shown in opened.page.inner_text("main")
+
+
+def test_the_keyboard_leads_through_the_page(opened: Opened, written: Callable[[str], str]) -> None:
+    opened.show(written("recorded"), "verdict")
+    opened.page.keyboard.press("2")
+    opened.page.wait_for_selector(SHOWN.format("flow"))
+    before = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    opened.page.keyboard.press("t")
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    opened.page.keyboard.press("Tab")
+    assert opened.page.evaluate("document.activeElement !== document.body")
+    opened.page.click("#flow-gain canvas", position={"x": 400, "y": 60})
+    opened.page.wait_for_selector(SHOWN.format("layer"))
+
+
+def test_a_picture_of_many_layers_is_read_by_pointing(opened: Opened, written: Callable[[str], str]) -> None:
+    opened.show(written("recorded"), "history", "&s=signal")
+    box = opened.page.locator("#history-signal .canvas").bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    top = opened.page.inner_text(".readout")
+    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 75)
+    bottom = opened.page.inner_text(".readout")
+    values = [float(said.rpartition("·")[2].replace("−", "-")) for said in (top, bottom)]
+    assert values[0] > 1e3 * values[1]  # the gradient dies on its way down to the input
+    opened.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    opened.page.wait_for_selector(SHOWN.format("layer"))
+
+
+def test_it_reads_without_scripts_and_in_a_notebook(browser: Any, tmp_path: Path) -> None:
+    report = REPORTS["vanishing"]
+    (tmp_path / "page.html").write_text(report.to_html(), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto((tmp_path / "page.html").as_uri())
+    assert "Kept from learning" in plain.inner_text("h1") and "HW103" in plain.inner_text("main")
+    context.close()
+    (tmp_path / "notebook.html").write_text(
+        f"<style>h1 {{ color: rgb(1, 2, 3) !important }}</style><h1>Mine</h1>{report._repr_html_()}", encoding="utf-8"
+    )
+    notebook = Opened(browser, "light", 1000)
+    notebook.page.goto((tmp_path / "notebook.html").as_uri())
+    frame = notebook.page.frame_locator("iframe")
+    frame.locator(SHOWN.format("verdict")).wait_for()
+    assert frame.locator("h1").evaluate("h1 => getComputedStyle(h1).color") != "rgb(1, 2, 3)"
+    assert notebook.page.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "32px"
+    notebook.page.close()
+    assert notebook.complaints == []
