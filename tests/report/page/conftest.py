@@ -23,7 +23,7 @@ from tests.pages import EVIL
 from tests.report.fix.records import FIXED
 from tests.report.page.examples import EVIL_FIX, HISTOGRAMS, RANGE, RECURRENT, REPORTS
 
-STEPS = 40
+STEPS = 120
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

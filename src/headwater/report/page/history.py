@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwater.store.arrow import pc
+
 if TYPE_CHECKING:
     from headwater.store import StoredRun
 
@@ -58,7 +60,9 @@ def history_of(run: StoredRun) -> tuple[list[dict[str, Any]], list[dict[str, Any
 
 def _read(run: StoredRun, track: str) -> _Rows:
     wanted = dict.fromkeys((*OF_LAYERS, *OF_NETWORK))
-    table = run.table(["step", "layer", "parameter", *wanted, "skipped", "probe"], track=track, joined=True)
+    table = run.table(["step", "rank", "layer", "parameter", *wanted, "skipped", "probe"], track=track, joined=True)
+    # of several ranks the first one's rows, and those that are joined of all, which name none
+    table = table.filter(pc.equal(pc.fill_null(table["rank"], 0), 0))
     layers = table["layer"].combine_chunks().dictionary_encode()
     return _Rows(
         step=np.asarray(table["step"].to_numpy(), np.int64),

@@ -25,8 +25,14 @@ export function curveFigure(main, { id, title, unit, definition, lines, scale, r
   return shown;
 }
 
-// Findings that rose and healed, as lines across a figure.
-export function eventMarks(events, c, withNames = true) {
+// Findings that rose and healed, as lines across a figure; named where `span`, the steps in view, leaves room for it.
+export function eventMarks(events, c, span = 0) {
+  let named = -Infinity;
+  const roomy = (event) => {
+    if (!span || event.step - named < 0.09 * span) return false;
+    named = event.step;
+    return true;
+  };
   return {
     silent: true,
     symbol: "none",
@@ -34,7 +40,7 @@ export function eventMarks(events, c, withNames = true) {
     data: grouped(events).map(({ codes, ...event }) => ({
       xAxis: event.step,
       lineStyle: { color: event.event === "raised" ? c[event.severity === "error" ? "bad" : "risk"] : c.good, type: event.event === "raised" ? "solid" : "dashed", width: 1.2 },
-      label: { show: withNames, formatter: () => `${event.event === "raised" ? "▲" : "✓"} ${codes.join(", ")}`, color: event.event === "raised" ? c.bad : c.good, fontSize: 11, distance: 4, position: "insideEndTop", rotate: 0, align: "left" },
+      label: { show: roomy(event), formatter: () => `${event.event === "raised" ? "▲" : "✓"} ${codes.join(", ")}`, color: event.event === "raised" ? c.bad : c.good, fontSize: 11, distance: 4, position: "insideEndTop", rotate: 0, align: "left" },
     })),
   };
 }

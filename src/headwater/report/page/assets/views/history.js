@@ -52,7 +52,7 @@ function lossFigure(main, view, network) {
   view.figures.push(curveFigure(main, {
     id: "history-loss", title: "Loss", unit: far ? "loss of a batch, log scale" : "loss of a batch", definition: `${sentence(info.definition)} A line is the mean of some steps, its band reaches from the least to the largest. ▲ a finding was raised, ✓ it has healed; triangles at the foot: steps that a gradient scaler skipped.`,
     lines: [{ name: "loss", colour: "water", steps: network.steps, ...loss }],
-    scale: far ? "log" : "linear", range: view.range, height: 210, left: heatRoom, skipped: network.flags?.skipped, marks: (c) => eventMarks(view.events, c),
+    scale: far ? "log" : "linear", range: view.range, height: 210, left: heatRoom, skipped: network.flags?.skipped, marks: (c) => eventMarks(view.events, c, view.zoom.last - view.zoom.first),
   }));
 }
 
@@ -83,7 +83,7 @@ async function heatSection(main, view, names) {
     height: Math.min(560, Math.max(170, 78 + 9 * made.history.layers.length)),
     controls: h("div", { class: "controls" }, select),
     legend: () => heatLegend(made.scale),
-    option: (c, width) => heatOption(c, width, { ...made, range: view.range, zoom: view.zoom, marks: eventMarks(view.events, c, false) }),
+    option: (c, width) => heatOption(c, width, { ...made, range: view.range, zoom: view.zoom, marks: eventMarks(view.events, c) }),
     csv: () => [["layer", ...made.history.steps.map((step) => `step ${step}`)], ...made.history.layers.map((name, i) => [name, ...made.history.values[i]])],
   });
   shown.element.querySelector(".canvas").after(readout);

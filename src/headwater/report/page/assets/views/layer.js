@@ -111,6 +111,6 @@ function group(grid, { id, names, colour, found, range, events, overview }) {
     lines: there.map((name) => ({ name: overview.statistics[name].name, colour: COLOURS[name] ?? colour, steps: found.steps, ...found.series[name] })),
     scale: info.scale,
     range,
-    marks: (c) => eventMarks(events, c, false),
+    marks: (c) => eventMarks(events, c),
   });
 }
