@@ -23,7 +23,7 @@ from tests.pages import EVIL
 from tests.report.fix.records import FIXED
 from tests.report.page.examples import EVIL_FIX, HISTOGRAMS, RANGE, RECURRENT, REPORTS
 
-STEPS = 120
+STEPS = 60
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -47,7 +47,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     model = mlp(data.features, data.classes, depth=20, width=32, activation="sigmoid", seed=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    with headwater.watch(model, optimizer, run_dir=folder, budget=0.5):
+    with headwater.watch(model, optimizer, run_dir=folder, budget=20.0):
         for inputs, labels in batches(data, STEPS, seed=0):
             optimizer.zero_grad()
             nn.CrossEntropyLoss()(model(inputs), labels).backward()

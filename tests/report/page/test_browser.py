@@ -35,7 +35,8 @@ OF_PAGE = {
 class Opened:
     """A page in the browser, and all that it complained of."""
 
-    def __init__(self, browser: Any, scheme: str, width: int) -> None:
+    def __init__(self, browser: Any, scheme: str, width: int, site: str = "file:") -> None:
+        self._own = (site, "data:", "blob:")
         self.complaints: list[str] = []
         self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page.set_default_timeout(15_000)
@@ -53,7 +54,7 @@ class Opened:
             self.complaints.append(message.text)
 
     def _request(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
+        if not request.url.startswith(self._own):
             self.complaints.append(request.url)
 
 

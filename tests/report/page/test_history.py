@@ -37,7 +37,7 @@ def slow(run: StoredRun, statistic: str, steps: int) -> dict[str, list[float | N
     }
 
 
-@pytest.mark.parametrize("statistic", ["signal", "update_ratio", "grad_norm", "weight_norm"])
+@pytest.mark.parametrize("statistic", ["signal", "update_ratio", "grad_norm", "weight_norm", "loss_share"])
 def test_means_over_columns(recorded: StoredRun, statistic: str) -> None:
     histories, _ = history_of(recorded)
     found = next(each for each in histories if each["statistic"] == statistic)
@@ -86,7 +86,13 @@ def test_infinity_stays_and_what_is_missing_is_none(tmp_path: Path) -> None:
     run = written(tmp_path / "run", 2, 5, lambda layer, step: odd[step] if layer else 1.0)
     found = next(each for each in history_of(run)[0] if each["statistic"] == "update_ratio")
     assert found["values"][0] == [1.0] * 5
-    assert [str(value) for value in found["values"][1]] == ["None", "inf", "-inf", "None", "0.0"]  # segments hold no NaN
+    assert [str(value) for value in found["values"][1]] == [
+        "None",
+        "inf",
+        "-inf",
+        "None",
+        "0.0",
+    ]  # segments hold no NaN
 
 
 def test_ranks_that_hold_the_same_are_not_counted_twice(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""The same front end over HTTP: it asks for runs, overview, history and series, follows a live one, and tells errors."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from headwater.report import Report
+from headwater.report.page import ASSETS, asset, overview
+from headwater.report.page.history import history_of
+from headwater.report.page.plain import plain
+from headwater.store import StoredRun
+from tests.pages import EVIL
+from tests.report.page.test_browser import SHOWN, Opened
+
+NAMES = ("digits", EVIL)
+KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html; charset=utf-8"}
+
+
+class Server:
+    """Answers as the dashboard does, from one recorded run under two names."""
+
+    def __init__(self, recorded: StoredRun) -> None:
+        reports = [Report.from_json(text) for text in recorded.report_texts()]
+        self.drawn = overview(reports, recorded) | {"tracks": [""], "layers": []}
+        self.histories, self.series = history_of(recorded)
+        self.asked: list[str] = []
+        self.changed = threading.Event()
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> Any:
+        if path == "/api/runs":
+            runs = [{"id": each, "name": each, "status": "running", "live": True, "steps": 3} for each in NAMES]
+            return {
+                "root": "runs",
+                "runs": [run | {"models": [], "verdict": self.drawn["reports"][0]["verdict"]} for run in runs],
+            }
+        name, _, what = unquote(path.removeprefix("/api/runs/")).rpartition("/")
+        if what in ("history", "series"):
+            self.asked.append(f"{what}?{json.dumps(query, sort_keys=True)}")
+        if what == "history":
+            return next((each for each in self.histories if each["statistic"] == query["statistic"][0]), None)
+        if what == "series":
+            return self.series[0]
+        name = f"{name}/{what}" if name else what
+        return {**self.drawn, "id": name} if name in NAMES else None
+
+
+def handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            name = "index.html" if address.path == "/" else address.path.removeprefix("/assets/")
+            if address.path.endswith("/stream"):
+                self._stream()
+            elif name in ASSETS:
+                self._send(200, KINDS[name.rpartition(".")[2]], asset(name))
+            else:
+                found = server.answer(address.path, parse_qs(address.query))
+                said = {"error": f"There is no run {address.path}."} if found is None else plain(found)
+                self._send(404 if found is None else 200, "application/json", json.dumps(said).encode())
+
+        def _send(self, status: int, kind: str, data: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _stream(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            if server.changed.wait(20):
+                change = {"last_step": 9, "status": "finished", "rows": True, "report": True, "events": True}
+                self.wfile.write(f"event: changed\ndata: {json.dumps(change)}\n\n".encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def served(recorded: StoredRun) -> Iterator[tuple[str, Server]]:
+    server = Server(recorded)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{http.server_port}/", server
+    server.changed.set()
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def shown(browser: Any, served: tuple[str, Server]) -> Iterator[Opened]:
+    opened = Opened(browser, "light", 1200, served[0])
+    yield opened
+    opened.page.close()
+    assert opened.complaints == []
+
+
+def test_from_the_list_of_runs_to_a_picture(shown: Opened, served: tuple[str, Server]) -> None:
+    page = shown.page
+    page.goto(served[0])
+    assert page.locator(".runs strong").all_inner_texts() == [NAMES[0], EVIL.replace("\u2028", "\u2028")]
+    page.fill("input[type=search]", "digits live")
+    assert page.locator(".runs a").count() == 0 and "No run has all" in page.inner_text(".runs")
+    page.fill("input[type=search]", "digits")
+    page.click(".runs a")
+    page.wait_for_selector(SHOWN.format("verdict"))
+    page.click(".views a:text-is('History')")
+    page.wait_for_selector(SHOWN.format("history"))
+    assert page.locator("figure h2").first.inner_text() == "Loss"
+    page.click(".brand")
+    page.wait_for_selector(".runs a")
+
+
+def test_zooming_asks_for_the_steps_in_view(shown: Opened, served: tuple[str, Server]) -> None:
+    address, server = served
+    shown.page.goto(f"{address}#r=digits&v=history&s=signal")
+    shown.page.wait_for_selector(SHOWN.format("history"))
+    before = len(server.asked)
+    box = shown.page.locator("#history-signal .canvas").bounding_box()
+    shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    shown.page.keyboard.down("Control")
+    shown.page.mouse.wheel(0, -400)
+    shown.page.keyboard.up("Control")
+    shown.page.wait_for_timeout(600)
+    (asked,) = [each for each in server.asked[before:] if each.startswith("history")][-1:]
+    query = json.loads(asked.partition("?")[2])
+    assert 0 < int(query["first"][0]) < int(query["last"][0])
+
+
+def test_a_live_run_is_followed(shown: Opened, served: tuple[str, Server]) -> None:
+    address, server = served
+    server.drawn["run"]["status"] = "running"
+    shown.page.goto(f"{address}#r=digits&v=verdict")
+    shown.page.wait_for_selector(SHOWN.format("verdict"))
+    assert shown.page.inner_text(".top .chip") == "live"
+    server.drawn["run"]["status"] = "finished"
+    server.changed.set()
+    shown.page.wait_for_selector(".top .chip:text-is('finished')")
+
+
+def test_names_of_runs_do_nothing_and_errors_are_sentences(browser: Any, served: tuple[str, Server]) -> None:
+    opened = Opened(browser, "light", 500, served[0])
+    opened.page.goto(served[0])
+    opened.page.click(".runs a >> nth=1")
+    opened.page.wait_for_selector(SHOWN.format("verdict"))
+    assert opened.complaints == []
+    opened.page.goto(f"{served[0]}#r=nowhere&v=flow")
+    opened.page.wait_for_selector("[role=alert]")
+    assert "There is no run /api/runs/nowhere." in opened.page.inner_text("[role=alert]")
+    opened.page.close()
+    assert [each for each in opened.complaints if "404" not in each] == []
