@@ -1,4 +1,4 @@
-"""The same front end over HTTP: it asks for runs, overview, history and series, follows a live one, and tells errors."""
+"""The same front end over HTTP: runs, overview, history and series are asked for, a live one followed, errors told."""
 
 from __future__ import annotations
 
