@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from headwater.errors import MissingDependencyError
 from headwater.records import Measurement
 from headwater.report.axis import LogAxis, axis_over, marked, ticks
 from headwater.report.bars import bars, extremes
+from headwater.report.page.flow import Segment, predicted
 from headwater.report.paths import PICTURES, writable
 from headwater.report.verdict import verdict
 from headwater.report.view import PARTS, Place, place_name, places
@@ -29,6 +30,7 @@ _INK, _SOFT, _LINE, _BAD = "#17202a", "#566370", "#dde2e7", "#b3261e"
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 _COLOURS = {"activation": "#e69f00", "weights": "#0072b2", "normalisation": "#009e73", "other": "#cc79a7"}
 _TRUNK, _BRANCH = "#0072b2", "#d55e00"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def render(report: Report, path: Path | None = None) -> Path | Figure:
@@ -43,8 +45,16 @@ def render(report: Report, path: Path | None = None) -> Path | Figure:
     figure = _figure(report)
     if path is None:
         return figure
-    figure.savefig(path, dpi=_DPI, facecolor="white")
+    save(figure, path)
     return path
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure whose text stays text, which an editor can change and a search can find."""
+    import matplotlib
+
+    with cast(Any, matplotlib).rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "headwater"}):
+        figure.savefig(path, dpi=_DPI, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _figure(report: Report) -> Figure:
@@ -72,6 +82,7 @@ def _profile(axes: Axes, measurement: Measurement) -> None:
         if math.isfinite(heights[-1]):
             axes.axhline(heights[-1], color=_SOFT, linewidth=0.8, linestyle=(0, (4, 4)), label="nothing lost")
         axes.plot([place.depth for place in trunk], heights, color=_TRUNK, linewidth=1.6)
+    _predicted(axes, axis, predicted(measurement))
     _scatter(axes, axis, [p for p in trunk if p.layer is not None], "layer on the trunk", "o", _TRUNK, _TRUNK)
     _scatter(axes, axis, [p for p in trunk if p.layer is None], "where branches meet", "o", "white", _TRUNK)
     _scatter(axes, axis, [p for p in shown if not p.trunk], "layer in a branch", "D", "white", _BRANCH)
@@ -81,6 +92,21 @@ def _profile(axes: Axes, measurement: Measurement) -> None:
         axes.set_xlim(min(p.depth for p in shown) - 0.7, max(p.depth for p in shown) + 0.7)
         _legend(axes)
         _ends(axes, trunk or shown)
+        _flow(axes)
+
+
+def _predicted(axes: Axes, axis: LogAxis, segments: Sequence[Segment]) -> None:
+    """What theory makes of the last layer's gradient, over the measurement so that both are seen."""
+    for i, segment in enumerate(segments):
+        heights = [_height(axis, value, gap=True) for _, value in segment]
+        (line,) = axes.plot([depth for depth, _ in segment], heights, color=_INK, linewidth=1.0)
+        line.set(linestyle=(0, (2, 2)), zorder=4, label="_nolegend_" if i else "predicted")
+
+
+def _flow(axes: Axes) -> None:
+    """Says which way the gradient flows, between the names of the ends."""
+    said = axes.text(0.5, -0.03, "\N{LEFTWARDS ARROW} backward", transform=axes.transAxes, ha="center", va="top")
+    said.set(fontsize=8, color=_SOFT)
 
 
 def _mark(axes: Axes, axis: LogAxis, depth: float, value: float) -> None:
@@ -94,7 +120,7 @@ def _mark(axes: Axes, axis: LogAxis, depth: float, value: float) -> None:
 
 def _legend(axes: Axes) -> None:
     style = {"frameon": False, "fontsize": 8, "labelcolor": _SOFT, "handletextpad": 0.5, "borderaxespad": 0.2}
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=5, columnspacing=1.4, handlelength=1.4, **style)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=6, columnspacing=1.2, handlelength=1.4, **style)
 
 
 def _scatter(axes: Axes, axis: LogAxis, some: Sequence[Place], label: str, marker: str, face: str, edge: str) -> None:
@@ -129,6 +155,11 @@ def _gains(axes: Axes, measurement: Measurement) -> None:
     known = [bar for bar in drawn if not math.isnan(bar.gain)]
     heights = [_height(axis, bar.gain) for bar in known]
     axes.hlines(heights, [b.left for b in known], [b.right for b in known], color=_INK, linewidth=1.4, label="gain")
+    expected = [(bar, gain) for bar in drawn if len(bar.layers) == 1 and (gain := bar.layers[0].predicted_gain)]
+    if expected:
+        heights = [_height(axis, gain) for _, gain in expected]
+        ends = [bar.left for bar, _ in expected], [bar.right for bar, _ in expected]
+        axes.hlines(heights, *ends, color=_INK, linewidth=1.0, linestyle=(0, (1, 1)), label="predicted")
     for bar in drawn if len(drawn) <= _MOST_MARKERS else ():
         _mark(axes, axis, 0.5 * (bar.left + bar.right), bar.gain)
     axes.axhline(0.0, color=_SOFT, linewidth=0.8)
@@ -142,7 +173,7 @@ def _dress(axes: Axes, axis: LogAxis, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     marks = ticks(axis, 6)
-    axes.set_yticks([math.log10(value) for value, _ in marks], [written for _, written in marks])
+    axes.set_yticks([math.log10(value) for value, _ in marks], [_power(written) for _, written in marks])
     axes.set_ylim(axis.bottom - 0.02 * (axis.high - axis.bottom), axis.high)
     axes.set_ylabel(label, fontsize=9, color=_SOFT)
     axes.tick_params(labelsize=8, colors=_SOFT, length=0)
@@ -150,7 +181,13 @@ def _dress(axes: Axes, axis: LogAxis, label: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     axes.spines["bottom"].set(visible=True, color=_LINE)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+
+
+def _power(written: str) -> str:
+    """``1e-30`` as 10⁻³⁰."""
+    mantissa, _, exponent = written.partition("e")
+    return "10" + exponent.translate(_RAISED) if mantissa == "1" and exponent else written
 
 
 def _height(axis: LogAxis, value: float, *, gap: bool = False) -> float:

@@ -10,12 +10,12 @@ from headwater.errors import MissingDependencyError
 from headwater.records import RangeTest
 from headwater.records.numbers import number
 from headwater.report.paths import PICTURES, writable
+from headwater.report.picture import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI = 200
 _INK, _SOFT, _LINE = "#17202a", "#566370", "#dde2e7"
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 _LOSS, _SUGGESTED, _OWN, _LIMIT = "#0072b2", "#009e73", "#e69f00", "#d55e00"
@@ -42,7 +42,7 @@ def render(found: RangeTest, path: Path | None = None) -> Path | Figure:
     figure.suptitle(f"Range test, {found.optimizer}: {summary(found)}", x=0.01, ha="left", fontsize=10.5, color=_INK)
     if path is None:
         return figure
-    figure.savefig(path, dpi=_DPI, facecolor="white")
+    save(figure, path)
     return path
 
 
@@ -88,4 +88,5 @@ def _dress(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     axes.spines["bottom"].set(visible=True, color=_LINE)
-    axes.legend(frameon=False, fontsize=8, labelcolor=_SOFT, loc="upper left", bbox_to_anchor=(0.0, 1.0))
+    legend = axes.legend(fontsize=8, labelcolor=_SOFT, loc="best", facecolor="white", framealpha=0.9, edgecolor="white")
+    legend.set_zorder(5)

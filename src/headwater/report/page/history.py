@@ -16,8 +16,8 @@ from headwater.store.arrow import pc
 if TYPE_CHECKING:
     from headwater.store import StoredRun
 
-STEPS, LAYERS = 160, 120
-"""Most columns and rows of a history: five of them in a page then stay below a megabyte."""
+STEPS, LAYERS = 160, 200
+"""Most columns and rows of a history: five of them in a page then take a megabyte."""
 POINTS = 400
 """Most points of a curve."""
 OF_LAYERS = ("signal", "update_ratio", "grad_norm", "weight_norm", "loss_share")
