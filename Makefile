@@ -25,7 +25,7 @@ format: $(VENV)/.installed-dev  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-pictures: $(VENV)/.installed-demo  ## draw the README's pictures anew from real runs
+pictures: $(VENV)/.installed-test  ## draw the README's pictures anew from real runs
 	$(BIN)/python docs/make_pictures.py
 
 constraints: $(VENV)/.installed-dev  ## pin the newest versions that fit pyproject.toml (torch and torchvision stay)

@@ -144,7 +144,8 @@ def measurement(names: Sequence[str]) -> Measurement:
         Layer(
             *(name, "Linear", i + 1, signals[i], 0.93 if i else None, GainParts(0.5, 1.86, 1.0, 1.0) if i else None),
             *(0.93 if i else None, None, names[i - 1] if i else None, 1e-3, 1 / len(names)),
-            shape=(512, 512), weight=f"{name}.weight", weight_norm=13.0, built=SourceLine("model.py", 40), file="model.py", line=52,
+            shape=(512, 512), weight=f"{name}.weight", weight_norm=13.0,
+            built=SourceLine("model.py", 40), file="model.py", line=52,
         )
         for i, name in enumerate(names)
     )  # fmt: skip

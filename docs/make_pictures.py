@@ -97,7 +97,7 @@ SHOTS = (
     ("verdict-phone", 400, 860, "light"),
 )
 """Name of each picture of the page, which begins with that of its view; width, height and scheme."""
-COLOURS = 96
+COLOURS = 200
 """That a picture keeps: a screen of flat colours loses nothing, and weighs a third."""
 
 
@@ -118,7 +118,7 @@ def plot(command: str, path: Path) -> None:
 def page(folder: Path) -> Path:
     """Records a training, finds what mends it, and writes the page that shows both."""
     (folder / "train.py").write_text(TRAIN)
-    for command in ("run --budget 0.5 train.py", "fix --steps 150 train.py"):
+    for command in ("run --budget 20 train.py", "fix --steps 150 train.py"):
         subprocess.run([sys.executable, "-m", "headwater", *command.split()], cwd=folder, stdout=subprocess.DEVNULL)
     run = open_run(folder / "runs" / "train")
     reports = [Report.from_json(text) for text in run.report_texts()]

@@ -56,6 +56,14 @@ def test_fail_on_never(capsys):
     assert run(capsys, "check", "mine.py:deep", "--fail-on", "never")[0] == 0
 
 
+def test_lines_show_the_file_with_what_each_costs(capsys):
+    out = run(capsys, "check", "mine.py:deep", "--lines")[1].partition("What each line costs")[2]
+    row = next(line for line in out.splitlines() if "hidden = [layer for _" in line)
+    assert row.startswith("  ██") and "99 %" in row and "12 " in row
+    assert "mine.py" in out and "import torch" not in out  # far from all that costs something
+    assert "What each line" not in run(capsys, "check", "mine.py:deep", "--lines", "--json")[1]
+
+
 def test_json_alone_goes_to_stdout(capsys, tmp_path):
     code, out, err = run(capsys, "check", "mine.py:deep", "--json", "--html", "report.html")
     assert code == 1

@@ -17,12 +17,17 @@ from headwater.cli.console import complain, note
 from headwater.cli.fix import _list  # pyright: ignore[reportPrivateUsage]
 from headwater.cli.target import Maker
 from headwater.errors import InputError
-from headwater.records import Candidate, Change, Code, FixRecord, SourceLine
+from headwater.records import Candidate, Change, Code, FixRecord, RunInfo, SourceLine
+from headwater.report import Report
+from headwater.report.fix.json import parse
 from headwater.script import Target
 from headwater.source.writing import patch
+from headwater.store import RunWriter
 from headwater.trials import SoFar
 from tests import builders as build
+from tests.builders import vanishing
 from tests.cli.test_app import run
+from tests.pages import carried
 
 SCRIPT = "import torch\nmodel = torch.nn.Linear(2, 1)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
 CHANGE = Change("clip-gradient", "clips", ("",), code=Code(after="{optimizer}.clip(1.0)"))
@@ -89,6 +94,21 @@ def test_json_alone_goes_to_stdout_and_the_page_to_its_place(
     assert "<html" in Path("fix.html").read_text()
     assert search.options is not None and search.options["trials"] == Path("runs/train/trials")
     assert search.target == Target("package.train", module=True)
+
+
+def test_the_search_stays_with_the_run_whose_page_then_shows_it(
+    search: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "fix", "train.py")
+    assert not Path("runs").exists()  # there is no run whose it is
+    RunWriter("runs/train", RunInfo("", 1)).close()
+    Path("runs/train/report.json").write_text(Report(vanishing(), ()).to_json())
+    run(capsys, "fix", "train.py")
+    assert parse(Path("runs/train/fix.json").read_text()).verdict == "fixed"
+    assert run(capsys, "report", "runs/train", "--html", "page.html")[0] == 0
+    assert carried(Path("page.html").read_text())["overview"]["fix"]["remedies"] == ["clip-gradient"]
+    Path("runs/train/fix.json").write_text("{")
+    assert "fix.json cannot be read" in run(capsys, "report", "runs/train", "--html", "page.html", "--lines")[2]
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("nothing helped", 1), ("healthy", 0)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_the_figure_shows_the_profile() -> None:
     assert list(line.get_xdata()) == list(range(1, 51))  # type: ignore[arg-type]
     signals = [point.signal for point in REPORTS["vanishing"].profile.points]
     assert list(line.get_ydata()) == pytest.approx([math.log10(signal) for signal in signals])  # type: ignore[arg-type]
+
+
+def test_the_prediction_lies_over_the_measurement_and_text_stays_text(tmp_path: Path) -> None:
+    layers = tuple(replace(each, predicted_gain=0.1) for each in chain([1e-3, 1e-2, 1e-1, 1.0]))
+    report = Report(measurement(layers), ())
+    figure = report.plot()
+    (line,) = [each for each in figure.axes[0].lines if each.get_label() == "predicted"]  # type: ignore[union-attr]
+    assert list(line.get_xdata()) == [4, 3, 2, 1]
+    assert list(line.get_ydata()) == pytest.approx([0.0, -1.0, -2.0, -3.0])
+    svg = report.plot(tmp_path / "plot.svg").read_text()  # type: ignore[union-attr]
+    assert ">gradient norm<" in svg and ">input: 0<" in svg and ">10⁻¹⁰<" not in svg
+    assert ">10⁻⁴⁰<" in REPORTS["vanishing"].plot(tmp_path / "deep.svg").read_text()  # type: ignore[union-attr]
 
 
 def test_no_window_system_and_no_global_figures() -> None:

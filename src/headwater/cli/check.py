@@ -11,7 +11,9 @@ import typer
 
 from headwater.cli.console import note, progress_bar
 from headwater.cli.target import Setup, load_setup
+from headwater.records import RangeTest
 from headwater.report.lines import texts_now
+from headwater.report.page import save
 from headwater.report.paths import PICTURES, writable
 from headwater.report.terminal import render_lines
 
@@ -82,19 +84,17 @@ def check(
         report.print()
     if lines and not json:
         render_lines([report], texts_now([report.measurement]))
-    if html is not None:
-        report.save_html(html)
-        note(f"written: {html}")
     if plot is not None:
         report.plot(plot)
         note(f"written: {plot}")
-    if range_test is not None:
-        _range_test(setup, range_test, seed)
+    rates = None if range_test is None else _range_test(setup, range_test, seed)
+    if html is not None:
+        note(f"written: {save([report], html, range_test=rates)}")
     if any(finding.severity in FAILING[fail_on] for finding in report.findings):
         raise typer.Exit(1)
 
 
-def _range_test(setup: Setup, path: Path, seed: int) -> None:
+def _range_test(setup: Setup, path: Path, seed: int) -> RangeTest:
     from headwater.range_test import range_test
     from headwater.report import range_picture
 
@@ -110,3 +110,4 @@ def _range_test(setup: Setup, path: Path, seed: int) -> None:
     note(range_picture.summary(found))
     range_picture.render(found, path)
     note(f"written: {path}")
+    return found

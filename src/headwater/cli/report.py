@@ -61,10 +61,10 @@ def report(
         _say_shards(stored)
     if lines and not json and not github_:
         render_lines(found, {})
-    for each in stored.notes:
-        note(each)
     if html is not None:
         note(f"written: {page.save(found, html, run=stored)}")
+    for each in stored.notes:
+        note(each)
     if plot is not None:
         worst.plot(plot)
         note(f"written: {plot}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headwater.errors import InputError
-from headwater.records import FixRecord
+from headwater.records import FixRecord, RangeTest
 from headwater.report.fix import json
 from headwater.report.page.document import document
 from headwater.report.page.history import history_of
@@ -26,6 +26,7 @@ def render(
     *reports: Report,
     run: StoredRun | None = None,
     fix: FixRecord | None = None,
+    range_test: RangeTest | None = None,
     titles: Sequence[str] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> str:
@@ -34,9 +35,9 @@ def render(
     Args as those of `overview`; a run brings the search for a fix that it holds.
     """
     if run is None:
-        return document(overview(reports, fix=fix, titles=titles, texts=texts))
+        return document(overview(reports, None, fix, range_test, titles=titles, texts=texts))
     history, series = history_of(run)
-    drawn = overview(reports, run, fix or fix_of_run(run), titles=titles, texts=texts)
+    drawn = overview(reports, run, fix or fix_of_run(run), range_test, titles=titles, texts=texts)
     return document(drawn, history, series)
 
 
@@ -46,6 +47,7 @@ def save(
     *,
     run: StoredRun | None = None,
     fix: FixRecord | None = None,
+    range_test: RangeTest | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes the page and returns its path.
@@ -54,7 +56,7 @@ def save(
         InputError: the folder does not exist, or nothing can be written there.
     """
     path = writable(Path(path))
-    path.write_text(render(*reports, run=run, fix=fix, texts=texts), encoding="utf-8")
+    path.write_text(render(*reports, run=run, fix=fix, range_test=range_test, texts=texts), encoding="utf-8")
     return path
 
 

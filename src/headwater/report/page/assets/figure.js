@@ -102,6 +102,7 @@ function draw(made, legend) {
   const { spec, chart, width } = made;
   const c = colours();
   chart.setOption({ ...base(c), ...spec.option(c, width) }, { notMerge: true });
+  chart.getZr().flush(); // paper does not wait for the next frame
   const items = typeof spec.legend === "function" ? spec.legend() : (spec.legend ?? []);
   legend.replaceChildren();
   append(legend, items.map((item) => h("li", {}, item.element ?? h("span", { class: `key ${item.mark}`, style: { "--key": `var(--${item.colour})` } }), item.name)));

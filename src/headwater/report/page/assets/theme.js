@@ -29,17 +29,30 @@ export function isDark() {
 
 export function toggleTheme() {
   const chosen = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = chosen;
   remember(chosen);
-  for (const listener of listeners) listener();
+  choose(chosen);
 }
 
 export function startTheme() {
   const chosen = remembered();
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    for (const listener of listeners) listener();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+  let before = null; // paper is light
+  addEventListener("beforeprint", () => {
+    before = document.documentElement.dataset.theme ?? null;
+    choose("light");
   });
+  addEventListener("afterprint", () => choose(before));
+}
+
+function choose(theme) {
+  if (theme === null) delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  tell();
+}
+
+function tell() {
+  for (const listener of listeners) listener();
 }
 
 // A page in a frame of its own, as in a notebook, may not remember anything.

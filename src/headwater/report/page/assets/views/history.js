@@ -66,7 +66,8 @@ function smallFigure(main, view, network, name, colour) {
 
 async function heatSection(main, view, names) {
   const { state } = view;
-  const kept = names.includes(state.query.get("s")) ? state.query.get("s") : names[0];
+  const asked = state.query.get("s");
+  const kept = names.includes(asked) ? asked : await widest(view, names);
   const select = h("select", { "aria-label": "Statistic", onchange: (event) => state.go({ s: event.target.value }) }, names.map((name) => h("option", { value: name, selected: name === kept }, state.overview.statistics[name].name)));
   const ask = (zoom) => state.source.history(state.id, { statistic: kept, track: view.track, ...(zoom ?? {}), width: 600, height: 200 });
   const made = { history: await ask(), info: state.overview.statistics[kept] };
@@ -94,6 +95,15 @@ async function heatSection(main, view, names) {
     shown.redraw();
   };
   view.figures.push(shown);
+}
+
+// The first that was recorded over most of the training: a quick one is itemised at its start only.
+async function widest(view, names) {
+  for (const name of names.slice(0, 3)) {
+    const found = await view.state.source.history(view.state.id, { statistic: name, track: view.track, width: 8, height: 1 });
+    if (found?.layers.length && found.last - found.first > 0.5 * (view.range.last - view.range.first)) return name;
+  }
+  return names[0];
 }
 
 function point(chart, made, readout, view) {

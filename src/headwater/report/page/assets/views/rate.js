@@ -13,7 +13,7 @@ function draw(main, { report, overview }) {
   if (rate) main.append(known(rate));
   if (rate && num(rate.sharpness) !== null && num(rate.threshold) !== null) sharpnessFigure(main, rate);
   if (rate?.arms.length) armsFigure(main, rate);
-  if (!overview.range_test) main.append(h("section", { class: "panel missing" }, h("h2", {}, "Range test"), h("p", {}, "Which rate the loss asks for takes a training whose rate grows. It is drawn by:"), h("pre", {}, "headwater check mine.py:network --range-test rates.png")));
+  if (!overview.range_test) main.append(h("section", { class: "panel missing" }, h("h2", {}, "Range test"), h("p", {}, "Which rate the loss asks for takes a training whose rate grows. This page shows it after:"), h("pre", {}, "headwater check mine.py:network --range-test rates.png --html report.html")));
 }
 
 function known(rate) {

@@ -102,8 +102,9 @@ function fix({ fix: found }, leading) {
 function changed(found) {
   const lines = found.diff.filter(([kind]) => kind === "added" || kind === "removed");
   if (!lines.length) return null;
-  const rest = lines.length - 4;
-  return [h("pre", { class: "diff" }, lines.slice(0, 4).map(([kind, line]) => h("span", { class: kind }, `${line}\n`))), rest > 0 ? h("p", { class: "quiet" }, `and ${count(rest, "line")} more`) : null];
+  const [rest, first] = [lines.length - 4, lines.slice(0, 4)];
+  const flush = Math.min(...first.map(([, line]) => line.slice(1).match(/^\s*/)[0].length));
+  return [h("pre", { class: "diff" }, first.map(([kind, line]) => h("span", { class: kind }, `${line[0]} ${line.slice(1 + flush)}\n`))), rest > 0 ? h("p", { class: "quiet" }, `and ${count(rest, "line")} more`) : null];
 }
 
 function gained(found) {
