@@ -97,8 +97,6 @@ SHOTS = (
     ("verdict-phone", 400, 860, "light"),
 )
 """Name of each picture of the page, which begins with that of its view; width, height and scheme."""
-COLOURS = 200
-"""That a picture keeps: a screen of flat colours loses nothing, and weighs a third."""
 
 
 def main() -> None:
@@ -142,7 +140,7 @@ def photograph(page: Path) -> None:
             path.parent.mkdir(exist_ok=True)
             tab.screenshot(path=path)
             tab.close()
-            Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+            Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
             print(f"written: {path}")
         browser.close()
 

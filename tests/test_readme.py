@@ -63,7 +63,7 @@ def test_scripts_under_watch(tmp_path):
     for path in (tmp_path / "train.py", tmp_path / "package" / "train.py"):
         path.write_text(script)
     shown = [each for each in commands() if each.startswith(IN_A_PROCESS)]
-    assert len(shown) == 4
+    assert len(shown) == 5
     for command in shown:
         done = headwater(*shlex.split(command, comments=True)[1:], cwd=tmp_path)
         assert done.returncode == ("--fail-on" in command), done.stderr

@@ -52,7 +52,7 @@ def test_the_network_s_curves(recorded: StoredRun) -> None:
     (series,) = history_of(recorded)[1]
     rows = [row for row in recorded.table(layer="").to_pylist() if row["parameter"] is None and row["loss"] is not None]
     losses = [row["loss"] for row in sorted(rows, key=lambda row: row["step"])]
-    assert [value for value in series["series"]["loss"]["mean"] if value is not None] == pytest.approx(losses, rel=6e-3)
+    assert [value for value in series["series"]["loss"]["mean"] if value is not None] == pytest.approx(losses, rel=1e-4)
     assert set(series["series"]) == set(OF_NETWORK)
     assert series["flags"]["probe"] == sorted({row["step"] for row in recorded.table().to_pylist() if row["probe"]})
 

@@ -119,12 +119,16 @@ def _joined(step: Places, layer: Places, norm: Numbers) -> tuple[Places, Places,
     return keys[0], keys[1], np.sqrt(squares)
 
 
-def _means(row: Places, column: Places, value: Numbers, shape: tuple[int, int]) -> list[list[float | None]]:
+def _means(
+    row: Places, column: Places, value: Numbers, shape: tuple[int, int], digits: int = 3
+) -> list[list[float | None]]:
     cell = row * shape[1] + column
     amount = np.bincount(cell, minlength=shape[0] * shape[1])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean = np.bincount(cell, value, shape[0] * shape[1]) / amount
-    found = [float(f"{each:.3g}") if some else None for each, some in zip(mean.tolist(), amount.tolist(), strict=True)]
+    found = [
+        float(f"{each:.{digits}g}") if some else None for each, some in zip(mean.tolist(), amount.tolist(), strict=True)
+    ]
     return [found[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])]
 
 
@@ -163,9 +167,9 @@ def _curve(bucket: Places, value: Numbers, buckets: int) -> dict[str, list[float
     low, high = np.full(buckets, np.inf), np.full(buckets, -np.inf)
     np.minimum.at(low, bucket, value)
     np.maximum.at(high, bucket, value)
-    mean = _means(np.zeros_like(bucket), bucket, value, (1, buckets))[0]
+    mean = _means(np.zeros_like(bucket), bucket, value, (1, buckets), digits=5)[0]
     known = [each is not None for each in mean]
     return {"mean": mean} | {
-        name: [float(f"{each:.4g}") if there else None for each, there in zip(found.tolist(), known, strict=True)]
+        name: [float(f"{each:.5g}") if there else None for each, there in zip(found.tolist(), known, strict=True)]
         for name, found in (("min", low), ("max", high))
     }

@@ -31,7 +31,7 @@ function chooser(runs, chosen, state) {
     state.go({ c: [...chosen].filter((each) => each !== state.id).join("\n") });
   };
   const option = (run) => h("label", {}, h("input", { type: "checkbox", checked: chosen.has(run.id), disabled: run.id === state.id, onchange: (event) => toggle(run.id, event.target.checked) }), run.name);
-  return h("section", { class: "panel" }, h("h2", {}, "Compare with"), h("div", { class: "controls" }, runs.slice(0, 60).map(option)));
+  return h("section", { class: "panel" }, h("h2", {}, "Compare with"), h("div", { class: "controls" }, runs.slice(0, 60).map(option)), chosen.size < 2 ? h("p", { class: "note" }, "Choose another run to see both beside each other.") : null);
 }
 
 async function within(state, report) {
