@@ -1,7 +1,7 @@
 // A heat map of layers by steps, painted as one image: a hundred thousand cells then cost no more than ten.
 
 import { h } from "./dom.js";
-import { num, number, power, shortened, whole } from "./format.js";
+import { num, number, shortened, whole } from "./format.js";
 import { xAxis } from "./figure.js";
 import { linearScale, logScale, place } from "./scales.js";
 
@@ -87,12 +87,11 @@ export function heatLegend(scale) {
     context.fillStyle = `rgb(${ramp(x / 119).join(",")})`;
     context.fillRect(x, 0, 1, 1);
   }
-  const say = (at) => (scale.log ? power(Math.round(at * 10) / 10).replace("NaN", "") : number(at));
-  const ends = scale.log ? [number(10 ** scale.low), number(10 ** scale.high)] : [say(scale.low), say(scale.high)];
+  const ends = [scale.low, scale.high].map((at) => number(scale.log ? 10 ** at : at));
   return [
-    { name: "", element: h("span", {}, ends[0], bar, ends[1]) },
+    { name: `${ends[0]} to ${ends[1]}`, ramp: STOPS, element: h("span", {}, bar) },
     { name: "exactly zero", mark: "", colour: "dry" },
-    { name: "NaN or infinite", mark: "", element: h("span", { class: "key", style: { "--key": NOT_FINITE } }) },
+    { name: "NaN or infinite", mark: "", fill: NOT_FINITE, element: h("span", { class: "key", style: { "--key": NOT_FINITE } }) },
   ];
 }
 
