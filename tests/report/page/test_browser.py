@@ -87,13 +87,13 @@ def test_every_view_is_drawn(name: str, opened: Opened, written: Callable[[str],
             continue
         opened.show(address, view)
         assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{view} is cut off"
-        assert opened.page.evaluate(_EMPTY) == [], f"a figure of {view} is empty"
+        assert opened.page.evaluate(EMPTY) == [], f"a figure of {view} is empty"
         for figure in opened.page.query_selector_all("figure"):
             said = [figure.query_selector(part).inner_text().strip() for part in ("h2", ".unit", "figcaption")]
             assert all(said), f"{view}: a figure names its title, unit and definition, {said}"
 
 
-_EMPTY = """[...document.querySelectorAll('.canvas')].filter(box => {
+EMPTY = """[...document.querySelectorAll('.canvas')].filter(box => {
     const canvas = box.querySelector('canvas');
     const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
     let inked = 0;

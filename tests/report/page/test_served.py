@@ -17,7 +17,7 @@ from headwater.report.page.history import history_of
 from headwater.report.page.plain import plain
 from headwater.store import StoredRun
 from tests.pages import EVIL
-from tests.report.page.test_browser import SHOWN, Opened
+from tests.report.page.test_browser import EMPTY, SHOWN, Opened
 
 NAMES = ("digits", EVIL)
 KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html; charset=utf-8"}
@@ -161,3 +161,19 @@ def test_names_of_runs_do_nothing_and_errors_are_sentences(browser: Any, served:
     assert "There is no run /api/runs/nowhere." in opened.page.inner_text("[role=alert]")
     opened.page.close()
     assert [each for each in opened.complaints if "404" not in each] == []
+
+
+@pytest.mark.parametrize("view", ["history", "layer"])
+def test_rows_that_come_are_drawn(shown: Opened, served: tuple[str, Server], view: str) -> None:
+    address, server = served
+    shown.page.goto(f"{address}#r=digits&v={view}")
+    shown.page.wait_for_selector(SHOWN.format(view))
+    before, figures = len(server.asked), shown.page.locator("figure").count()
+    server.changed.set()
+    shown.page.wait_for_timeout(1500)
+    assert len(server.asked) > before and shown.page.locator("figure").count() == figures
+    assert shown.page.evaluate(EMPTY) == []
+    widths = shown.page.eval_on_selector_all(
+        ".canvas", "boxes => boxes.map(b => b.clientWidth - b.querySelector('canvas').clientWidth)"
+    )
+    assert not any(widths)

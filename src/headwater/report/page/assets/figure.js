@@ -22,8 +22,9 @@ export function figure(parent, spec) {
     h("figcaption", {}, spec.definition),
   );
   parent.append(element);
-  const chart = globalThis.echarts.init(canvas, null, { renderer: "canvas" });
-  const made = { element, chart, spec, width: canvas.clientWidth };
+  const width = canvas.clientWidth || likelyWidth(); // what is drawn anew stands in the page only when it is whole
+  const chart = globalThis.echarts.init(canvas, null, { renderer: "canvas", width, height: spec.height });
+  const made = { element, chart, spec, width };
   made.redraw = () => draw(made, legend);
   made.redraw();
   const resized = new ResizeObserver(later(60, () => resize(made, canvas)));
@@ -112,8 +113,12 @@ function draw(made, legend) {
 function resize(made, canvas) {
   if (!canvas.clientWidth || canvas.clientWidth === made.width) return;
   made.width = canvas.clientWidth;
-  made.chart.resize();
+  made.chart.resize({ width: made.width, height: made.spec.height });
   made.redraw();
+}
+
+function likelyWidth() {
+  return Math.max(280, (document.getElementById("main")?.clientWidth ?? 960) - 90);
 }
 
 function savers(spec) {
