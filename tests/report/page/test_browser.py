@@ -225,6 +225,19 @@ def test_a_picture_of_many_layers_is_read_by_pointing(opened: Opened, written: C
     bottom = opened.page.inner_text(".readout")
     values = [float(said.rpartition("·")[2].replace("−", "-")) for said in (top, bottom)]
     assert values[0] > 1e3 * values[1]  # the gradient dies on its way down to the input
+    opened.page.focus("#history-signal .canvas")
+    walked = ""
+    for _ in range(3):
+        opened.page.keyboard.press("ArrowDown")
+        said = opened.page.inner_text(".readout")
+        assert said != walked  # the first press marks the output, the next ones go down from there
+        walked = said
+    assert opened.page.is_visible(".cross")
+    opened.page.keyboard.press("Enter")
+    opened.page.wait_for_selector(SHOWN.format("layer"))
+    assert opened.page.input_value("input[type=search]") == walked.partition(" ")[0]
+    opened.page.go_back()
+    opened.page.wait_for_selector(SHOWN.format("history"))
     opened.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
     opened.page.wait_for_selector(SHOWN.format("layer"))
 
@@ -243,6 +256,10 @@ def test_it_reads_without_scripts_and_in_a_notebook(browser: Any, tmp_path: Path
     notebook = Opened(browser, "light", 1000)
     notebook.page.goto((tmp_path / "notebook.html").as_uri())
     frame = notebook.page.frame_locator("iframe")
+    frame.locator(SHOWN.format("verdict")).wait_for()
+    frame.locator(".views a:text-is('Flow')").click()
+    frame.locator(SHOWN.format("flow")).wait_for()
+    frame.locator(".brand").click()
     frame.locator(SHOWN.format("verdict")).wait_for()
     assert frame.locator("h1").evaluate("h1 => getComputedStyle(h1).color") != "rgb(1, 2, 3)"
     assert notebook.page.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "32px"

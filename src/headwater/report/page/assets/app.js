@@ -23,6 +23,7 @@ export function start(source) {
   document.getElementById("reading")?.remove();
   const parts = frame(state);
   addEventListener("hashchange", () => show(state, parts));
+  document.addEventListener("click", follow);
   addEventListener("keydown", (event) => key(event, state));
   show(state, parts);
 }
@@ -35,6 +36,14 @@ function go(changes) {
     else query.set(name, String(value));
   }
   location.hash = query.toString();
+}
+
+// A link within the page, followed by hand: in a notebook's frame its address would be that of the notebook.
+function follow(event) {
+  const link = event.target.closest('a[href^="#"]');
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  location.hash = link.getAttribute("href").slice(1);
 }
 
 function frame(state) {

@@ -74,10 +74,43 @@ export function zooms(c, zoom, slider = true) {
 export function cellAt(chart, history, x, y) {
   if (!chart.containPixel({ gridIndex: 0 }, [x, y])) return null;
   const [step, row] = chart.convertFromPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [x, y]);
-  const at = Math.min(Math.max(Math.floor(row), 0), history.layers.length - 1);
-  const column = columnOf(history, step);
-  const [value, since] = held(history.values[at], column);
-  return { layer: history.layers[at], row: at, step: history.steps[column], since: history.steps[since], value };
+  return cellOf(history, columnOf(history, step), between(Math.floor(row), history.layers.length));
+}
+
+export function cellWords({ layer, step, since, value }) {
+  return `${layer} · step ${whole(step)}${since < step ? ` (seen at ${whole(since)})` : ""} · ${number(value, 3)}`;
+}
+
+// The arrow keys walk over the picture, from the output at the last step; Enter opens the layer.
+export function walkable(box, chart, made, tell, enter) {
+  const mark = h("i", { class: "cross", hidden: true, "aria-hidden": "true" });
+  let at = null;
+  box.append(mark);
+  box.tabIndex = 0;
+  box.setAttribute("role", "application");
+  box.addEventListener("blur", () => (mark.hidden = true));
+  box.addEventListener("keydown", (event) => {
+    const { history } = made;
+    const [right, up] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    if (event.key === "Enter" && at) enter(cellOf(history, ...at));
+    if (!right && !up) return;
+    event.preventDefault();
+    const [columns, rows] = [history.steps.length, history.layers.length];
+    at = at ? [between(at[0] + right, columns), between(at[1] + up, rows)] : [columns - 1, rows - 1];
+    const [x, y] = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [history.steps[at[0]] + 0.5, at[1] + 0.5]);
+    mark.hidden = false;
+    mark.style.transform = `translate(${x}px, ${y}px)`;
+    tell(cellOf(history, ...at));
+  });
+}
+
+function cellOf(history, column, row) {
+  const [value, since] = held(history.values[row], column);
+  return { layer: history.layers[row], row, step: history.steps[column], since: history.steps[since], value };
+}
+
+function between(at, amount) {
+  return Math.min(Math.max(at, 0), amount - 1);
 }
 
 export function heatLegend(scale) {

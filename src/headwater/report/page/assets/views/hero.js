@@ -99,7 +99,7 @@ function line(name, points, scale, colour, c, narrow, filled) {
 function end(points, c, scale) {
   const height = (share) => (place(scale, share) - scale.bottom) / (scale.high - scale.bottom);
   const here = height(points[0].share);
-  const rises = height(points[Math.floor(points.length / 6)].share) > here + 0.01;
+  const rises = height(points[Math.max(1, Math.floor(points.length / 6))].share) > here + 0.01;
   const below = here > 0.75 || (rises && here > 0.04);
   return { show: true, formatter: () => `${number(points[0].share)} arrives`, position: rises ? "right" : below ? "bottom" : "top", align: "left", offset: rises ? [7, below ? 9 : -12] : [4, below ? 2 : -4], color: c.ink, fontSize: 12.5, fontWeight: 600, textBorderColor: c.card, textBorderWidth: 3 };
 }

@@ -3,8 +3,8 @@
 import { curveFigure, eventMarks } from "../curves.js";
 import { h, later, replace } from "../dom.js";
 import { figure } from "../figure.js";
-import { number, whole } from "../format.js";
-import { cellAt, heatLegend, heatOption, heatRoom, heatScale } from "../heat.js";
+import { whole } from "../format.js";
+import { cellAt, cellWords, heatLegend, heatOption, heatRoom, heatScale, walkable } from "../heat.js";
 
 const PREFERRED = ["signal", "update_ratio", "grad_norm", "gain", "loss_share", "weight_norm", "gain_activation", "gain_weights", "gain_normalisation", "gain_other", "predicted_gain"];
 const CURVES = [["learning_rate", "rate", "after"], ["clip", "clipping", "branch"], ["grad_norm", "norm", "water"]];
@@ -74,7 +74,7 @@ async function heatSection(main, view, names) {
   if (!made.history?.layers.length) return;
   made.scale = heatScale(made.history, made.info);
   view.range.last = Math.max(view.range.last, made.history.last);
-  const readout = h("p", { class: "readout", "aria-live": "polite" }, "Point at a place to read it; Ctrl and the wheel, or the handles below, zoom.");
+  const readout = h("p", { class: "readout", "aria-live": "polite" }, "Point at a place to read it, or walk there with the arrow keys; Ctrl and the wheel, or the handles below, zoom.");
   const shown = figure(main, {
     id: `history-${kept}`,
     title: `${sentence(made.info.name).slice(0, -1)} of every layer`,
@@ -89,6 +89,8 @@ async function heatSection(main, view, names) {
   });
   shown.element.querySelector(".canvas").after(readout);
   point(shown.chart, made, readout, view);
+  const open = ({ layer }) => view.state.overview.reports.length && view.state.go({ v: "layer", a: layer });
+  walkable(shown.element.querySelector(".canvas"), shown.chart, made, (cell) => (readout.textContent = cellWords(cell)), open);
   shown.zoomTo = (zoom) => shown.chart.dispatchAction({ type: "dataZoom", startValue: zoom.first, endValue: zoom.last + 1 });
   shown.sharpen = async (zoom) => {
     made.history = await ask({ first: zoom.first, last: zoom.last });
@@ -110,7 +112,7 @@ function point(chart, made, readout, view) {
   const surface = chart.getZr();
   surface.on("mousemove", ({ offsetX, offsetY }) => {
     const cell = cellAt(chart, made.history, offsetX, offsetY);
-    if (cell) readout.textContent = `${cell.layer} · step ${whole(cell.step)}${cell.since < cell.step ? ` (seen at ${whole(cell.since)})` : ""} · ${number(cell.value, 3)}`;
+    if (cell) readout.textContent = cellWords(cell);
   });
   surface.on("click", ({ offsetX, offsetY }) => {
     const cell = cellAt(chart, made.history, offsetX, offsetY);
