@@ -29,7 +29,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium, of the system; not for the whole session, since Playwright keeps an event loop in this thread."""
+    """Headless Chromium, of the system; not for all tests, since Playwright keeps an event loop in this thread."""
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium here: apt-get install chromium")
