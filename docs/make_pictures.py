@@ -127,7 +127,6 @@ def page(folder: Path) -> Path:
 
 def photograph(page: Path) -> None:
     """Keeps what a browser shows of the page."""
-    from PIL import Image
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -140,7 +139,6 @@ def photograph(page: Path) -> None:
             path.parent.mkdir(exist_ok=True)
             tab.screenshot(path=path)
             tab.close()
-            Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
             print(f"written: {path}")
         browser.close()
 
