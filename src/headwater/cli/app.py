@@ -17,6 +17,7 @@ from headwater.cli.fix import fix
 from headwater.cli.predict import predict
 from headwater.cli.report import report
 from headwater.cli.run import SETTINGS, run
+from headwater.cli.ui import ui
 from headwater.errors import HeadwaterError
 
 _HELP = """Find where a PyTorch network's gradient vanishes, why, and on which line.
@@ -37,6 +38,7 @@ app.command()(check)
 app.command(context_settings=SETTINGS)(run)
 app.command(context_settings=SETTINGS)(fix)
 app.command()(report)
+app.command()(ui)
 app.command()(predict)
 app.command()(explain)
 

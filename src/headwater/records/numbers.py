@@ -26,3 +26,13 @@ def count(amount: int, what: str) -> str:
 def factor(value: float | None) -> str:
     """A gain, a part of one, or a ratio to a limit: near one, two decimals tell more than two digits."""
     return f"{value:.2f}" if value is not None and 0.1 <= value < 10 else number(value)
+
+
+def in_json(value: float | None, digits: int = 5) -> float | int | str | None:
+    """A number for a page, in few digits; one that is not finite, for which JSON has none, as a word."""
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    short = float(f"{value:.{digits}g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short

@@ -89,7 +89,7 @@ class StoredRun:
             try:
                 parts.append(decoded(self.files.read(segment.name), columns, where))
             except (StoreError, ValueError, OSError, MemoryError) as error:
-                self._note(f"{segment.name} cannot be read and is left out: {_short(error)}")
+                self.note(f"{segment.name} cannot be read and is left out: {_short(error)}")
         names = list(SCHEMA.names if columns is None else columns)
         empty = pa.schema([SCHEMA.field(name) for name in names]).empty_table()
         return pa.concat_tables([empty, *parts])
@@ -108,7 +108,7 @@ class StoredRun:
             try:
                 found.append(msgspec.json.decode(line, type=StoredEvent))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                self._note(f"line {number} of findings.jsonl is torn or odd and is left out: {_short(error)}")
+                self.note(f"line {number} of findings.jsonl is torn or odd and is left out: {_short(error)}")
         return tuple(found)
 
     def report_text(self) -> str | None:
@@ -136,18 +136,17 @@ class StoredRun:
                         self.files.read(f"trials/{name}"), type=dict[str, Any]
                     )
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    self._note(f"trials/{name} cannot be read and is left out: {_short(error)}")
+                    self.note(f"trials/{name} cannot be read and is left out: {_short(error)}")
         return found
 
     def _joined(self, rows: Table) -> Table:
         rows, torn = joined_over_ranks(rows, self.info.sharded, self.info.world_size)
         if torn:
-            self._note(
-                f"{torn} steps lack the norms of some rank: for these the norms of what is sharded are left out."
-            )
+            self.note(f"{torn} steps lack the norms of some rank: for these the norms of what is sharded are left out.")
         return rows
 
-    def _note(self, sentence: str) -> None:
+    def note(self, sentence: str) -> None:
+        """Adds what is missing or odd, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 

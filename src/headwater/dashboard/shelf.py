@@ -1,0 +1,108 @@
+"""The folder of runs, which may hold anything: what is not a run, or leads elsewhere, is refused with a reason."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from headwater.errors import StoreError
+from headwater.store import StoredRun, open_run
+
+MOST_BYTES = {"run.json": 8 << 20, "report.json": 64 << 20, "findings.jsonl": 64 << 20, "fix.json": 64 << 20}
+"""Sizes up to which files are read whole; those of real runs stay far below. Segments never are."""
+_FOLDERS = {"segments": None, "reports": 64 << 20, "trials": 64 << 20, "sources": 4 << 20}
+_MOST_FILES = 20_000
+
+
+class NoSuchRunError(StoreError):
+    """There is no run of this name, or no longer."""
+
+
+class Shelf:
+    """Runs below one folder.
+
+    Args:
+        root: the folder; or that of one run, which then is the only one that is shown.
+
+    Raises:
+        StoreError: there is no such folder.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        folder = Path(root).resolve()
+        if not folder.is_dir():
+            raise StoreError(
+                f"There is no folder {folder}. Runs are recorded by `headwater run train.py` or by "
+                'headwater.watch(model, optimizer, run_dir="runs/x"); then give the folder that holds them.'
+            )
+        self._only = folder.name if (folder / "run.json").is_file() else None
+        self.root = folder.parent if self._only else folder
+
+    def names(self) -> list[str]:
+        """Names of the folders that hold a run, readable or not, in order."""
+        if self._only:
+            return [self._only] if (self.root / self._only / "run.json").is_file() else []
+        try:
+            with os.scandir(self.root) as entries:
+                found = [each.name for each in entries if each.is_dir() and os.path.lexists(f"{each.path}/run.json")]
+        except OSError:  # deleted meanwhile
+            return []
+        return sorted(found)
+
+    def folder(self, name: str) -> Path:
+        """Where the run of this name lies; a name is one that `names` gives, and never a path.
+
+        Raises:
+            NoSuchRunError: there is none.
+        """
+        if name not in self.names():
+            raise NoSuchRunError(f"There is no run named {name[:200]!r}, or no longer.")
+        return self.root / name
+
+    def open(self, name: str) -> StoredRun:
+        """Opens a run.
+
+        Raises:
+            NoSuchRunError: there is none.
+            StoreError: it cannot be read, leads out of its folder, or holds what no run would.
+        """
+        folder = self.folder(name)
+        if reason := unsafe(folder):
+            raise StoreError(f"The run {name} is not shown: {reason}.")
+        return open_run(folder)
+
+
+def unsafe(folder: Path) -> str | None:
+    """Says why a folder must not be read as a run: a link, a file that is none, or one that is far too large."""
+    if folder.is_symlink():
+        return "its folder is a link to elsewhere"
+    try:
+        return _unsafe_in(folder, dict(MOST_BYTES), within=_FOLDERS)
+    except OSError:
+        return "it cannot be looked at"
+
+
+def _unsafe_in(
+    folder: Path, most: dict[str, int], within: dict[str, int | None], limit: int | None = None
+) -> str | None:
+    with os.scandir(folder) as entries:
+        for count, entry in enumerate(entries):
+            if count > _MOST_FILES:
+                return f"there are more than {_MOST_FILES:,} files in {folder.name}"
+            if entry.is_symlink():
+                return f"{entry.name} is a link"
+            if entry.is_dir():
+                reason = _unsafe_in(Path(entry.path), {}, {}, within[entry.name]) if entry.name in within else None
+                if reason:
+                    return reason
+                continue
+            if not entry.is_file():
+                return f"{entry.name} is no file"
+            allowed = most.get(entry.name, limit)
+            try:
+                too_large = allowed is not None and entry.stat(follow_symlinks=False).st_size > allowed
+            except FileNotFoundError:  # a training joins its segments
+                continue
+            if too_large:
+                return f"{entry.name} is larger than {allowed:,} bytes"
+    return None

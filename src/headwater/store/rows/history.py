@@ -1,0 +1,169 @@
+"""A statistic of all layers over the steps, as a picture of depth against time shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headwater.records import STATISTICS
+from headwater.store.reader import StoredRun
+from headwater.store.rows import buckets
+from headwater.store.rows.cache import CACHE
+from headwater.store.rows.outline import Outline, folder, is_kept, outline, units
+from headwater.store.rows.parts import Part
+from headwater.store.rows.relation import NORMS, Relation, relation
+
+MOST = 1000
+"""Buckets and layers that are answered at most, whatever is asked."""
+_CELLS, _BUCKETS = 1 << 20, 4096
+"""Of what is kept: at most so many cells, and buckets."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    statistic: str
+    track: str
+    layers: tuple[str, ...]
+    size: int
+    """Layers in a group."""
+
+
+def history(
+    run: StoredRun,
+    statistic: str,
+    track: str = "",
+    first: int | None = None,
+    last: int | None = None,
+    width: int = 600,
+    height: int = 200,
+) -> dict[str, Any]:
+    """Returns a statistic by layer and bucket of steps.
+
+    A norm is the root mean square over the steps of its bucket and the layers of its group, ``sqrt(sum g^2 / (n m))``;
+    any other statistic is the mean. One value that is not finite shows.
+
+    Args:
+        run: as `headwater.store.open_run` gives it.
+        statistic: a name in `headwater.records.STATISTICS`.
+        track: the optimizer; empty: the only one, or the first.
+        first: step; ``None``: from the beginning.
+        last: step; ``None``: to the end.
+        width: buckets at most.
+        height: layers at most; more are grouped with their neighbours.
+
+    Returns:
+        `statistic`, `track`, `first`, `last`, `steps` (the first step of each bucket that has values), `layers` (names,
+        input to output), and `values` (a list for each layer).
+
+    Raises:
+        InputError: there is no such statistic or optimizer.
+        MissingDependencyError: DuckDB is not installed.
+        StoreError: the rows cannot be read.
+    """
+    buckets.known(statistic, STATISTICS)
+    found = outline(run)
+    asked = _question(found, statistic, buckets.track_of(found, track), max(1, min(height, MOST)))
+    first, last = buckets.span(found, first, last)
+    answer = {"statistic": statistic, "track": asked.track, "first": first, "last": last}
+    if not found.parts or not asked.layers:
+        return answer | {"steps": [], "layers": [], "values": []}
+    width = max(1, min(width, MOST))
+    stride = buckets.stride(first, last, width)
+    if buckets.is_small(found, first, last):
+        cells = [_cells(_rows(run, found.parts, statistic), asked, stride, (first, last))]
+    else:
+        finest = min(_BUCKETS, max(width, _CELLS // len(_labels(asked))))
+        kept = buckets.stride(found.first_step or 0, found.last_step or 0, finest)
+        stride = max(stride, kept)
+        cells = [_kept(run, unit, asked, kept) for unit in units(found.parts, joined=bool(run.info.sharded))]
+        cells = [_folded(each, stride // kept) for each in cells]
+    return answer | _drawn(cells, asked, first // stride, last // stride)
+
+
+def _question(found: Outline, statistic: str, track: str, height: int) -> _Question:
+    own, others = (found.weighted, found.probed) if statistic in NORMS else (found.probed, found.weighted)
+    layers = tuple(name for name in found.layers if name in own or name not in others)
+    return _Question(statistic, track, layers, max(1, -(-len(layers) // height)))
+
+
+def _labels(asked: _Question) -> list[str]:
+    groups = [asked.layers[i : i + asked.size] for i in range(0, len(asked.layers), asked.size)]
+    return [group[0] if len(group) == 1 else f"{group[0]} … {group[-1]}" for group in groups]
+
+
+def _rows(run: StoredRun, parts: Sequence[Part], statistic: str) -> Relation:
+    return relation(folder(run), parts, [*dict.fromkeys([statistic, "grad_norm", "probe"])], run.info)
+
+
+def _kept(run: StoredRun, unit: tuple[Part, ...], asked: _Question, stride: int) -> dict[str, Any]:
+    def ask() -> dict[str, Any]:
+        return _cells(_rows(run, unit, asked.statistic), asked, stride, None)
+
+    return CACHE.get((unit, asked, stride), ask) if is_kept(unit) else ask()
+
+
+def _cells(rows: Relation, asked: _Question, stride: int, span: tuple[int, int] | None) -> dict[str, Any]:
+    """Sums by group and bucket, and the steps of each bucket."""
+    name = asked.statistic
+    value, which = (
+        (f"{name} * {name}", "parameter IS NOT NULL") if name in NORMS else (name, "parameter IS NULL AND probe")
+    )
+    where, values = f"{name} IS NOT NULL", {"track": asked.track}
+    where += " AND track = $track" if asked.track else " AND coalesce(track, '') = $track"
+    if span is not None:
+        where += " AND step BETWEEN $first AND $last"
+        values |= {"first": span[0], "last": span[1]}
+    cells = rows.ask(
+        "WITH places AS (SELECT unnest($layers::VARCHAR[]) AS layer, unnest($places::SMALLINT[]) AS place) "
+        f"SELECT place, CAST(step // {stride} AS BIGINT) AS bucket, sum({value}) AS total, "
+        "CAST(count(*) AS INTEGER) AS count FROM {rows} JOIN places USING (layer) "
+        f"WHERE {which} AND {where} GROUP BY ALL",
+        layers=list(asked.layers),
+        places=[i // asked.size for i in range(len(asked.layers))],
+        **values,
+    )
+    # every step that has gradients has a row of the network, which is much less to count
+    of = "layer = '' AND parameter IS NULL" if name == "grad_norm" else which
+    steps = rows.ask(
+        f"SELECT CAST(step // {stride} AS BIGINT) AS at, CAST(count(DISTINCT step) AS INTEGER) AS steps, "
+        f"min(step) AS first FROM {{rows}} WHERE {of} AND {where} GROUP BY ALL",
+        **values,
+    )
+    return {key: np.asarray(column) for key, column in (cells | steps).items()}
+
+
+def _folded(cells: dict[str, Any], by: int) -> dict[str, Any]:
+    return cells if by == 1 else cells | {"bucket": cells["bucket"] // by, "at": cells["at"] // by}
+
+
+def _drawn(cells: list[dict[str, Any]], asked: _Question, low: int, high: int) -> dict[str, Any]:
+    """The cells of all parts as rows of a picture."""
+    labels, width = _labels(asked), high - low + 1
+    sums, counts = np.zeros(len(labels) * width), np.zeros(len(labels) * width)
+    steps, firsts = np.zeros(width), np.full(width, np.inf)
+    for each in cells:
+        inside = (each["bucket"] >= low) & (each["bucket"] <= high)
+        at = each["place"][inside].astype(np.int64) * width + (each["bucket"][inside] - low)
+        with np.errstate(invalid="ignore"):
+            sums += np.bincount(at, each["total"][inside].astype(float), len(sums))
+        counts += np.bincount(at, each["count"][inside], len(counts))
+        inside = (each["at"] >= low) & (each["at"] <= high)
+        steps += np.bincount(each["at"][inside] - low, each["steps"][inside], width)
+        np.minimum.at(firsts, each["at"][inside] - low, each["first"][inside].astype(float))
+    sums, counts = sums.reshape(len(labels), width), counts.reshape(len(labels), width)
+    has_values, is_shown = counts.any(axis=0) & (steps > 0), np.asarray(counts.any(axis=1))
+    with np.errstate(all="ignore"):
+        if asked.statistic in NORMS:
+            members = np.array([min(asked.size, len(asked.layers) - i * asked.size) for i in range(len(labels))])
+            values = np.sqrt(sums / steps / members[:, None])
+        else:
+            values = sums / counts
+    values, present = values[is_shown][:, has_values], counts[is_shown][:, has_values] > 0
+    return {
+        "steps": firsts[has_values].astype(np.int64).tolist(),
+        "layers": [label for label, shown in zip(labels, is_shown.tolist(), strict=True) if shown],
+        "values": [buckets.words(row, given) for row, given in zip(values, present, strict=True)],
+    }

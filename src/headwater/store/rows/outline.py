@@ -1,0 +1,144 @@
+"""What a run's rows are about: its optimizers, its layers in order, its first and last step."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.store.reader import StoredRun
+from headwater.store.rows.cache import CACHE
+from headwater.store.rows.parts import Part, parts
+from headwater.store.rows.relation import Relation, relation
+
+MOST_LAYERS, LONGEST = 20_000, 500
+"""Layers that are shown, and letters of a name. Real networks have fewer; a file that has more is not one of ours."""
+LARGE = 100_000
+"""Rows of a segment from which on what it says is kept."""
+_SAMPLE = 200_000
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What rows there are.
+
+    Attributes:
+        parts: segments that can be read.
+        tracks: names of the optimizers.
+        layers: paths, input to output as far as it is known.
+        weighted: those with rows of their own parameters.
+        probed: those with rows of itemised steps.
+        first_step, last_step: ``None`` where there are no rows.
+    """
+
+    parts: tuple[Part, ...] = ()
+    tracks: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    weighted: frozenset[str] = frozenset()
+    probed: frozenset[str] = frozenset()
+    first_step: int | None = None
+    last_step: int | None = None
+
+
+def outline(run: StoredRun) -> Outline:
+    """Looks through a run.
+
+    Raises:
+        MissingDependencyError: DuckDB is not installed.
+        StoreError: the rows cannot be read.
+    """
+    found = parts(run)
+    if not found:
+        return Outline(tracks=tuple(run.info.optimizers))
+    first, last = min(part.first for part in found), max(part.last for part in found)
+    tracks: dict[str, None] = {}
+    names: dict[str, None] = {}
+    for unit in units(found, joined=False):
+        tracks |= dict.fromkeys(_distinct(folder(run), unit, "track"))
+        names |= dict.fromkeys(_distinct(folder(run), unit, "layer"))
+    weighted, probed = _orders(relation(folder(run), found[:1], ["probe"], numbered=True), found[0])
+    kept = [name for name in names if len(name) <= LONGEST and (name or name in weighted or name in probed)]
+    if len(kept) < len(names) - 1 or len(kept) > MOST_LAYERS:
+        run.note("Layers with names that are too long, or more of them than can be shown, are left out.")
+    layers = _in_order(probed, weighted, kept)[:MOST_LAYERS]
+    known = set(layers)
+    return Outline(
+        tuple(found),
+        tuple(sorted(name for name in tracks if len(name) <= LONGEST)),
+        tuple(layers),
+        frozenset(weighted) & known,
+        frozenset(probed) & known,
+        first,
+        last,
+    )
+
+
+def folder(run: StoredRun) -> str:
+    """The folder in which queries may read."""
+    return os.path.dirname(os.path.realpath(run.files.root))
+
+
+def units(found: Sequence[Part], *, joined: bool) -> list[tuple[Part, ...]]:
+    """What is asked in one query: a large segment for itself, so that its answer can be kept; all small ones together.
+
+    Where ranks are joined it is all at once.
+    """
+    if joined:
+        return [tuple(found)]
+    small = tuple(part for part in found if part.rows < LARGE)
+    return [(part,) for part in found if part.rows >= LARGE] + ([small] if small else [])
+
+
+def is_kept(unit: Sequence[Part]) -> bool:
+    """Whether an answer to it is worth keeping."""
+    return sum(part.rows for part in unit) >= LARGE
+
+
+def _distinct(root: str, unit: Sequence[Part], column: str) -> list[str]:
+    def ask() -> dict[str, Any]:
+        # by itself, a column of repeated names is counted in the dictionary of the file, which is fast
+        where = "WHERE layer = ''" if column == "track" else ""
+        found = relation(root, unit, []).ask(f"SELECT DISTINCT {column} AS name FROM {{rows}} {where}")
+        return {"name": found["name"]}
+
+    names = CACHE.get(("distinct", column, *unit), ask)["name"] if is_kept(unit) else ask()["name"]
+    return [name for name in names.tolist() if isinstance(name, str)]
+
+
+def _orders(rows: Relation, part: Part) -> tuple[list[str], list[str]]:
+    """Layers in the order of their rows at the first step with figures, and at the first itemised one."""
+
+    def ask() -> dict[str, Any]:
+        until = "(SELECT min(step) FROM {rows} WHERE probe)"
+        return rows.ask(
+            f"SELECT layer, parameter IS NULL AS whole, coalesce(probe, false) AS probe FROM {{rows}} "
+            f"WHERE step <= greatest({part.first}, coalesce({until}, 0)) ORDER BY file_row_number LIMIT {_SAMPLE}"
+        )
+
+    found = CACHE.get(("orders", part), ask)
+    named = list(zip(found["layer"].tolist(), found["whole"].tolist(), found["probe"].tolist(), strict=True))
+    weighted = dict.fromkeys(name for name, whole, _ in named if not whole and isinstance(name, str))
+    probed = dict.fromkeys(name for name, whole, probe in named if whole and probe and isinstance(name, str))
+    return list(weighted), list(probed)
+
+
+def _in_order(probed: Iterable[str], weighted: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Layers as the network runs them; others, which it was not seen to run, behind the one that was built before."""
+    run, known = set(probed), set(names)
+    behind: dict[str | None, list[str]] = {None: []}
+    before: str | None = None
+    for name in weighted:
+        if name in run:
+            before = name
+        else:
+            behind.setdefault(before, []).append(name)
+    order = behind[None] + [name for each in probed for name in (each, *behind.get(each, ()))]
+    seen = set(order)
+    rest = sorted((name for name in names if name not in seen), key=_natural)
+    return [name for name in (*order, *rest) if name in known]
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d{0,9})", name)]
