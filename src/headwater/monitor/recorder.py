@@ -14,6 +14,7 @@ from headwater.monitor.about import trained
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
 from headwater.monitor.sink import Sink
+from headwater.monitor.texts import Texts
 from headwater.records import Finding, Layer, Measurement, Status, gravity
 from headwater.store import RunWriter
 
@@ -51,6 +52,8 @@ class Recorder(Sink):
         self._due: set[str] = set()
         self._events: list[Event] = []
         self._probes: dict[str, int] = {}
+        self._texts = Texts()
+        self._texts_due = False
         self._next = 0.0
         self._retry: float | None = None
         self._told = False
@@ -95,6 +98,8 @@ class Recorder(Sink):
         self._try(self.writer.append, columns)
         self._newest[track] = measurement, findings
         self._due.add(track)
+        if not self.writer.rank:
+            self._texts_due |= self._texts.learn(measurement)
         count = self._probes[track] = self._probes.get(track, 0) + 1
         if count & (count - 1) == 0 or time.monotonic() >= self._next:
             self._save()
@@ -127,10 +132,13 @@ class Recorder(Sink):
     def _save(self) -> bool:
         """Writes the rows, findings and diagnoses that wait; whether all of them could be."""
         self._retry, begin = None, time.monotonic()
-        tried = [self._try(each) for each in (self._write_events, self._write_reports, self.writer.flush)]
+        tried = [self._try(each) for each in self._writes()]
         now = time.monotonic()
         self._next = now + max(SAVE_SECONDS, (now - begin) / SAVE_SHARE)
         return all(tried)
+
+    def _writes(self) -> tuple[Callable[[], None], ...]:
+        return self._write_events, self._write_reports, self._write_texts, self.writer.flush
 
     def _retry_late(self) -> None:
         if self._retry is not None and time.monotonic() >= self._retry:
@@ -152,6 +160,11 @@ class Recorder(Sink):
         worst = min(self._newest.values(), key=lambda newest: gravity(newest[1]))
         self.writer.report(self._rendered(*worst))
         self._due.clear()
+
+    def _write_texts(self) -> None:
+        if self._texts_due:
+            self.writer.sources(self._texts.known)
+            self._texts_due = False
 
 
 _FIGURES = (

@@ -17,7 +17,10 @@ from headwater.store.arrow import Table, pa, pc
 from headwater.store.files import Files
 from headwater.store.joined import joined as joined_over_ranks
 from headwater.store.migrations import migrated
-from headwater.store.segments import FOLDER, REPORTS, SCHEMA, decoded, valid
+from headwater.store.segments import FOLDER, REPORTS, SCHEMA, SOURCES, decoded, valid
+
+
+_MOST_SOURCE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,28 @@ class StoredRun:
                     self.note(f"trials/{name} cannot be read and is left out: {_short(error)}")
         return found
 
-    def _joined(self, rows: Table) -> Table:
-        rows, torn = joined_over_ranks(rows, self.info.sharded, self.info.world_size)
-        if torn:
-            self.note(f"{torn} steps lack the norms of some rank: for these the norms of what is sharded are left out.")
-        return rows
+    def sources(self) -> dict[str, str]:
+        """The user's files as they were when the training ran, by the names that reports give; empty: none was kept."""
+        try:
+            index = msgspec.json.decode(self.files.read(f"{SOURCES}/index.json"), type=dict[str, str])
+            if sum(self.files.size(f"{SOURCES}/{file}") for file in index.values()) > _MOST_SOURCE_BYTES:
+                raise StoreError("they are larger than any that Headwater keeps")
+            return {name: self.files.read(f"{SOURCES}/{file}").decode(errors="replace") for name, file in index.items()}
+        except (msgspec.MsgspecError, UnicodeDecodeError, StoreError) as error:
+            if self.files.exists(SOURCES):
+                self.note(f"The source texts cannot be read: {_short(error)}")
+            return {}
 
     def note(self, sentence: str) -> None:
         """Adds what is missing or odd, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def _joined(self, rows: Table) -> Table:
+        rows, torn = joined_over_ranks(rows, self.info.sharded, self.info.world_size)
+        if torn:
+            self.note(f"{torn} steps lack the norms of some rank: for these the norms of what is sharded are left out.")
+        return rows
 
 
 def open_run(url: str | Path) -> StoredRun:

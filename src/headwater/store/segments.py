@@ -11,8 +11,8 @@ from typing import Any
 from headwater.records import FLAGS, KEYS, STATISTICS
 from headwater.store.arrow import Table, pa, pc, pq
 
-FOLDER, REPORTS = "segments", "reports"
-"""Folders of a run: rows, and the report of each optimizer where there are several."""
+FOLDER, REPORTS, SOURCES = "segments", "reports", "sources"
+"""Folders of a run: rows, the report of each optimizer where there are several, and the user's files as they were."""
 Columns = Mapping[str, Sequence[Any]]
 """Values by column, all of one length; columns that are left out are empty."""
 

@@ -18,7 +18,19 @@ from headwater.records import Finding, RunInfo, Status
 from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
 from headwater.store.migrations import VERSION
-from headwater.store.segments import FOLDER, REPORTS, Columns, Segment, covered, decoded, encoded, table, thinned, valid
+from headwater.store.segments import (
+    FOLDER,
+    REPORTS,
+    SOURCES,
+    Columns,
+    Segment,
+    covered,
+    decoded,
+    encoded,
+    table,
+    thinned,
+    valid,
+)
 
 FLUSH_ROWS, FLUSH_SECONDS = 100_000, 10.0
 MAX_BYTES = 1 << 30
@@ -66,6 +78,7 @@ class RunWriter:
         self._held = 0
         self._number = 0
         self._reports: dict[str, str] = {}
+        self._sources: set[str] = set()
         self._bytes = 0
         self._last_flush = time.monotonic()
         self._failing = False
@@ -164,6 +177,20 @@ class RunWriter:
         with self._lock:
             self.files.make("trials")
             self.files.write(f"trials/{name}.json", msgspec.json.encode(dict(result)))
+
+    def sources(self, texts: Mapping[str, str]) -> None:
+        """Writes the user's files as they were, by name; those that were written before stay as they are."""
+        if self.rank != 0:
+            return
+        with self._lock:
+            self.files.make(SOURCES)
+            names: dict[str, str] = {}
+            for number, (name, text) in enumerate(texts.items(), 1):
+                names[name] = f"{number}-{_NO_NAME.sub('-', name.rpartition('/')[2])[-_LONGEST:]}"
+                if name not in self._sources:
+                    self.files.write(f"{SOURCES}/{names[name]}", text.encode(errors="replace"))
+                    self._sources.add(name)
+            self.files.write(f"{SOURCES}/index.json", msgspec.json.encode(names))
 
     def close(self, status: Status = "finished", **account: Any) -> None:
         """Writes what waits, joins small segments, and says how it ended, with what else is known by then.
