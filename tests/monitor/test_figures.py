@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -30,3 +32,15 @@ def test_a_gradient_that_is_missing_is_no_zero() -> None:
     figures.take(0, Notes())
     (seen,) = figures.collect(everything=True)
     assert seen.gradients == {"missing": None, "there": 0.0}
+
+
+def test_a_loss_that_is_nan_is_noted_and_one_that_is_not_there_is_none() -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    figures = Figures({"w": parameter})
+    parameter.grad = torch.tensor([math.nan, 1.0])
+    figures.take(0, Notes(loss=torch.tensor(math.nan)))
+    figures.take(1, Notes())
+    first, second = figures.collect(everything=True)
+    assert first.loss is not None and math.isnan(first.loss) and second.loss is None
+    norm = first.gradients["w"]
+    assert norm is not None and math.isnan(norm)

@@ -14,7 +14,8 @@ import typer
 
 from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
-from headwater.errors import InputError, StoreError
+from headwater.cli.live import start_beside
+from headwater.errors import InputError
 from headwater.report import github as annotations
 from headwater.report.lines import texts_now
 from headwater.report.page import save
@@ -68,10 +69,10 @@ def run(
     tell_misplaced(context, script)
     here = Path.cwd()  # the script may change it
     html, json, sarif = (None if path is None else here / writable(path) for path in (html, json, sarif))
-    if live:
-        note("headwater: this version has no dashboard yet; the training is watched, and reported at its end.")
     name = script.rpartition(".")[2] if module else Path(script).stem
     folder = _folder(run_dir or f"runs/{name}", here) if record else None
+    if live and int(os.environ.get("RANK", "0")) == 0:
+        start_beside(folder)
     die = dying()
     outcome = run_script(Target(script, tuple(context.args), module), run_dir=folder, steps=steps, budget=budget)
     written = True

@@ -18,6 +18,7 @@ def ui(
     host: Annotated[str, typer.Option(help=_HOST)] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: 8321, or one that is free.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    beside: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Look at runs in the browser, finished ones and those that train just now.
 
@@ -28,10 +29,11 @@ def ui(
     """
     from headwater.dashboard import dashboard
 
-    served = dashboard(runs, host=host, port=port)
+    served = dashboard(runs, host=host, port=port, beside=beside)
 
     def ready() -> None:
-        note(f"The dashboard is at {served.address}  (Ctrl-C ends it)")
+        ends = "Ctrl-C ends it" if beside is None else "it ends after the training, when its page is closed"
+        note(f"The dashboard is at {served.address} ({ends})")
         if browser:
             webbrowser.open(served.address)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headwater.dashboard.beside import Beside
 from headwater.dashboard.shelf import Shelf
 from headwater.errors import InputError, MissingDependencyError
 
@@ -31,13 +32,16 @@ class Dashboard:
     run: Callable[[Callable[[], None]], None]
 
 
-def dashboard(runs: str | Path, *, host: str = "127.0.0.1", port: int | None = None) -> Dashboard:
+def dashboard(
+    runs: str | Path, *, host: str = "127.0.0.1", port: int | None = None, beside: int | None = None
+) -> Dashboard:
     """Prepares to serve a folder of runs, or one run.
 
     Args:
         runs: the folder.
         host: address to listen at. For any but this machine's own a token is asked for, which stands in the address.
         port: to listen at; ``None``: 8321, or one that is free.
+        beside: process of a training, after which the server ends when nobody looks on; ``None``: it serves on.
 
     Raises:
         MissingDependencyError: the extra ``ui`` is not installed.
@@ -52,6 +56,7 @@ def dashboard(runs: str | Path, *, host: str = "127.0.0.1", port: int | None = N
     token = None if _is_loopback(host) else secrets.token_urlsafe(32)
     hosts = frozenset({host.lower(), socket.gethostname().lower()} if token else ())
     app = application(shelf, hosts=hosts, token=token)
+    guest = None if beside is None else Beside(app, beside)
     number = listening.getsockname()[1]
     shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(
         host, f"[{host}]" if ":" in host else host
@@ -61,29 +66,32 @@ def dashboard(runs: str | Path, *, host: str = "127.0.0.1", port: int | None = N
     def run(ready: Callable[[], None]) -> None:
         # no access log: the first address of a browser holds the token
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, ws="none"
+            guest or app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            ws="none",
         )
-        server = _Server(uvicorn, config, ready)
-        server.run(listening)
+        server = _server(uvicorn, config, ready)
+        if guest is not None:
+            guest.watch(lambda: setattr(server, "should_exit", True))
+        server.run(sockets=[listening])
 
     return Dashboard(address, run)
 
 
-class _Server:
+def _server(uvicorn: Any, config: Any, ready: Callable[[], None]) -> Any:
     """Uvicorn's server, which tells when it answers."""
+    server = uvicorn.Server(config)
+    startup = server.startup
 
-    def __init__(self, uvicorn: Any, config: Any, ready: Callable[[], None]) -> None:
-        self._server = uvicorn.Server(config)
-        startup = self._server.startup
+    async def started(sockets: Any = None) -> None:
+        await startup(sockets=sockets)
+        ready()
 
-        async def started(sockets: Any = None) -> None:
-            await startup(sockets=sockets)
-            ready()
-
-        self._server.startup = started
-
-    def run(self, listening: socket.socket) -> None:
-        self._server.run(sockets=[listening])
+    server.startup = started
+    return server
 
 
 def _listening(host: str, port: int | None) -> socket.socket:

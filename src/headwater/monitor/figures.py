@@ -31,6 +31,10 @@ numbers with this norm each square is 1e-38."""
 _SCALARS = ("loss", "clip", "skipped")
 
 
+_Taken = tuple[int, float | None, bool]
+"""Number of a step, its rate, and whether it had a loss, which may be NaN."""
+
+
 @dataclass(frozen=True)
 class StepFigures:
     """What was noted of one optimizer step.
@@ -77,7 +81,7 @@ class Notes:
 class _Block:
     """Rows on their way to the host."""
 
-    steps: list[tuple[int, float | None]]
+    steps: list[_Taken]
     numbers: torch.Tensor
     weights: torch.Tensor | None
     arrived: Any
@@ -92,7 +96,7 @@ class Figures:
         self._device = dense(self._parameters[0]).device if parameters else torch.device("cpu")
         self._rows = self._new_rows()
         self._weights: torch.Tensor | None = None
-        self._steps: list[tuple[int, float | None]] = []
+        self._steps: list[_Taken] = []
         self._taken, self._since = 0, 0.0
         self._underway: list[_Block] = []
         self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
@@ -128,7 +132,7 @@ class Figures:
             loss = loss / notes.loss_scale.to(loss.device, non_blocking=True)
         for place, value in enumerate((loss, notes.clip, notes.skipped)):
             _put(row, count + place, value)
-        self._steps.append((step, notes.learning_rate))
+        self._steps.append((step, notes.learning_rate, notes.loss is not None))
         self._taken += 1
 
     def collect(self, *, everything: bool = False) -> list[StepFigures]:
@@ -200,14 +204,14 @@ class Figures:
                 self._wide[i] = True  # from now on it is looked at more closely
         return found
 
-    def _figures(self, at: tuple[int, float | None], row: Sequence[float], weights: Mapping[str, float]) -> StepFigures:
+    def _figures(self, at: _Taken, row: Sequence[float], weights: Mapping[str, float]) -> StepFigures:
         count = len(self._names)
         loss, clip, skipped = row[count:]
         return StepFigures(
             step=at[0],
             gradients={name: None if norm == MISSING else norm for name, norm in zip(self._names, row, strict=False)},
             weights=weights,
-            loss=None if math.isnan(loss) else loss,
+            loss=loss if at[2] else None,
             clip=None if math.isnan(clip) else clip,
             skipped=skipped > 0,
             learning_rate=at[1],

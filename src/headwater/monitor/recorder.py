@@ -13,6 +13,7 @@ from headwater.errors import StoreError
 from headwater.monitor.about import trained
 from headwater.monitor.alarms import Event
 from headwater.monitor.figures import StepFigures
+from headwater.monitor.follower import Follower
 from headwater.monitor.sink import Sink
 from headwater.monitor.texts import Texts
 from headwater.records import Finding, Layer, Measurement, Status, gravity
@@ -53,6 +54,7 @@ class Recorder(Sink):
         self._events: list[Event] = []
         self._probes: dict[str, int] = {}
         self._texts = Texts()
+        self._follower = Follower(writer, self._try)
         self._texts_due = False
         self._next = 0.0
         self._retry: float | None = None
@@ -84,6 +86,7 @@ class Recorder(Sink):
                 _add(columns, (each.step, track, layer, parameter, norm, weight, None, None, None, None))
         self._try(self.writer.append, columns)
         self._retry_late()
+        self._follower.look()
 
     def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
         """Writes one row for each layer, and now and then all that waits."""
@@ -111,6 +114,7 @@ class Recorder(Sink):
 
     def close(self) -> None:
         """Writes the newest diagnoses and what else waits, and closes the run."""
+        self._follower.close()
         for _ in range(CLOSING):
             saved = self._save()
             if self._try(self.writer.close, self.status, **self._account()) and saved:

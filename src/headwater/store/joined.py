@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,19 +66,23 @@ def _squares(parts: Table, copies: Any) -> Table:
 def _with_totals(others: Table, whole: Table, torn: set[_Key]) -> Table:
     """Gives rows of the network the norm of all gradients: joined ones, and unsharded ones as the first rank has them.
 
-    It is empty at steps that are torn or hold a NaN, and stays as it is at those of an optimizer that holds no parts.
+    It is empty at steps that lack a norm, and stays as it is at those of an optimizer that holds no parts.
     """
     known = others.filter(pc.is_valid(others["parameter"]))
     first = known.filter(pc.equal(known["rank"], pc.min(others["rank"])))
     squares: dict[_Key, float] = {}
+    lacking = set(torn)
     for rows in (whole, first):
         for key, norm in zip(_keys(rows), rows["grad_norm"].to_pylist(), strict=True):
-            squares[key] = squares.get(key, 0.0) + (math.nan if norm is None else norm * norm)
+            if norm is None:
+                lacking.add(key)
+            else:
+                squares[key] = squares.get(key, 0.0) + norm * norm
     touched = set(_keys(whole)) | torn
-    total = [math.nan if key in torn else squares.get(key, 0.0) ** 0.5 for key in _keys(others)]
+    total = [None if key in lacking else squares.get(key, 0.0) ** 0.5 for key in _keys(others)]
     is_network = pc.and_(pc.equal(others["layer"], ""), pc.is_null(others["parameter"]))
     is_new = pc.and_(is_network, pa.array([key in touched for key in _keys(others)], pa.bool_()))
-    norm = pc.if_else(is_new, pa.array(total, pa.float64(), from_pandas=True), others["grad_norm"])
+    norm = pc.if_else(is_new, pa.array(total, pa.float64()), others["grad_norm"])
     return others.set_column(others.column_names.index("grad_norm"), "grad_norm", norm)
 
 

@@ -19,7 +19,6 @@ from headwater.store.joined import joined as joined_over_ranks
 from headwater.store.migrations import migrated
 from headwater.store.segments import FOLDER, REPORTS, SCHEMA, SOURCES, decoded, valid
 
-
 _MOST_SOURCE_BYTES = 16 << 20
 
 

@@ -69,7 +69,7 @@ def table(columns: Columns, rank: int) -> Table:
         if field.name == "rank":
             arrays.append(pa.array([rank] * length, field.type))
         elif field.name in columns:
-            arrays.append(pa.array(columns[field.name], field.type, from_pandas=True))
+            arrays.append(pa.array(columns[field.name], field.type))  # a NaN stays one: nothing is empty by it
         else:
             arrays.append(pa.nulls(length, field.type))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)

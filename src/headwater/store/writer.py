@@ -17,6 +17,7 @@ from headwater.errors import StoreError
 from headwater.records import Finding, RunInfo, Status
 from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
+from headwater.store.merging import JOINED, join, merge_once, sweep
 from headwater.store.migrations import VERSION
 from headwater.store.segments import (
     FOLDER,
@@ -24,7 +25,6 @@ from headwater.store.segments import (
     SOURCES,
     Columns,
     Segment,
-    covered,
     decoded,
     encoded,
     table,
@@ -35,8 +35,6 @@ from headwater.store.segments import (
 FLUSH_ROWS, FLUSH_SECONDS = 100_000, 10.0
 MAX_BYTES = 1 << 30
 """Size at which the oldest rows are thinned."""
-JOINED = 1 << 26
-"""Size up to which segments are joined."""
 RELIEF = 0.75
 """To which share of that they are thinned, so that it does not happen at every flush."""
 HELD_ROWS = 1_000_000
@@ -73,7 +71,7 @@ class RunWriter:
     ) -> None:
         self.files = Files(url)
         self.rank, self._flush_rows, self._flush_seconds, self._max = rank, flush_rows, flush_seconds, max_bytes
-        self._lock = threading.RLock()
+        self._lock, self._joining = threading.RLock(), threading.RLock()
         self._waiting: list[Table] = []
         self._held = 0
         self._number = 0
@@ -127,7 +125,20 @@ class RunWriter:
             self._bytes += len(data)
             self._waiting, self._held = [], 0
             if self._bytes > self._max:
-                self._thin()
+                with self._joining:
+                    self._thin()
+
+    def merge(self) -> None:
+        """Joins some of the small segments, if there are many; rows can be added meanwhile.
+
+        Raises:
+            StoreError: something cannot be read or written; all is there as before.
+        """
+        with self._joining:
+            try:
+                merge_once(self.files, self.rank)
+            except ValueError as error:
+                raise StoreError(f"A segment of {self.files.root} cannot be read: {error}") from error
 
     def update(self, **changes: Any) -> None:
         """Changes what is known of the run."""
@@ -201,7 +212,8 @@ class RunWriter:
         with self._lock:
             try:
                 self.flush()
-                self._compact()
+                with self._joining:
+                    self._compact()
             finally:
                 self.update(status=status, ended=now(), **account)
 
@@ -225,12 +237,8 @@ class RunWriter:
             room -= size
         for group in groups:
             if len(group) > 1:
-                whole = Segment(self.rank, group[0].first, group[-1].last)
-                rows = pa.concat_tables(decoded(self.files.read(part.name)) for part in group)
-                self.files.write(whole.name, encoded(rows))
-        for part in covered(self.files.names(FOLDER)):
-            if part.rank == self.rank:
-                self.files.delete(part.name)
+                join(self.files, group)
+        sweep(self.files, self.rank)
         self._bytes = sum(self.files.size(part.name) for part in self._own())
 
     def _thin(self) -> None:

@@ -13,6 +13,8 @@ from headwater.store.rows.outline import Outline
 DIRECT = 1_000_000
 """Rows up to which a look goes to the files. Beyond it is answered from buckets that are kept."""
 _DIGITS = 5
+_np: Any = np
+"""Without its types, which say of sums and products of arrays that they may be anything."""
 
 
 def stride(first: int, last: int, most: int) -> int:
@@ -58,11 +60,11 @@ def is_small(found: Outline, first: int, last: int) -> bool:
 
 def words(values: Any, present: Any) -> list[Any]:
     """Numbers as JSON has them, in few digits; ``None`` where nothing is present."""
-    with np.errstate(all="ignore"):
-        scale: Any = np.power(10.0, _DIGITS - 1 - np.floor(np.log10(np.abs(values))))
-        short: Any = np.round(values * scale) / scale
-    plain = np.isfinite(short) & present
-    told: list[Any] = np.where(plain, short, 0.0).tolist()
-    for i in np.flatnonzero(~plain).tolist():
+    with _np.errstate(all="ignore"):
+        scale = 10.0 ** (_DIGITS - 1 - _np.floor(_np.log10(_np.abs(values))))
+        short = _np.where(values == 0, 0.0, _np.round(values * scale) / scale)
+    plain = _np.isfinite(short) & present
+    told: list[Any] = _np.where(plain, short, 0.0).tolist()
+    for i in _np.flatnonzero(~plain).tolist():
         told[i] = in_json(float(values[i])) if present[i] else None
     return told

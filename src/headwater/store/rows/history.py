@@ -12,8 +12,8 @@ from headwater.records import STATISTICS
 from headwater.store.reader import StoredRun
 from headwater.store.rows import buckets
 from headwater.store.rows.cache import CACHE
-from headwater.store.rows.outline import Outline, folder, is_kept, outline, units
-from headwater.store.rows.parts import Part
+from headwater.store.rows.outline import Outline, folder, outline, steadily
+from headwater.store.rows.parts import Part, is_kept, units
 from headwater.store.rows.relation import NORMS, Relation, relation
 
 MOST = 1000
@@ -64,13 +64,19 @@ def history(
         StoreError: the rows cannot be read.
     """
     buckets.known(statistic, STATISTICS)
+    width, height = (max(1, min(each, MOST)) for each in (width, height))
+    return steadily(lambda: _history(run, statistic, track, (first, last), width, height))
+
+
+def _history(
+    run: StoredRun, statistic: str, track: str, between: tuple[int | None, int | None], width: int, height: int
+) -> dict[str, Any]:
     found = outline(run)
-    asked = _question(found, statistic, buckets.track_of(found, track), max(1, min(height, MOST)))
-    first, last = buckets.span(found, first, last)
+    asked = _question(found, statistic, buckets.track_of(found, track), height)
+    first, last = buckets.span(found, *between)
     answer = {"statistic": statistic, "track": asked.track, "first": first, "last": last}
     if not found.parts or not asked.layers:
         return answer | {"steps": [], "layers": [], "values": []}
-    width = max(1, min(width, MOST))
     stride = buckets.stride(first, last, width)
     if buckets.is_small(found, first, last):
         cells = [_cells(_rows(run, found.parts, statistic), asked, stride, (first, last))]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from headwater.errors import StoreError
 from headwater.store.reader import StoredRun
 from headwater.store.rows.cache import CACHE
-from headwater.store.rows.parts import Part, parts
+from headwater.store.rows.parts import Part, is_kept, parts, units
 from headwater.store.rows.relation import Relation, relation
+
+T = TypeVar("T")
 
 MOST_LAYERS, LONGEST = 20_000, 500
 """Layers that are shown, and letters of a name. Real networks have fewer; a file that has more is not one of ours."""
-LARGE = 100_000
-"""Rows of a segment from which on what it says is kept."""
 _SAMPLE = 200_000
 
 
@@ -49,6 +50,10 @@ def outline(run: StoredRun) -> Outline:
         MissingDependencyError: DuckDB is not installed.
         StoreError: the rows cannot be read.
     """
+    return steadily(lambda: _outline(run))
+
+
+def _outline(run: StoredRun) -> Outline:
     found = parts(run)
     if not found:
         return Outline(tracks=tuple(run.info.optimizers))
@@ -75,25 +80,17 @@ def outline(run: StoredRun) -> Outline:
     )
 
 
+def steadily(ask: Callable[[], T]) -> T:
+    """Asks again where the first answer failed: a training joins segments, and a file may go while it is read."""
+    try:
+        return ask()
+    except StoreError:
+        return ask()
+
+
 def folder(run: StoredRun) -> str:
     """The folder in which queries may read."""
     return os.path.dirname(os.path.realpath(run.files.root))
-
-
-def units(found: Sequence[Part], *, joined: bool) -> list[tuple[Part, ...]]:
-    """What is asked in one query: a large segment for itself, so that its answer can be kept; all small ones together.
-
-    Where ranks are joined it is all at once.
-    """
-    if joined:
-        return [tuple(found)]
-    small = tuple(part for part in found if part.rows < LARGE)
-    return [(part,) for part in found if part.rows >= LARGE] + ([small] if small else [])
-
-
-def is_kept(unit: Sequence[Part]) -> bool:
-    """Whether an answer to it is worth keeping."""
-    return sum(part.rows for part in unit) >= LARGE
 
 
 def _distinct(root: str, unit: Sequence[Part], column: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,8 @@ from headwater.store.segments import FOLDER, SCHEMA, valid
 
 MOST_STEPS = 1 << 53
 """Numbers from here on are no whole numbers in a browser; a step that is so large is none."""
+LARGE = 100_000
+"""Rows of a segment from which on what it says is kept."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,22 @@ def parts(run: StoredRun) -> list[Part]:
     if not run.info.sharded:
         found = [part for part in found if part.rank == min(each.rank for each in found)]
     return found
+
+
+def units(found: Sequence[Part], *, joined: bool) -> list[tuple[Part, ...]]:
+    """What is asked in one query: a large segment for itself, so that its answer can be kept; all small ones together.
+
+    Where ranks are joined it is all at once.
+    """
+    if joined:
+        return [tuple(found)]
+    small = tuple(part for part in found if part.rows < LARGE)
+    return [(part,) for part in found if part.rows >= LARGE] + ([small] if small else [])
+
+
+def is_kept(unit: Sequence[Part]) -> bool:
+    """Whether an answer to it is worth keeping."""
+    return sum(part.rows for part in unit) >= LARGE
 
 
 def _looked_at(run: StoredRun) -> tuple[list[Part], bool]:

@@ -13,8 +13,8 @@ from headwater.store.reader import StoredRun
 from headwater.store.rows import buckets
 from headwater.store.rows.cache import CACHE
 from headwater.store.rows.duck import Columns
-from headwater.store.rows.outline import folder, is_kept, outline, units
-from headwater.store.rows.parts import Part
+from headwater.store.rows.outline import folder, outline, steadily
+from headwater.store.rows.parts import Part, is_kept, units
 from headwater.store.rows.relation import NORMS, Relation, relation
 
 MOST, MOST_FLAGS = 4000, 1000
@@ -55,11 +55,22 @@ def series(
         StoreError: the rows cannot be read.
     """
     names = tuple(dict.fromkeys(buckets.known(name, STATISTICS) for name in statistics))
+    return steadily(lambda: _series(run, layer, names, track, (first, last), max(1, min(points, MOST))))
+
+
+def _series(
+    run: StoredRun,
+    layer: str,
+    names: tuple[str, ...],
+    track: str,
+    between: tuple[int | None, int | None],
+    points: int,
+) -> dict[str, Any]:
     found = outline(run)
     track = buckets.track_of(found, track)
-    first, last = buckets.span(found, first, last)
+    first, last = buckets.span(found, *between)
     asked = _Question(layer, names, track)
-    stride = buckets.stride(first, last, max(1, min(points, MOST)))
+    stride = buckets.stride(first, last, points)
     parted = units(found.parts, joined=bool(run.info.sharded))
     if not found.parts or not names:
         columns: list[Columns] = []
@@ -162,16 +173,16 @@ class _Lines:
 
     def __init__(self, width: int) -> None:
         self._sum, self.count = np.zeros(width), np.zeros(width)
-        self._min, self._max = np.full(width, np.inf), np.full(width, -np.inf)
+        self._min, self._max = np.full(width, np.nan), np.full(width, -np.inf)
 
     def add(self, at: Any, found: Columns) -> None:
         given = found["count"] > 0
         at, found = at[given], {name: column[given] for name, column in found.items()}
+        np.add.at(self.count, at, found["count"])
         with np.errstate(invalid="ignore"):
             np.add.at(self._sum, at, found["sum"])
-        np.add.at(self.count, at, found["count"])
-        np.fmin.at(self._min, at, found["min"])
-        np.maximum.at(self._max, at, found["max"])
+            np.fmin.at(self._min, at, found["min"])
+            np.maximum.at(self._max, at, found["max"])
 
     def told(self, shown: Any) -> dict[str, list[Any]]:
         with np.errstate(all="ignore"):
