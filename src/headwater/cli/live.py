@@ -34,4 +34,5 @@ def start_beside(folder: str | None) -> None:
     runs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "headwater", "ui", str(runs), "--beside", str(os.getpid())]
     # a session of its own: Ctrl-C is meant for the training
-    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    server.returncode = 0  # nobody waits for it: without this Python would complain of it at the end of the training
