@@ -19,6 +19,7 @@ from headwater.errors import HeadwaterError, InputError, MissingDependencyError,
 from headwater.records import STATISTICS
 from headwater.store import StoredRun
 from headwater.store.rows import history, outline, series
+from headwater.store.rows.duck import warm
 
 try:
     from starlette.applications import Starlette
@@ -49,6 +50,7 @@ def application(shelf: Shelf, *, hosts: frozenset[str] = frozenset(), token: str
         hosts: names under which this machine may be asked, besides its addresses and ``localhost``.
         token: what must be known; ``None``: nothing.
     """
+    warm(str(shelf.root))
     served = _Served(shelf)
     routes = [
         Route("/", served.page),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from headwater.dashboard.shelf import NoSuchRunError, Shelf
@@ -64,18 +64,28 @@ def steps(run: StoredRun) -> int:
 
 def reports(run: StoredRun) -> list[Report]:
     """The newest diagnosis of each optimizer, the worst first; one that cannot be read is said and left out."""
-    found: list[Report] = []
     try:
         texts: Sequence[str] = run.report_texts()
     except StoreError as error:
-        run.note(f"The diagnosis cannot be read: {error}")
+        run.note(f"The diagnosis cannot be read: {str(error)[:_LETTERS]}")
         return []
+    found: list[Report] = []
     for text in texts:
-        try:
-            found.append(Report.from_json(text))
-        except (HeadwaterError, ValueError, RecursionError, OverflowError) as error:
-            run.note(f"A diagnosis cannot be read and is left out: {str(error)[:_LETTERS]}")
+        report = _parsed(text)
+        if isinstance(report, Report):
+            found.append(report)
+        else:
+            run.note(f"A diagnosis cannot be read and is left out: {report}")
     return sorted(found, key=lambda report: gravity(report.findings))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Report | str:
+    """A report, or why it is none."""
+    try:
+        return Report.from_json(text)
+    except (HeadwaterError, ValueError, RecursionError, OverflowError) as error:
+        return str(error)[:_LETTERS]
 
 
 def _opened(shelf: Shelf, name: str) -> tuple[StoredRun | None, dict[str, Any]]:
@@ -108,20 +118,18 @@ def _judged(run: StoredRun | None) -> dict[str, Any]:
     except StoreError as error:
         run.note(str(error)[:_LETTERS])
         counted = 0
-    path = run.files.path("report.json")
     told = None
-    if os.path.exists(path):
-        status = os.stat(path)
+    if (path := Path(run.files.path("report.json"))).exists():
+        status = path.stat()
         told = _verdict(path, (status.st_mtime_ns, status.st_size, status.st_ino))
     return {"steps": counted, "verdict": told, "notes": run.notes}
 
 
 @lru_cache(maxsize=2048)
-def _verdict(path: str, stamp: tuple[int, int, int]) -> dict[str, str] | None:
+def _verdict(path: Path, stamp: tuple[int, int, int]) -> dict[str, str] | None:
     """Of one version of a report."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            told = verdict(Report.from_json(file.read()))
-    except (HeadwaterError, ValueError, RecursionError, OverflowError, OSError):
+    report = _parsed(path.read_text(encoding="utf-8", errors="replace"))
+    if not isinstance(report, Report):
         return None
+    told = verdict(report)
     return {"tone": told.tone, "headline": told.headline}

@@ -10,7 +10,7 @@ from headwater.errors import InputError
 from headwater.records.numbers import in_json
 from headwater.store.rows.outline import Outline
 
-DIRECT = 1_000_000
+DIRECT = 500_000
 """Rows up to which a look goes to the files. Beyond it is answered from buckets that are kept."""
 _DIGITS = 5
 _np: Any = np

@@ -20,12 +20,15 @@ MOST = 1000
 """Buckets and layers that are answered at most, whatever is asked."""
 _CELLS, _BUCKETS = 1 << 20, 4096
 """Of what is kept: at most so many cells, and buckets."""
+_NETWORK = -1
+"""Place of the rows of the whole network."""
 
 
 @dataclass(frozen=True)
 class _Question:
     statistic: str
-    track: str
+    track: str | None
+    """``None`` where there is one only."""
     layers: tuple[str, ...]
     size: int
     """Layers in a group."""
@@ -72,9 +75,10 @@ def _history(
     run: StoredRun, statistic: str, track: str, between: tuple[int | None, int | None], width: int, height: int
 ) -> dict[str, Any]:
     found = outline(run)
-    asked = _question(found, statistic, buckets.track_of(found, track), height)
+    track = buckets.track_of(found, track)
+    asked = _question(found, statistic, track if len(found.tracks) > 1 else None, height)
     first, last = buckets.span(found, *between)
-    answer = {"statistic": statistic, "track": asked.track, "first": first, "last": last}
+    answer = {"statistic": statistic, "track": track, "first": first, "last": last}
     if not found.parts or not asked.layers:
         return answer | {"steps": [], "layers": [], "values": []}
     stride = buckets.stride(first, last, width)
@@ -89,7 +93,7 @@ def _history(
     return answer | _drawn(cells, asked, first // stride, last // stride)
 
 
-def _question(found: Outline, statistic: str, track: str, height: int) -> _Question:
+def _question(found: Outline, statistic: str, track: str | None, height: int) -> _Question:
     own, others = (found.weighted, found.probed) if statistic in NORMS else (found.probed, found.weighted)
     layers = tuple(name for name in found.layers if name in own or name not in others)
     return _Question(statistic, track, layers, max(1, -(-len(layers) // height)))
@@ -113,32 +117,54 @@ def _kept(run: StoredRun, unit: tuple[Part, ...], asked: _Question, stride: int)
 
 def _cells(rows: Relation, asked: _Question, stride: int, span: tuple[int, int] | None) -> dict[str, Any]:
     """Sums by group and bucket, and the steps of each bucket."""
-    name = asked.statistic
-    value, which = (
-        (f"{name} * {name}", "parameter IS NOT NULL") if name in NORMS else (name, "parameter IS NULL AND probe")
-    )
-    where, values = f"{name} IS NOT NULL", {"track": asked.track}
-    where += " AND track = $track" if asked.track else " AND coalesce(track, '') = $track"
+    where = f"{asked.statistic} IS NOT NULL" + (" AND coalesce(track, '') = $track" if asked.track is not None else "")
+    values: dict[str, Any] = {} if asked.track is None else {"track": asked.track}
     if span is not None:
         where += " AND step BETWEEN $first AND $last"
         values |= {"first": span[0], "last": span[1]}
+    values |= {"layers": list(asked.layers), "places": [i // asked.size for i in range(len(asked.layers))]}
+    ask = _gradients if asked.statistic == "grad_norm" else _others
+    return {key: np.asarray(column) for key, column in ask(rows, asked, stride, where, values).items()}
+
+
+_PLACES = "WITH places AS (SELECT unnest($layers::VARCHAR[]) AS layer, unnest($places::SMALLINT[]) AS place)"
+
+
+def _gradients(rows: Relation, asked: _Question, stride: int, where: str, values: dict[str, Any]) -> dict[str, Any]:
+    """In one pass over all rows: every step that has gradients has one row of the network, which counts it."""
+    values = values | {"layers": ["", *asked.layers], "places": [_NETWORK, *values["places"]]}
+    place = "place"
+    if "" in asked.layers:  # the model itself is a layer
+        values = values | {"layers": ["", *asked.layers[1:]], "places": [_NETWORK, *values["places"][2:]]}
+        place = "CASE WHEN layer = '' AND parameter IS NOT NULL THEN 0 ELSE place END"
+    found = rows.ask(
+        f"{_PLACES} SELECT {place} AS place, CAST(step // {stride} AS BIGINT) AS bucket, "
+        "sum(grad_norm * grad_norm) AS total, CAST(count(*) AS INTEGER) AS count, min(step) AS first "
+        f"FROM {{rows}} JOIN places USING (layer) WHERE {where} GROUP BY ALL",
+        **values,
+    )
+    network = found["place"] == _NETWORK
+    first = found.pop("first")[network]
+    counted = {"at": found["bucket"][network], "steps": found["count"][network], "first": first}
+    return {key: column[~network] for key, column in found.items()} | counted
+
+
+def _others(rows: Relation, asked: _Question, stride: int, where: str, values: dict[str, Any]) -> dict[str, Any]:
+    name = asked.statistic
+    is_norm = name in NORMS
+    value, which = (f"{name} * {name}", "parameter IS NOT NULL") if is_norm else (name, "parameter IS NULL AND probe")
+    bucket = f"CAST(step // {stride} AS BIGINT)"
     cells = rows.ask(
-        "WITH places AS (SELECT unnest($layers::VARCHAR[]) AS layer, unnest($places::SMALLINT[]) AS place) "
-        f"SELECT place, CAST(step // {stride} AS BIGINT) AS bucket, sum({value}) AS total, "
-        "CAST(count(*) AS INTEGER) AS count FROM {rows} JOIN places USING (layer) "
-        f"WHERE {which} AND {where} GROUP BY ALL",
-        layers=list(asked.layers),
-        places=[i // asked.size for i in range(len(asked.layers))],
+        f"{_PLACES} SELECT place, {bucket} AS bucket, sum({value}) AS total, CAST(count(*) AS INTEGER) AS count "
+        f"FROM {{rows}} JOIN places USING (layer) WHERE {which} AND {where} GROUP BY ALL",
         **values,
     )
-    # every step that has gradients has a row of the network, which is much less to count
-    of = "layer = '' AND parameter IS NULL" if name == "grad_norm" else which
     steps = rows.ask(
-        f"SELECT CAST(step // {stride} AS BIGINT) AS at, CAST(count(DISTINCT step) AS INTEGER) AS steps, "
-        f"min(step) AS first FROM {{rows}} WHERE {of} AND {where} GROUP BY ALL",
-        **values,
+        f"SELECT {bucket} AS at, CAST(count(DISTINCT step) AS INTEGER) AS steps, min(step) AS first "
+        f"FROM {{rows}} WHERE {which} AND {where} GROUP BY ALL",
+        **{key: value for key, value in values.items() if key not in ("layers", "places")},
     )
-    return {key: np.asarray(column) for key, column in (cells | steps).items()}
+    return cells | steps
 
 
 def _folded(cells: dict[str, Any], by: int) -> dict[str, Any]:

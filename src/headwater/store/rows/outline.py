@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,8 @@ T = TypeVar("T")
 
 MOST_LAYERS, LONGEST = 20_000, 500
 """Layers that are shown, and letters of a name. Real networks have fewer; a file that has more is not one of ours."""
-_SAMPLE = 200_000
+_SAMPLE, _FIRST_ROWS = 50_000, 200_000
+"""Rows that are looked at for names."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ def _outline(run: StoredRun) -> Outline:
     tracks: dict[str, None] = {}
     names: dict[str, None] = {}
     for unit in units(found, joined=False):
-        tracks |= dict.fromkeys(_distinct(folder(run), unit, "track"))
-        names |= dict.fromkeys(_distinct(folder(run), unit, "layer"))
+        some = _named(folder(run), unit)
+        tracks |= dict.fromkeys(some[0])
+        names |= dict.fromkeys(some[1])
     weighted, probed = _orders(relation(folder(run), found[:1], ["probe"], numbered=True), found[0])
     kept = [name for name in names if len(name) <= LONGEST and (name or name in weighted or name in probed)]
     if len(kept) < len(names) - 1 or len(kept) > MOST_LAYERS:
@@ -93,25 +96,34 @@ def folder(run: StoredRun) -> str:
     return os.path.dirname(os.path.realpath(run.files.root))
 
 
-def _distinct(root: str, unit: Sequence[Part], column: str) -> list[str]:
-    def ask() -> dict[str, Any]:
-        # by itself, a column of repeated names is counted in the dictionary of the file, which is fast
-        where = "WHERE layer = ''" if column == "track" else ""
-        found = relation(root, unit, []).ask(f"SELECT DISTINCT {column} AS name FROM {{rows}} {where}")
-        return {"name": found["name"]}
+def _named(root: str, unit: Sequence[Part]) -> tuple[list[str], list[str]]:
+    """Names of optimizers and of layers.
 
-    names = CACHE.get(("distinct", column, *unit), ask)["name"] if is_kept(unit) else ask()["name"]
-    return [name for name in names.tolist() if isinstance(name, str)]
+    Of a large segment its first and last rows are looked at: who joins a training stays, and millions of rows repeat the
+    names.
+    """
+    where = ""
+    if is_kept(unit):
+        (part,) = unit
+        share = math.ceil((part.last - part.first + 1) * min(1.0, _SAMPLE / part.rows))
+        where = f"WHERE step < {part.first + share} OR step > {part.last - share}"
+
+    def ask() -> dict[str, Any]:
+        return relation(root, unit, []).ask(f"SELECT DISTINCT track, layer FROM {{rows}} {where}")
+
+    found = CACHE.get(("names", *unit), ask) if is_kept(unit) else ask()
+    tracks, layers = ([name for name in found[key].tolist() if isinstance(name, str)] for key in ("track", "layer"))
+    return tracks, layers
 
 
 def _orders(rows: Relation, part: Part) -> tuple[list[str], list[str]]:
     """Layers in the order of their rows at the first step with figures, and at the first itemised one."""
 
     def ask() -> dict[str, Any]:
-        until = "(SELECT min(step) FROM {rows} WHERE probe)"
+        until = f"(SELECT min(step) FROM {{rows}} WHERE probe AND file_row_number < {_FIRST_ROWS})"
         return rows.ask(
             f"SELECT layer, parameter IS NULL AS whole, coalesce(probe, false) AS probe FROM {{rows}} "
-            f"WHERE step <= greatest({part.first}, coalesce({until}, 0)) ORDER BY file_row_number LIMIT {_SAMPLE}"
+            f"WHERE file_row_number < {_FIRST_ROWS} AND step IN ({part.first}, {until}) ORDER BY file_row_number"
         )
 
     found = CACHE.get(("orders", part), ask)
