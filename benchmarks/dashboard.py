@@ -3,7 +3,7 @@
     python -m benchmarks.dashboard [--layers 1000] [--steps 10000] [--runs DIR]
 
 The run is made once (in DIR; else in a temporary folder, for which 200 MB are needed). Times are from the request to
-the last byte of the answer, over a real socket. Each question is asked once, of a server that has not answered it before;
+the last byte of the answer, over a real socket. Each question is asked once, of a server that has not answered it yet;
 what is listed until "first picture" is what the page asks for, in this order, until it draws the history.
 """
 

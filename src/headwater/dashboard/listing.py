@@ -79,7 +79,7 @@ def reports(run: StoredRun) -> list[Report]:
     return sorted(found, key=lambda report: gravity(report.findings))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=3)
 def _parsed(text: str) -> Report | str:
     """A report, or why it is none."""
     try:

@@ -8,9 +8,10 @@ from pathlib import Path
 from headwater.errors import StoreError
 from headwater.store import StoredRun, open_run
 
-MOST_BYTES = {"run.json": 8 << 20, "report.json": 64 << 20, "findings.jsonl": 64 << 20, "fix.json": 64 << 20}
-"""Sizes up to which files are read whole; those of real runs stay far below. Segments never are."""
-_FOLDERS = {"segments": None, "reports": 64 << 20, "trials": 64 << 20, "sources": 4 << 20}
+MOST_BYTES = {"run.json": 8 << 20, "report.json": 32 << 20, "findings.jsonl": 32 << 20, "fix.json": 32 << 20}
+"""Sizes up to which files are read whole; those of real runs stay far below."""
+_FOLDERS = {"reports": 32 << 20, "trials": 32 << 20, "sources": 16 << 20, "segments": 1 << 50}
+"""The same for all files of a folder together; segments are never read whole."""
 _MOST_FILES = 20_000
 
 
@@ -77,32 +78,32 @@ def unsafe(folder: Path) -> str | None:
     if folder.is_symlink():
         return "its folder is a link to elsewhere"
     try:
-        return _unsafe_in(folder, dict(MOST_BYTES), within=_FOLDERS)
+        reason = _unsafe_in(folder, MOST_BYTES)
+        for name, most in _FOLDERS.items():
+            if reason is None and (folder / name).is_dir():
+                reason = _unsafe_in(folder / name, {}, together=most)
+        return reason
     except OSError:
         return "it cannot be looked at"
 
 
-def _unsafe_in(
-    folder: Path, most: dict[str, int], within: dict[str, int | None], limit: int | None = None
-) -> str | None:
+def _unsafe_in(folder: Path, most: dict[str, int], together: int | None = None) -> str | None:
+    total = 0
     with os.scandir(folder) as entries:
         for count, entry in enumerate(entries):
-            if count > _MOST_FILES:
+            if count >= _MOST_FILES:
                 return f"there are more than {_MOST_FILES:,} files in {folder.name}"
             if entry.is_symlink():
                 return f"{entry.name} is a link"
             if entry.is_dir():
-                reason = _unsafe_in(Path(entry.path), {}, {}, within[entry.name]) if entry.name in within else None
-                if reason:
-                    return reason
                 continue
             if not entry.is_file():
                 return f"{entry.name} is no file"
-            allowed = most.get(entry.name, limit)
             try:
-                too_large = allowed is not None and entry.stat(follow_symlinks=False).st_size > allowed
+                size = entry.stat(follow_symlinks=False).st_size
             except FileNotFoundError:  # a training joins its segments
                 continue
-            if too_large:
-                return f"{entry.name} is larger than {allowed:,} bytes"
+            total += size
+            if size > most.get(entry.name, size) or (together is not None and total > together):
+                return f"{entry.name} is larger than any that Headwater writes"
     return None

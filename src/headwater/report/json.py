@@ -40,7 +40,7 @@ def parse(text: str) -> tuple[Measurement, tuple[Finding, ...]]:
     """
     try:
         document = decode(text, Document)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"Expected a report as Report.to_json() writes it ({SCHEMA}): {error}") from error
     return document.measurement, document.findings
 

@@ -20,6 +20,8 @@ from headwater.store.migrations import migrated
 from headwater.store.segments import FOLDER, REPORTS, SCHEMA, SOURCES, decoded, valid
 
 _MOST_SOURCE_BYTES = 16 << 20
+_ODD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading JSON raises that is none of ours: one of brackets in brackets in brackets, too."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class StoredRun:
         for number, line in enumerate(self.files.read("findings.jsonl").splitlines(), 1):
             try:
                 found.append(msgspec.json.decode(line, type=StoredEvent))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except _ODD as error:
                 self.note(f"line {number} of findings.jsonl is torn or odd and is left out: {_short(error)}")
         return tuple(found)
 
@@ -137,7 +139,7 @@ class StoredRun:
                     found[name.removesuffix(".json")] = msgspec.json.decode(
                         self.files.read(f"trials/{name}"), type=dict[str, Any]
                     )
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                except _ODD as error:
                     self.note(f"trials/{name} cannot be read and is left out: {_short(error)}")
         return found
 
@@ -148,7 +150,7 @@ class StoredRun:
             if sum(self.files.size(f"{SOURCES}/{file}") for file in index.values()) > _MOST_SOURCE_BYTES:
                 raise StoreError("they are larger than any that Headwater keeps")
             return {name: self.files.read(f"{SOURCES}/{file}").decode(errors="replace") for name, file in index.items()}
-        except (msgspec.MsgspecError, UnicodeDecodeError, StoreError) as error:
+        except (*_ODD, StoreError) as error:
             if self.files.exists(SOURCES):
                 self.note(f"The source texts cannot be read: {_short(error)}")
             return {}
@@ -178,7 +180,7 @@ def open_run(url: str | Path) -> StoredRun:
     try:
         tree = msgspec.json.decode(files.read("run.json"), type=dict[str, Any])
         info = msgspec.convert(migrated(tree), RunInfo)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _ODD as error:
         raise StoreError(f"run.json in {files.root} is not what Headwater writes: {_short(error)}") from error
     notes: list[str] = []
     orphaned = info.status == "running" and not _is_alive(info)

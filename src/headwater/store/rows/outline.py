@@ -99,8 +99,7 @@ def folder(run: StoredRun) -> str:
 def _named(root: str, unit: Sequence[Part]) -> tuple[list[str], list[str]]:
     """Names of optimizers and of layers.
 
-    Of a large segment its first and last rows are looked at: who joins a training stays, and millions of rows repeat the
-    names.
+    Of a large segment its first and last rows are looked at: who joins a training stays, and all rows repeat the names.
     """
     where = ""
     if is_kept(unit):
