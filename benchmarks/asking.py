@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,13 @@ class Asker:
             raise RuntimeError(f"{path}: {answer.status} {data[:300]!r}")
         is_json = answer.headers["content-type"] == "application/json"
         return json.loads(data) if is_json else data, took
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of an answer that does not end."""
+        self._connection.request("GET", path)
+        answer = self._connection.getresponse()
+        while line := answer.readline():
+            yield line
 
 
 @contextmanager

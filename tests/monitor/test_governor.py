@@ -12,7 +12,17 @@ import torch
 
 from headwater.errors import InputError
 from headwater.monitor import Monitor, Settings
-from headwater.monitor.governor import CALLED, COUNTED, PATIENCE, SELDOM, SPENDABLE, Governor, Purse, common_stride
+from headwater.monitor.governor import (
+    CALLED,
+    COUNTED,
+    EAGER,
+    PATIENCE,
+    SELDOM,
+    SPENDABLE,
+    Governor,
+    Purse,
+    common_stride,
+)
 
 
 class Training:
@@ -271,3 +281,22 @@ def test_a_closed_account_stays_as_it_is() -> None:
     training.now += 1000.0
     training.governor.close()
     assert training.governor.elapsed == elapsed
+
+
+@pytest.mark.parametrize(("figure", "seconds"), [(1e-3, EAGER), (7e-3, 2.0)])
+def test_while_somebody_looks_on_figures_come_in_any_case_and_keep_to_their_half(figure: float, seconds: float) -> None:
+    """Seven milliseconds are half of the seven tenths of a per cent of two seconds."""
+    now, purse = [0.0], Purse()
+    governor = Governor(Settings(), clock=lambda: now[0], purse=purse)
+
+    def passes(duration: float) -> None:
+        now[0] += duration
+
+    for _ in range(40):
+        now[0] += 5e-3
+        governor.bill(passes, figure)
+        governor.step_ended(probed=False, measured=True)
+    governor.charge(100.0)  # probes at any cost have left a debt
+    owing = governor.stride()
+    purse.eager = True
+    assert governor.stride() == pytest.approx(seconds / 5e-3, rel=0.02) and governor.stride() < owing

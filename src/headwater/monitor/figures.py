@@ -22,7 +22,7 @@ BLOCK = 32
 """Steps that are fetched together at most, and after which the weights are looked at again. So many are taken one after
 the other at the beginning, whatever they cost: a short script is over by then."""
 AGE = 0.5
-"""Seconds after which what was noted is fetched in any case: somebody may be looking on."""
+"""Seconds after which what was noted is fetched in any case: somebody may be about to look."""
 MISSING = -1.0
 """Stands for a parameter without a gradient: no norm is negative."""
 _COARSE = 1e-15
@@ -88,7 +88,11 @@ class _Block:
 
 
 class Figures:
-    """Collects figures of a fixed set of parameters: `take` at a step, `collect` now and then."""
+    """Collects figures of a fixed set of parameters: `take` at a step, `collect` now and then.
+
+    Attributes:
+        age: seconds after which what was noted is fetched in any case.
+    """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self._names = tuple(parameters)
@@ -98,6 +102,7 @@ class Figures:
         self._weights: torch.Tensor | None = None
         self._steps: list[_Taken] = []
         self._taken, self._since = 0, 0.0
+        self.age = AGE
         self._underway: list[_Block] = []
         self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
 
@@ -158,7 +163,7 @@ class Figures:
         return vector_norm(self._norms(self._gradients()), torch.float32)
 
     def _is_old(self) -> bool:
-        return time.monotonic() - self._since > AGE
+        return time.monotonic() - self._since > self.age
 
     def _gradients(self) -> dict[int, torch.Tensor]:
         """Those that are there, by the number of the parameter."""

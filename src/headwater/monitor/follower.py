@@ -14,7 +14,7 @@ from collections.abc import Callable
 from headwater.store.following import NAME, is_followed
 from headwater.store.writer import RunWriter
 
-LOOK, EVERY = 1.0, 0.5
+LOOK, EVERY = 1.0, 0.25
 """Seconds between two looks whether somebody follows, and between two flushes while somebody does."""
 REST = 20.0
 """After segments were joined, none are for so many times the time that it took."""
@@ -41,10 +41,15 @@ class Follower:
         if self._mark is None or now < self._next:
             return
         self._next = now + LOOK
-        if (self._thread is None or not self._thread.is_alive()) and is_followed(self._mark):
+        if not self.active and is_followed(self._mark):
             self._thread = threading.Thread(target=self._run, name="headwater-follower", daemon=True)
             atexit.register(self.close)
             self._thread.start()
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody follows."""
+        return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
         """Ends the thread, and waits for what it is writing just now."""

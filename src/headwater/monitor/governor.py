@@ -39,6 +39,8 @@ LOOKING = 1 / 3
 """Share of the budget that is left for figures and probes where steps are so short that being called takes it all."""
 SELDOM = 1000
 """Steps at most between two figures."""
+EAGER = 0.4
+"""Seconds at most between two figures while somebody looks on, whatever is owed: probes wait until that is paid."""
 PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 
@@ -54,10 +56,12 @@ class Purse:
     Attributes:
         paid: seconds that all of them have spent.
         open: whether something is being billed; what is billed inside of it counts once.
+        eager: whether somebody waits for figures.
     """
 
     paid: float = 0.0
     open: bool = False
+    eager: bool = False
 
 
 class Governor:
@@ -186,10 +190,19 @@ class Governor:
         """Every how many steps figures are taken, so that they keep to their half of the budget."""
         if self._settings.everything or not self._plain:
             return 1
-        allowed = HALF * self._left(self._budget * max(median(self._plain), 1e-9), self.idle_cost)
+        step = max(median(self._plain), 1e-9)
+        allowed = HALF * self._left(self._budget * step, self.idle_cost)
         if self.spent - self._idle > self._left(self._allowed(), self._idle):
             allowed /= DEBT  # a probe was made at any cost: let it be made up for
-        return max(1, math.ceil(self.figure_cost / allowed)) if allowed * SELDOM > self.figure_cost else SELDOM
+        stride = max(1, math.ceil(self.figure_cost / allowed)) if allowed * SELDOM > self.figure_cost else SELDOM
+        if self._purse.eager:  # and so often that they keep to their half by themselves
+            stride = min(stride, max(1, int(max(EAGER, self.figure_cost / (HALF * self._budget)) / step)))
+        return stride
+
+    @property
+    def eager(self) -> bool:
+        """Whether somebody waits for figures."""
+        return self._purse.eager
 
     @property
     def spent(self) -> float:

@@ -306,6 +306,7 @@ class Monitor:
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
         if figures := track.collect(everything=everything):
             self.sinks.figures(track.name, figures)
+            self._purse.eager = self.sinks.eager
         if track.itemised is not None and track.measured is not None and not everything:
             self.sinks.probe(track.name, track.itemised, track.measured, track.findings)
         for event in events:

@@ -61,6 +61,11 @@ class Recorder(Sink):
         self._told = False
         self.status: Status = "finished"
 
+    @property
+    def eager(self) -> bool:
+        """Whether somebody looks at the run."""
+        return self._follower.active
+
     def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """Writes what is trained besides."""
         known, found = self.writer.info, trained(models, {track: optimizer})

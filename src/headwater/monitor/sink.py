@@ -21,6 +21,11 @@ class Sink:
     An exception in one of them is logged and ends this sink; the others, the monitor and the training go on.
     """
 
+    @property
+    def eager(self) -> bool:
+        """Whether somebody waits for what it gets: then figures come several times a second, if they can."""
+        return False
+
     def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """One more optimizer is watched from now on.
 
@@ -76,6 +81,11 @@ class Sinks(Sink):
     def add(self, sink: Sink) -> None:
         """Passes everything on to one more."""
         self._sinks.append(sink)
+
+    @property
+    def eager(self) -> bool:
+        """Whether one of them is."""
+        return any(sink.eager for sink in self._sinks)
 
     def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
         """Passes it on."""

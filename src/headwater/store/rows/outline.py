@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from headwater.errors import StoreError
@@ -56,31 +57,38 @@ def outline(run: StoredRun) -> Outline:
 
 
 def _outline(run: StoredRun) -> Outline:
-    found = parts(run)
+    found = tuple(parts(run))
     if not found:
         return Outline(tracks=tuple(run.info.optimizers))
-    first, last = min(part.first for part in found), max(part.last for part in found)
+    told, left_out = _told(folder(run), found)
+    if left_out:
+        run.note("Layers with names that are too long, or more of them than can be shown, are left out.")
+    return told
+
+
+@lru_cache(maxsize=16)
+def _told(root: str, found: tuple[Part, ...]) -> tuple[Outline, bool]:
+    """What these segments say, and whether something of it is left out."""
     tracks: dict[str, None] = {}
     names: dict[str, None] = {}
     for unit in units(found, joined=False):
-        some = _named(folder(run), unit)
+        some = _named(root, unit)
         tracks |= dict.fromkeys(some[0])
         names |= dict.fromkeys(some[1])
-    weighted, probed = _orders(relation(folder(run), found[:1], ["probe"], numbered=True), found[0])
+    weighted, probed = _orders(relation(root, found[:1], ["probe"], numbered=True), found[0])
     kept = [name for name in names if len(name) <= LONGEST and (name or name in weighted or name in probed)]
-    if len(kept) < len(names) - 1 or len(kept) > MOST_LAYERS:
-        run.note("Layers with names that are too long, or more of them than can be shown, are left out.")
     layers = _in_order(probed, weighted, kept)[:MOST_LAYERS]
     known = set(layers)
-    return Outline(
-        tuple(found),
+    told = Outline(
+        found,
         tuple(sorted(name for name in tracks if len(name) <= LONGEST)),
         tuple(layers),
         frozenset(weighted) & known,
         frozenset(probed) & known,
-        first,
-        last,
+        min(part.first for part in found),
+        max(part.last for part in found),
     )
+    return told, len(kept) < len(names) - 1 or len(kept) > MOST_LAYERS
 
 
 def steadily(ask: Callable[[], T]) -> T:

@@ -134,14 +134,14 @@ _ACCEPTED = {
 
 
 def _steps(metadata: Any) -> tuple[int, int]:
-    """First and last step as the file says; where it does not say it, all that can be."""
+    """First and last step, as the file says."""
     lows: list[int] = []
     highs: list[int] = []
     place = [metadata.schema.column(i).path for i in range(metadata.num_columns)].index("step")
     for i in range(metadata.num_row_groups):
         statistics = metadata.row_group(i).column(place).statistics
-        if statistics is None or not statistics.has_min_max or not isinstance(statistics.min, int):
-            return 0, MOST_STEPS
+        if statistics is None or not statistics.has_min_max or statistics.null_count:
+            raise ValueError("it does not say which steps it holds, or has rows without one")
         lows.append(statistics.min)
         highs.append(statistics.max)
     first, last = min(lows, default=0), max(highs, default=0)

@@ -80,7 +80,7 @@ def _series(
         kept = buckets.stride(found.first_step or 0, found.last_step or 0, _KEPT)
         stride = max(stride, kept)
         columns = [_kept(run, unit, asked, kept) for unit in parted]
-    flags = {flag: _flagged(run, parted, track, flag, first, last) for flag in FLAGS}
+    flags = _flagged(run, parted, track, first, last)
     answer = {"layer": layer, "track": track, "first": first, "last": last}
     return answer | _drawn(columns, asked, stride, first, last) | {"flags": flags}
 
@@ -135,19 +135,24 @@ def _of_a_step(name: str, layer: str) -> str:
 
 
 def _flagged(
-    run: StoredRun, parted: Sequence[tuple[Part, ...]], track: str, flag: str, first: int, last: int
-) -> list[int]:
-    steps: set[int] = set()
+    run: StoredRun, parted: Sequence[tuple[Part, ...]], track: str, first: int, last: int
+) -> dict[str, list[int]]:
+    """Steps with a flag, by its name."""
+    steps: dict[str, set[int]] = {flag: set() for flag in FLAGS}
     for unit in parted:
 
         def ask(unit: tuple[Part, ...] = unit) -> Columns:
-            rows = relation(folder(run), unit, [flag])
-            where = f"{flag} AND coalesce(track, '') = $track"
-            return rows.ask(f"SELECT DISTINCT step FROM {{rows}} WHERE {where}", track=track)
+            where = f"({' OR '.join(FLAGS)}) AND step IS NOT NULL AND coalesce(track, '') = $track"
+            names = ", ".join(f"coalesce({flag}, false) AS {flag}" for flag in FLAGS)
+            rows = relation(folder(run), unit, list(FLAGS))
+            return rows.ask(f"SELECT DISTINCT step, {names} FROM {{rows}} WHERE {where}", track=track)
 
-        found = CACHE.get((unit, flag, track), ask) if is_kept(unit) else ask()
-        steps.update(found["step"].tolist())
-    return sorted(step for step in steps if first <= step <= last)[-MOST_FLAGS:]
+        found = CACHE.get((unit, "flags", track), ask) if is_kept(unit) else ask()
+        for flag, known in steps.items():
+            known.update(found["step"][found[flag].astype(bool)].tolist())
+    return {
+        flag: sorted(each for each in known if first <= each <= last)[-MOST_FLAGS:] for flag, known in steps.items()
+    }
 
 
 def _drawn(columns: list[Columns], asked: _Question, stride: int, first: int, last: int) -> dict[str, Any]:
