@@ -5,7 +5,8 @@
 A script trains at a fixed pace of steps, under `headwater run --live`. A follower does what the page does: it listens
 to the stream of events, and on each that tells of rows it asks for the loss and for the gradient of all layers. The
 delay is the age of the newest step that it was shown, looked at every tenth of a second, also between two events. The
-same script runs first alone, and then watched with nobody looking, for a minute each: what a step takes without pause.
+same script runs first alone, and then watched with nobody looking, for a minute each. What a step takes is without its
+pause: by the clock, which all else on the machine moves, and in time of processors that the whole process has used.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ model = nn.Sequential(*hidden, nn.Linear(64, 4))
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 inputs = torch.randn(4096, 64)
 targets = inputs[:, :4].argmax(1)
-begin, step, busy = time.perf_counter(), 0, []
+begin, step, busy, used = time.perf_counter(), 0, [], time.process_time()
 while True:
     since = time.perf_counter()
     some = torch.randint(4096, (64,))
@@ -60,9 +61,8 @@ while True:
     now = time.perf_counter()
     busy.append(now - since)
     if step % 100 == 0:
-        busy.sort()
-        paces.write(json.dumps([step, time.time(), busy[50], sum(busy)]) + "\\n")
-        busy = []
+        paces.write(json.dumps([step, time.time(), sum(busy) / 100, (time.process_time() - used) / 100]) + "\\n")
+        busy, used = [], time.process_time()
     time.sleep(max(0.0, begin + step / rate - time.perf_counter()))
     if now - begin > step / rate + 1.0:  # a pause of the machine is not made up for
         begin = now - step / rate
@@ -71,13 +71,14 @@ while True:
 
 @dataclass
 class Seen:
-    """What the follower saw: delays in seconds, and memory in MB."""
+    """What the follower saw: delays in seconds, memory in MB, and the share of a processor that the server took."""
 
     delays: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
     training: list[float] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
     shown: int = -1
+    share: float = 0.0
 
 
 @contextmanager
@@ -100,26 +101,25 @@ def running(folder: Path, rate: float, *command: str) -> Generator[subprocess.Po
 
 
 def paces(folder: Path) -> list[tuple[int, float, float, float]]:
-    """Step, time of day, median and sum of the seconds of a hundred steps, for each hundred."""
+    """Step, time of day, and seconds of a step by the clock and of processors: for each hundred steps."""
     lines = (folder / "paces.jsonl").read_text().splitlines() if (folder / "paces.jsonl").exists() else []
     return [tuple(json.loads(line)) for line in lines if line.endswith("]")]
 
 
-def alone(folder: Path, rate: float, seconds: float, *command: str) -> float:
-    """Seconds of a step, the median of its hundreds' means, with nobody looking."""
+def alone(folder: Path, rate: float, seconds: float, *command: str) -> tuple[float, float]:
+    """Seconds of a step with nobody looking, as `step_seconds` has them."""
     with running(folder, rate, *command):
         time.sleep(START + seconds)
     return step_seconds(folder)
 
 
-def step_seconds(folder: Path) -> float:
-    """Seconds of a step: the median of the means of all hundreds after the beginning."""
-    found = paces(folder)
-    begin = found[0][1] + START / 2
-    return statistics.median(total / 100 for _, at, _, total in found if at > begin)
+def step_seconds(folder: Path) -> tuple[float, float]:
+    """Seconds of a step, by the clock (median of the hundreds after the beginning) and of processors (mean)."""
+    found = [pace for pace in paces(folder) if pace[1] > paces(folder)[0][1] + START / 2]
+    return statistics.median(pace[2] for pace in found), statistics.fmean(pace[3] for pace in found)
 
 
-def follow(folder: Path, rate: float, seconds: float) -> tuple[Seen, float]:
+def follow(folder: Path, rate: float, seconds: float) -> tuple[Seen, tuple[float, float]]:
     """Follows a training for so long; what was seen, and the seconds of a step meanwhile."""
     seen = Seen()
     with running(folder, rate, "-m", "headwater", "run", "--live") as process:
@@ -129,12 +129,14 @@ def follow(folder: Path, rate: float, seconds: float) -> tuple[Seen, float]:
         server = next(each for each in training.children() if "ui" in each.cmdline())
         threading.Thread(target=_listen_on, args=(int(found[1]), seen), daemon=True).start()
         time.sleep(START)
+        used, since = sum(server.cpu_times()[:2]), time.time()
         for _ in range(int(seconds / LOOK)):
             time.sleep(LOOK)
             if (made := _made_at(folder, seen.shown, rate)) is not None:
                 seen.delays.append(time.time() - made)
             seen.server.append(server.memory_info().rss / 1e6)
             seen.training.append(training.memory_info().rss / 1e6)
+        seen.share = (sum(server.cpu_times()[:2]) - used) / (time.time() - since)
         spent = step_seconds(folder)
     server.kill()
     return seen, spent
@@ -186,7 +188,7 @@ def main() -> None:
     )
 
 
-def _told(given: argparse.Namespace, seen: Seen, plain: float, watched: float, followed: float) -> tuple[str, str]:
+def _told(given: argparse.Namespace, seen: Seen, *steps: tuple[float, float]) -> tuple[str, str]:
     delays = sorted(seen.delays)
     tenth = max(1, len(seen.server) // 10)
 
@@ -201,11 +203,10 @@ def _told(given: argparse.Namespace, seen: Seen, plain: float, watched: float, f
         ["events that were followed", f"{len(seen.answers)}", ""],
         ["memory of the server, first and last tenth", ends(seen.server), "300 MB"],
         ["memory of the training, first and last tenth", ends(seen.training), ""],
-        ["a step alone", f"{1e3 * plain:.3f} ms", ""],
-        ["a step under watch", f"{1e3 * watched:.3f} ms", ""],
-        ["a step under watch and followed", f"{1e3 * followed:.3f} ms", ""],
-        ["what following takes of the time", f"{100 * (followed - watched) * given.rate:.2f} %", ""],
+        ["the server takes of a processor", f"{100 * seen.share:.1f} %", ""],
     ]
+    for name, (clock, used) in zip(("alone", "under watch", "under watch and followed"), steps, strict=True):
+        rows.append([f"a step {name}: by the clock, of processors", f"{1e3 * clock:.2f} ms, {1e3 * used:.2f} ms", ""])
     about = f"A training at {given.rate:g} steps a second, followed for {given.minutes:g} minutes after {START:g} s."
     return about, markdown(["", "measured", "limit"], rows)
 

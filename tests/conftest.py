@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; review them with git")
-    parser.addoption("--fuzz", type=int, default=40, help="damaged runs for each test of the fuzz tests")
+    parser.addoption("--fuzz", type=int, default=12, help="damaged runs for each test of the fuzz tests")
 
 
 @pytest.fixture
