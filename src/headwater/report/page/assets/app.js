@@ -1,6 +1,6 @@
 // The page around the views: which run, which report of it, which view, all of it in the address.
 
-import { h, later, replace } from "./dom.js";
+import { every, h, replace } from "./dom.js";
 import { disposeAll } from "./figure.js";
 import { drawRuns } from "./runs.js";
 import { startTheme, toggleTheme } from "./theme.js";
@@ -87,12 +87,12 @@ async function enter(state, id, parts) {
   leave(state);
   state.overview = await state.source.overview(id);
   state.id = id;
-  const again = later(400, async (change) => {
+  const again = every(400, async (change) => {
     if (change.report || change.events || change.status !== state.overview.run?.status) {
       state.overview = await state.source.overview(id);
       if (state.id === id) show(state, parts);
     }
-    state.changed?.(change);
+    await state.changed?.(change);
   });
   state.stop = state.source.follow(id, again);
 }

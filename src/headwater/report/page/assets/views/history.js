@@ -28,7 +28,7 @@ async function draw(main, state) {
   for (const [name, , colour] of CURVES) if (network.series[name]?.mean.some((value) => value !== null)) smallFigure(boxes.below, view, network, name, colour);
   boxes.events.append(eventList(view.events));
   for (const each of view.figures) listen(each, view);
-  state.changed = later(300, (change) => change.rows && state.view === "history" && refresh(main, state));
+  state.changed = (change) => change.rows && state.view === "history" && !view.held && refresh(main, state);
 }
 
 async function refresh(main, state) {
@@ -128,6 +128,7 @@ function listen(shown, view) {
     const { startValue, endValue } = shown.chart.getOption().dataZoom[0];
     const first = Math.max(view.range.first, Math.round(startValue));
     view.zoom = { first, last: Math.max(first, Math.round(endValue) - 1) };
+    view.held = first > view.range.first || view.zoom.last < view.range.last; // who looks closely is not disturbed
     view.busy = true;
     for (const each of view.figures) if (each !== shown) each.zoomTo(view.zoom);
     view.busy = false;

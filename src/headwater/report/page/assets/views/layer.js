@@ -1,7 +1,7 @@
 // One layer: what was measured of it, over the training, its magnitudes beside the number formats, and its units.
 
 import { curveFigure, eventMarks } from "../curves.js";
-import { h, later, pairs, replace } from "../dom.js";
+import { h, pairs, replace } from "../dom.js";
 import { factor, num, number, percent } from "../format.js";
 import { histogramFigure } from "./magnitudes.js";
 
@@ -91,12 +91,12 @@ async function curves(main, state, name) {
   const range = { first: found.first ?? found.steps[0], last: found.last ?? found.steps.at(-1) };
   const events = overview.events.filter((each) => each.track === track);
   for (const [id, names, colour] of GROUPS) group(grid, { id, names, colour, found, range, events, overview });
-  state.changed = later(300, async (change) => {
+  state.changed = async (change) => {
     if (!change.rows || state.view !== "layer") return;
     const kept = h("div", {});
     await draw(kept, state);
     replace(main, ...kept.childNodes);
-  });
+  };
 }
 
 function group(grid, { id, names, colour, found, range, events, overview }) {
