@@ -93,6 +93,11 @@ export function disposeAll() {
   for (const each of [...alive]) each.dispose();
 }
 
+// Lets go of the charts of what was drawn anew: each holds its numbers.
+export function disposeGone() {
+  for (const each of [...alive]) if (!each.element.isConnected) each.dispose();
+}
+
 export function redrawAll() {
   for (const each of alive) each.redraw();
 }

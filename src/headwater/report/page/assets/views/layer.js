@@ -2,6 +2,7 @@
 
 import { curveFigure, eventMarks } from "../curves.js";
 import { h, pairs, replace } from "../dom.js";
+import { disposeGone } from "../figure.js";
 import { factor, num, number, percent } from "../format.js";
 import { histogramFigure } from "./magnitudes.js";
 
@@ -96,6 +97,7 @@ async function curves(main, state, name) {
     const kept = h("div", {});
     await draw(kept, state);
     replace(main, ...kept.childNodes);
+    disposeGone();
   };
 }
 
