@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -90,11 +90,12 @@ class _Block:
 class Figures:
     """Collects figures of a fixed set of parameters: `take` at a step, `collect` now and then.
 
-    Attributes:
+    Args:
+        parameters: by name.
         age: seconds after which what was noted is fetched in any case.
     """
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+    def __init__(self, parameters: Mapping[str, nn.Parameter], age: Callable[[], float] = lambda: AGE) -> None:
         self._names = tuple(parameters)
         self._parameters = tuple(parameters.values())
         self._device = dense(self._parameters[0]).device if parameters else torch.device("cpu")
@@ -102,7 +103,7 @@ class Figures:
         self._weights: torch.Tensor | None = None
         self._steps: list[_Taken] = []
         self._taken, self._since = 0, 0.0
-        self.age = AGE
+        self._age = age
         self._underway: list[_Block] = []
         self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
 
@@ -163,7 +164,7 @@ class Figures:
         return vector_norm(self._norms(self._gradients()), torch.float32)
 
     def _is_old(self) -> bool:
-        return time.monotonic() - self._since > self.age
+        return time.monotonic() - self._since > self._age()
 
     def _gradients(self) -> dict[int, torch.Tensor]:
         """Those that are there, by the number of the parameter."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, TypeVar
 
+from headwater.monitor.figures import AGE
 from headwater.monitor.settings import Settings
 
 T = TypeVar("T")
@@ -199,10 +200,9 @@ class Governor:
             stride = min(stride, max(1, int(max(EAGER, self.figure_cost / (HALF * self._budget)) / step)))
         return stride
 
-    @property
-    def eager(self) -> bool:
-        """Whether somebody waits for figures."""
-        return self._purse.eager
+    def age(self) -> float:
+        """Seconds after which figures that were noted are fetched in any case: at once, if somebody waits for them."""
+        return 0.0 if self._purse.eager else AGE
 
     @property
     def spent(self) -> float:

@@ -20,7 +20,7 @@ from headwater.measure.optimizers import needs_closure, rate_of
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.belongings import Belongings, Models, weakly
 from headwater.monitor.clip import Clip, factor
-from headwater.monitor.figures import AGE, BLOCK, Figures, Notes, StepFigures
+from headwater.monitor.figures import BLOCK, Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor, common_stride
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
@@ -251,7 +251,6 @@ class Track:
         """Spaces the next figures as the account allows, once it holds this step and a first block of figures."""
         if self.steps >= BLOCK and (self.was_measured or self.was_probe):
             self.stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
-            self._figures.age = 0.0 if self.governor.eager else AGE
 
     def close(self) -> None:
         """Removes every hook."""
@@ -332,7 +331,7 @@ class Track:
         named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
         self._parameters = named
         self._waiting += self._figures.collect(everything=True)
-        self._figures = Figures(self._parameters)
+        self._figures = Figures(self._parameters, self.governor.age)
         self._open_window()
 
     def _open_window(self) -> None:
