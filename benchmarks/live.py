@@ -6,7 +6,7 @@ A script trains at a fixed pace of steps, under `headwater run --live`. A follow
 to the stream of events, and on each that tells of rows it asks for the loss and for the gradient of all layers. The
 delay is the age of the newest step that it was shown, looked at every tenth of a second, also between two events. The
 same script runs first alone, and then watched with nobody looking, for a minute each. What a step takes is without its
-pause: by the clock, which all else on the machine moves, and in time of processors that the whole process has used.
+pause: by the clock, which all else on the machine moves, and in time of a processor that the training thread used.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ model = nn.Sequential(*hidden, nn.Linear(64, 4))
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 inputs = torch.randn(4096, 64)
 targets = inputs[:, :4].argmax(1)
-begin, step, busy, used = time.perf_counter(), 0, [], time.process_time()
+begin, step, busy, used = time.perf_counter(), 0, [], time.thread_time()
 while True:
     since = time.perf_counter()
     some = torch.randint(4096, (64,))
@@ -61,8 +61,8 @@ while True:
     now = time.perf_counter()
     busy.append(now - since)
     if step % 100 == 0:
-        paces.write(json.dumps([step, time.time(), sum(busy) / 100, (time.process_time() - used) / 100]) + "\\n")
-        busy, used = [], time.process_time()
+        paces.write(json.dumps([step, time.time(), sum(busy) / 100, (time.thread_time() - used) / 100]) + "\\n")
+        busy, used = [], time.thread_time()
     time.sleep(max(0.0, begin + step / rate - time.perf_counter()))
     if now - begin > step / rate + 1.0:  # a pause of the machine is not made up for
         begin = now - step / rate
@@ -101,7 +101,7 @@ def running(folder: Path, rate: float, *command: str) -> Generator[subprocess.Po
 
 
 def paces(folder: Path) -> list[tuple[int, float, float, float]]:
-    """Step, time of day, and seconds of a step by the clock and of processors: for each hundred steps."""
+    """Step, time of day, and seconds of a step by the clock and of a processor: for each hundred steps."""
     lines = (folder / "paces.jsonl").read_text().splitlines() if (folder / "paces.jsonl").exists() else []
     return [tuple(json.loads(line)) for line in lines if line.endswith("]")]
 
@@ -114,7 +114,7 @@ def alone(folder: Path, rate: float, seconds: float, *command: str) -> tuple[flo
 
 
 def step_seconds(folder: Path) -> tuple[float, float]:
-    """Seconds of a step, by the clock (median of the hundreds after the beginning) and of processors (mean)."""
+    """Seconds of a step, by the clock (median of the hundreds after the beginning) and of a processor (mean)."""
     found = [pace for pace in paces(folder) if pace[1] > paces(folder)[0][1] + START / 2]
     return statistics.median(pace[2] for pace in found), statistics.fmean(pace[3] for pace in found)
 
@@ -206,7 +206,7 @@ def _told(given: argparse.Namespace, seen: Seen, *steps: tuple[float, float]) ->
         ["the server takes of a processor", f"{100 * seen.share:.1f} %", ""],
     ]
     for name, (clock, used) in zip(("alone", "under watch", "under watch and followed"), steps, strict=True):
-        rows.append([f"a step {name}: by the clock, of processors", f"{1e3 * clock:.2f} ms, {1e3 * used:.2f} ms", ""])
+        rows.append([f"a step {name}: by the clock, of a processor", f"{1e3 * clock:.2f} ms, {1e3 * used:.2f} ms", ""])
     about = f"A training at {given.rate:g} steps a second, followed for {given.minutes:g} minutes after {START:g} s."
     return about, markdown(["", "measured", "limit"], rows)
 

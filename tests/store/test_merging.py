@@ -9,6 +9,7 @@ import pytest
 
 from headwater.errors import StoreError
 from headwater.store import merging, open_run
+from headwater.store import writer as writing
 from headwater.store.segments import valid
 from tests.store.test_writer import rows, writer
 
@@ -61,6 +62,7 @@ def test_ranks_are_joined_each_for_itself(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_torn_segment_stops_the_joining_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "FAN", 2)
+    monkeypatch.setattr(writing, "RECENT_ROWS", 0)
     one = writer(tmp_path / "x", flush_rows=1)
     one.append(rows(0, 1))
     one.append(rows(1, 1))

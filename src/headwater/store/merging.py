@@ -6,9 +6,9 @@ written again once for each tier, and after n flushes there are at most ``FAN lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from headwater.store.arrow import pa
+from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
 from headwater.store.segments import FOLDER, Segment, covered, decoded, encoded, valid
 
@@ -17,8 +17,13 @@ JOINED = 1 << 26
 """Bytes up to which segments are joined."""
 
 
-def merge_once(files: Files, rank: int) -> bool:
+def merge_once(files: Files, rank: int, known: Mapping[str, Table]) -> bool:
     """Joins some neighbours of a rank if there are enough of them; whether it did.
+
+    Args:
+        files: of the run.
+        rank: whose segments.
+        known: the rows of some of them, which then need not be read.
 
     Raises:
         StoreError, ValueError: one cannot be read, or the whole cannot be written; all stays as it was.
@@ -27,14 +32,16 @@ def merge_once(files: Files, rank: int) -> bool:
     group = _group(own)
     if not group or sum(files.size(each.name) for each in group) > JOINED:
         return False
-    join(files, group)
+    join(files, group, known)
     return True
 
 
-def join(files: Files, group: Sequence[Segment]) -> None:
+def join(files: Files, group: Sequence[Segment], known: Mapping[str, Table]) -> None:
     """Writes neighbours as one, then deletes what went into it: at no moment a reader finds something twice."""
     whole = Segment(group[0].rank, group[0].first, group[-1].last)
-    rows = pa.concat_tables(decoded(files.read(part.name)) for part in group)
+    rows = pa.concat_tables(
+        known[part.name] if part.name in known else decoded(files.read(part.name)) for part in group
+    )
     files.write(whole.name, encoded(rows))
     sweep(files, whole.rank)
 

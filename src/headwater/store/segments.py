@@ -76,9 +76,9 @@ def table(columns: Columns, rank: int) -> Table:
 
 
 def encoded(rows: Table) -> bytes:
-    """The bytes of a Parquet file."""
+    """The bytes of a Parquet file. What hardly ever repeats gets no dictionary: that takes a quarter of the time."""
     buffer = io.BytesIO()
-    pq.write_table(rows, buffer, compression="zstd")
+    pq.write_table(rows, buffer, compression="zstd", use_dictionary=[*_STRINGS, "step", "learning_rate"])
     return buffer.getvalue()
 
 

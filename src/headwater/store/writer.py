@@ -6,6 +6,7 @@ import datetime
 import re
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from headwater.errors import StoreError
 from headwater.records import Finding, RunInfo, Status
 from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
-from headwater.store.merging import JOINED, join, merge_once, sweep
+from headwater.store.merging import FAN, JOINED, join, merge_once, sweep
 from headwater.store.migrations import VERSION
 from headwater.store.segments import (
     FOLDER,
@@ -39,6 +40,8 @@ RELIEF = 0.75
 """To which share of that they are thinned, so that it does not happen at every flush."""
 HELD_ROWS = 1_000_000
 """Rows that are held in memory at most while the disk takes none; the oldest go first."""
+RECENT_ROWS = 20_000
+"""Rows of the newest segments that are held at most, four megabytes, to be joined without reading them again."""
 _ID = re.compile(r"[A-Za-z0-9._-]+")
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 60
@@ -74,6 +77,7 @@ class RunWriter:
         self._lock, self._joining = threading.RLock(), threading.RLock()
         self._waiting: list[Table] = []
         self._held = 0
+        self._recent: OrderedDict[str, Table] = OrderedDict()
         self._number = 0
         self._reports: dict[str, str] = {}
         self._sources: set[str] = set()
@@ -113,7 +117,8 @@ class RunWriter:
             if not self._waiting:
                 return
             segment = Segment(self.rank, self._number + 1, self._number + 1)
-            data = encoded(pa.concat_tables(self._waiting))
+            rows = pa.concat_tables(self._waiting)
+            data = encoded(rows)
             try:
                 self.files.write(segment.name, data)
             except StoreError:
@@ -124,6 +129,7 @@ class RunWriter:
             self._number += 1
             self._bytes += len(data)
             self._waiting, self._held = [], 0
+            self._remember(segment, rows)
             if self._bytes > self._max:
                 with self._joining:
                     self._thin()
@@ -134,9 +140,11 @@ class RunWriter:
         Raises:
             StoreError: something cannot be read or written; all is there as before.
         """
+        with self._lock:
+            known = dict(self._recent)
         with self._joining:
             try:
-                merge_once(self.files, self.rank)
+                merge_once(self.files, self.rank, known)
             except ValueError as error:
                 raise StoreError(f"A segment of {self.files.root} cannot be read: {error}") from error
 
@@ -237,7 +245,7 @@ class RunWriter:
             room -= size
         for group in groups:
             if len(group) > 1:
-                join(self.files, group)
+                join(self.files, group, {})
         sweep(self.files, self.rank)
         self._bytes = sum(self.files.size(part.name) for part in self._own())
 
@@ -256,6 +264,12 @@ class RunWriter:
                     break
         if every != self.info.thinned:
             self.update(thinned=every)
+
+    def _remember(self, segment: Segment, rows: Table) -> None:
+        """Keeps what was written just now, as far as it is small: it is soon joined with its neighbours."""
+        self._recent[segment.name] = rows
+        while len(self._recent) > FAN or sum(map(len, self._recent.values())) > RECENT_ROWS:
+            self._recent.popitem(last=False)
 
     def _drop_oldest(self) -> None:
         while self._held > HELD_ROWS and len(self._waiting) > 1:
