@@ -19,6 +19,8 @@ import headwater
 from headwater.monitor import texts
 from headwater.monitor.texts import Texts
 from headwater.records import Measurement, SourceLine
+from headwater.report import Report
+from headwater.report.page import overview
 from headwater.store import open_run
 from tests.builders import layer, measurement
 
@@ -64,6 +66,8 @@ def test_a_run_holds_the_file_as_it_was(tmp_path: Path) -> None:
     path.write_text("changed = True\n")
     run = open_run(tmp_path / "x")
     assert run.sources() == {str(path): SCRIPT} and run.notes == []
+    drawn = overview([Report.from_json(text) for text in run.report_texts()], run)
+    assert [file["text"] for file in drawn["reports"][0]["source"]["files"]] == [SCRIPT.splitlines()]
     assert all(part.isascii() for part in os.listdir(tmp_path / "x" / "sources"))
 
 

@@ -60,7 +60,7 @@ def report(
         note(f"{stored.info.name}: {ended}, {stored.info.steps or _steps(stored)} optimizer steps")
         _say_shards(stored)
     if lines and not json and not github_:
-        render_lines(found, {})
+        render_lines(found, stored.sources())
     if html is not None:
         note(f"written: {page.save(found, html, run=stored)}")
     for each in stored.notes:

@@ -89,27 +89,11 @@ class _Served:
 
     def run(self, request: Request) -> Response:
         name, run = self._opened(request)
-        found, told = outline(run), reports(run)
-        about = brief(name, run) | {"steps": steps(run)}
-        drawn = front.overview(told, run)
-        return _json(
-            {key: value for key, value in about.items() if key != "verdict"}
-            | drawn
-            | {
-                "id": name,
-                "status": about["status"],
-                "live": about["live"],
-                "tracks": found.tracks,
-                "layers": drawn.get("layers", found.layers),
-                "rows": found.layers,
-                "first_step": found.first_step,
-                "last_step": found.last_step,
-                "statistics": {
-                    key: {"definition": text, "unit": UNITS.get(key, "")} for key, text in STATISTICS.items()
-                },
-                "notes": list(dict.fromkeys([*drawn.get("notes", ()), *run.notes])),
-            }
-        )
+        found, about = outline(run), brief(name, run)
+        drawn = overview(reports(run), run, fix_of_run(run))
+        told = {"id": name, "status": about["status"], "live": about["live"], "tracks": found.tracks}
+        told |= {"layers": found.layers, "first_step": found.first_step, "last_step": found.last_step}
+        return _json(drawn | told | {"notes": run.notes})
 
     def history(self, request: Request) -> Response:
         _, run = self._opened(request)

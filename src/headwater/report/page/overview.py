@@ -41,13 +41,13 @@ def overview(
         fix: a search for a fix.
         range_test: the learning-rate range test.
         titles: a name for each report; ``None``: what was diagnosed.
-        texts: the source files as they were, by name. ``None``: those of a run are not shown, as they may have changed
-            and its report may name any file; those of a live report as Python would show them in a traceback now.
+        texts: the source files as they were, by name. ``None``: of a run those that it holds, and no file of this
+            machine, which its report might name; of a live report as Python would show them in a traceback now.
         histograms: magnitudes by layer, then by ``"gradient"``, ``"weight"`` and ``"activation"``:
             ``{"log2": [left end of each bin], "counts": [...], "step": number}``.
     """
     if texts is None:
-        texts = texts_now([report.measurement for report in reports]) if run is None else {}
+        texts = texts_now([report.measurement for report in reports]) if run is None else run.sources()
     named = list(titles) if titles is not None else [words.subject(report.measurement) for report in reports]
     drawn = {
         "title": named[0] if named else words.printable(run.info.name) if run is not None else "fix",
