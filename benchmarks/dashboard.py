@@ -91,7 +91,7 @@ def later(asker: Asker, run: str, steps: int) -> list[tuple[str, float, int]]:
         "the gradient signal instead": f"{history}&statistic=signal",
         "loss, rate and norm of the network": f"/api/runs/{run}/series?statistics=loss,learning_rate,grad_norm",
         "one layer": f"/api/runs/{run}/series?layer=7&statistics=grad_norm,signal,gain,update_ratio",
-        "zoom into one layer": f"/api/runs/{run}/series?layer=7&statistics=grad_norm,signal&first=90&last=800",
+        "zoom into one layer": f"/api/runs/{run}/series?layer=7&statistics=grad_norm,signal,gain,update_ratio&last=800",
     }
     return _asked(asker, asked)
 

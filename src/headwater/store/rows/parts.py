@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from headwater.errors import StoreError
+from headwater.records import STATISTICS
 from headwater.store.arrow import pa, pq
 from headwater.store.reader import StoredRun
 from headwater.store.segments import FOLDER, SCHEMA, valid
@@ -29,7 +30,7 @@ class Part:
         rank: that wrote it.
         rows: how many it says it has.
         first, last: steps between which its own lie.
-        columns: those of ours that it has, with the names of their types.
+        columns: those of ours that it has values in, with the names of their types.
     """
 
     path: str
@@ -110,8 +111,10 @@ def _inside(path: str, folder: str) -> bool:
 def _part(path: str, stamp: tuple[int, int, int], rank: int) -> Part:
     metadata = pq.read_metadata(path)
     columns = _columns(metadata.schema.to_arrow_schema())
+    empty = _empty(metadata)
     first, last = _steps(metadata)
-    return Part(path, stamp, rank, int(metadata.num_rows), first, last, columns)
+    found = tuple(column for column in columns if column[0] not in empty)
+    return Part(path, stamp, rank, int(metadata.num_rows), first, last, found)
 
 
 def _columns(schema: Any) -> tuple[tuple[str, str], ...]:
@@ -131,6 +134,19 @@ _ACCEPTED = {
     "double": ("double", "float"),
     "bool": ("bool",),
 }
+
+
+def _empty(metadata: Any) -> set[str]:
+    """Statistics without any value, as the file says: to read ten million times nothing takes time, too."""
+    found = set(STATISTICS)
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        for j in range(metadata.num_columns):
+            column = group.column(j)
+            nothing = column.statistics is not None and column.statistics.null_count == group.num_rows
+            if not nothing:
+                found.discard(column.path_in_schema)
+    return found
 
 
 def _steps(metadata: Any) -> tuple[int, int]:
