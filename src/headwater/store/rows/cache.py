@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = 40 << 20
 
 
 class Cache:

@@ -10,7 +10,7 @@ from typing import Any
 
 from headwater.errors import MissingDependencyError, StoreError
 
-MEMORY, THREADS = "128MB", 2
+MEMORY, THREADS = "96MB", 2
 """What the engine may take. A file that asks for more is refused, and nothing is put onto the disk instead."""
 PATIENCE = 30.0
 """Seconds after which a query is given up."""
