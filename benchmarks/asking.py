@@ -27,8 +27,13 @@ class Asker:
     def ask(self, path: str) -> tuple[Any, float]:
         """The answer, and the seconds until it was there whole."""
         begin = time.perf_counter()
-        self._connection.request("GET", path)
-        answer = self._connection.getresponse()
+        try:
+            self._connection.request("GET", path)
+            answer = self._connection.getresponse()
+        except ConnectionError:  # it was idle for so long that the server has closed it
+            self._connection.close()
+            self._connection.request("GET", path)
+            answer = self._connection.getresponse()
         data = answer.read()
         took = time.perf_counter() - begin
         if answer.status != 200:
