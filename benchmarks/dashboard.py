@@ -19,9 +19,9 @@ import numpy as np
 
 from benchmarks.asking import Asker, peak, served
 from benchmarks.tables import markdown, write
-from headwater.dashboard.front import ASSETS
 from headwater.records import ModelInfo, RunInfo
 from headwater.report import Report
+from headwater.report.page import ASSETS
 from headwater.rules import judge
 from headwater.store import RunWriter
 from tests.builders import vanishing

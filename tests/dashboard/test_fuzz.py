@@ -200,4 +200,4 @@ def test_a_table_that_says_it_is_huge(sound: Path, tmp_path: Path) -> None:
     pq.write_table(one, tmp_path / "x" / "segments" / "rank0-00000003.parquet")
     stands(tmp_path)
     told = client(tmp_path).get("/api/runs/x").json()
-    assert not [name for name in told["rows"] if len(name) > 1000]
+    assert not [name for name in told["layers"] if len(name) > 1000]

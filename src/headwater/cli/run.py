@@ -15,7 +15,7 @@ import typer
 from headwater.cli.check import FAILING, FailOn
 from headwater.cli.console import note
 from headwater.cli.live import start_beside
-from headwater.errors import InputError
+from headwater.errors import InputError, StoreError
 from headwater.report import github as annotations
 from headwater.report.lines import texts_now
 from headwater.report.page import save

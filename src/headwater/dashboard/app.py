@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 
-from headwater.dashboard import front
 from headwater.dashboard.guard import App, Guard
-from headwater.dashboard.listing import brief, listing, reports, steps
+from headwater.dashboard.listing import brief, listing, reports
 from headwater.dashboard.shelf import NoSuchRunError, Shelf
 from headwater.dashboard.stream import changes
 from headwater.errors import HeadwaterError, InputError, MissingDependencyError, StoreError
-from headwater.records import STATISTICS
+from headwater.report.page import ASSETS, asset, fix_of_run, overview
 from headwater.store import StoredRun
 from headwater.store.rows import history, outline, series
 from headwater.store.rows.duck import warm
@@ -36,10 +35,6 @@ log = logging.getLogger("headwater")
 
 STREAMS = 64
 """That may be open at a time."""
-UNITS = {
-    "grad_norm": "norm", "weight_norm": "norm", "signal": "norm", "learning_rate": "rate", "loss": "loss",
-}  # fmt: skip
-"""What a statistic is counted in; those that are not here are ratios, without a unit."""
 
 
 def application(shelf: Shelf, *, hosts: frozenset[str] = frozenset(), token: str | None = None) -> App:
@@ -143,9 +138,9 @@ def _number(request: Request, name: str) -> int | None:
 
 
 def _file(name: str, request: Request) -> Response:
-    if name not in front.ASSETS:
+    if name not in ASSETS:
         return _error(404, "There is no such file.")
-    data = front.asset(name)
+    data = asset(name)
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
     if request.headers.get("if-none-match") == tag:

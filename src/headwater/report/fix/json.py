@@ -35,7 +35,7 @@ def parse(text: str) -> FixRecord:
     """
     try:
         return decode(text, Document).record
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"Expected a search as FixResult.to_json() writes it ({SCHEMA}): {error}") from error
 
 

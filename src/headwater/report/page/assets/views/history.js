@@ -3,8 +3,8 @@
 import { curveFigure, eventMarks } from "../curves.js";
 import { h, later, replace } from "../dom.js";
 import { disposeGone, figure } from "../figure.js";
-import { number, whole } from "../format.js";
-import { cellAt, heatLegend, heatOption, heatRoom, heatScale } from "../heat.js";
+import { whole } from "../format.js";
+import { cellAt, cellWords, heatLegend, heatOption, heatRoom, heatScale, walkable } from "../heat.js";
 
 const PREFERRED = ["signal", "update_ratio", "grad_norm", "gain", "loss_share", "weight_norm", "gain_activation", "gain_weights", "gain_normalisation", "gain_other", "predicted_gain"];
 const CURVES = [["learning_rate", "rate", "after"], ["clip", "clipping", "branch"], ["grad_norm", "norm", "water"]];
