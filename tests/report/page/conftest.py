@@ -21,7 +21,7 @@ from headwater.study.networks import mlp
 from headwater.study.training import batches
 from tests.pages import EVIL
 from tests.report.fix.records import FIXED
-from tests.report.page.examples import EVIL_FIX, HISTOGRAMS, RANGE, RECURRENT, REPORTS
+from tests.report.page.examples import EVIL_FIX, RANGE, RECURRENT, REPORTS, with_magnitudes
 
 STEPS = 60
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,7 +62,7 @@ def pages(recorded: StoredRun) -> dict[str, str]:
     reports = [Report.from_json(text) for text in recorded.report_texts()]
     histories, curves = history_of(recorded)
     everything = overview(
-        [*reports, Report(RECURRENT, REPORTS["recurrent"].findings)], recorded, FIXED, RANGE, histograms=HISTOGRAMS
+        [*map(with_magnitudes, reports), Report(RECURRENT, REPORTS["recurrent"].findings)], recorded, FIXED, RANGE
     )
     return {
         "recorded": document(everything, histories, curves),
@@ -72,7 +72,7 @@ def pages(recorded: StoredRun) -> dict[str, str]:
             _with_run(overview([REPORTS["odd"]], fix=FIXED, range_test=RANGE)), _spoilt(histories), _spoilt(curves)
         ),
         "evil": document(
-            _with_run(overview([REPORTS["evil"]] * 2, None, EVIL_FIX, RANGE, histograms=HISTOGRAMS), EVIL),
+            _with_run(overview([with_magnitudes(REPORTS["evil"])] * 2, None, EVIL_FIX, RANGE), EVIL),
             [each | {"layers": [f"{EVIL}{i}" for i in range(len(each["layers"]))]} for each in histories],
             curves,
         ),

@@ -9,6 +9,7 @@ from headwater.records import (
     CostlyLine,
     FixRecord,
     GainParts,
+    MagnitudesRecord,
     PartExplained,
     RangeTest,
     RateArm,
@@ -111,11 +112,17 @@ RANGE = RangeTest(
     rate=1e-3,
     limit=0.3,
 )
-HISTOGRAMS = {
-    name: {
-        "gradient": {"log2": list(range(-60, -20)), "counts": [i * (40 - i) for i in range(40)], "step": 7},
-        "weight": {"log2": list(range(-12, 2)), "counts": [1] * 14, "step": 7},
-        "activation": {"log2": [-1, 0], "counts": [5, 3], "step": 7},
-    }
+MAGNITUDES = tuple(
+    record
     for name in ("1", f"{EVIL}1")
-}
+    for record in (
+        MagnitudesRecord(name, "gradient", -60, tuple(1 + i * (40 - i) for i in range(40))),
+        MagnitudesRecord(name, "weight", -12, (1,) * 14),
+        MagnitudesRecord(name, "activation", -1, (5, 3), zeros=4),
+    )
+)
+
+
+def with_magnitudes(report: Report) -> Report:
+    """The same with histograms of two layers."""
+    return replace(report, measurement=replace(report.measurement, magnitudes=MAGNITUDES))

@@ -12,7 +12,7 @@ from headwater.report.page.assets import ASSETS, asset
 from headwater.report.page.bundle import bundled
 from tests.pages import EVIL, Page, carried, read_aloud, self_contained
 from tests.report.fix.records import FIXED, HEALTHY, NOTHING
-from tests.report.page.examples import EVIL_FIX, HISTOGRAMS, RANGE, REPORTS
+from tests.report.page.examples import EVIL_FIX, RANGE, REPORTS, with_magnitudes
 
 PAGES = {name: render(report) for name, report in REPORTS.items()} | {
     "fixed": render(fix=FIXED),
@@ -20,7 +20,7 @@ PAGES = {name: render(report) for name, report in REPORTS.items()} | {
     "nothing to fix": render(fix=HEALTHY),
     "evil fix": render(fix=EVIL_FIX),
     "several": render(*list(REPORTS.values())[:3]),
-    "everything": document(overview([REPORTS["evil"]], None, EVIL_FIX, RANGE, histograms=HISTOGRAMS, titles=[EVIL])),
+    "everything": document(overview([with_magnitudes(REPORTS["evil"])], None, EVIL_FIX, RANGE, titles=[EVIL])),
 }
 
 

@@ -101,6 +101,14 @@ def units_of(measurement: Measurement) -> list[dict[str, Any]]:
     ]
 
 
+def magnitudes_of(measurement: Measurement) -> dict[str, dict[str, Any]]:
+    """By layer and quantity: the power of two of the first bin, and the count of each."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in measurement.magnitudes:
+        found.setdefault(each.layer, {})[each.quantity] = {"lowest": each.lowest, "counts": each.counts}
+    return found
+
+
 def _kind(place: Place) -> str:
     if place.layer is None:
         return "meeting"

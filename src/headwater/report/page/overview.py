@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.records import FixRecord, RangeTest
 from headwater.report import words
 from headwater.report.lines import source_of, texts_now
-from headwater.report.page.flow import flow_of, layers_of, units_of
+from headwater.report.page.flow import flow_of, layers_of, magnitudes_of, units_of
 from headwater.report.page.found import findings_of, verdict_of
 from headwater.report.page.measured import facts_of, range_of, rate_of, time_of
 from headwater.report.page.plain import plain
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from headwater.report.report import Report
     from headwater.store import StoredRun
 
-Histograms = Mapping[str, Mapping[str, Any]]
-
 
 def overview(
     reports: Sequence[Report],
@@ -31,7 +29,6 @@ def overview(
     *,
     titles: Sequence[str] | None = None,
     texts: Mapping[str, str] | None = None,
-    histograms: Histograms | None = None,
 ) -> dict[str, Any]:
     """Returns what the page draws, in the types of JSON (`plain`).
 
@@ -43,8 +40,6 @@ def overview(
         titles: a name for each report; ``None``: what was diagnosed.
         texts: the source files as they were, by name. ``None``: of a run those that it holds, and no file of this
             machine, which its report might name; of a live report as Python would show them in a traceback now.
-        histograms: magnitudes by layer, then by ``"gradient"``, ``"weight"`` and ``"activation"``:
-            ``{"log2": [left end of each bin], "counts": [...], "step": number}``.
     """
     if texts is None:
         texts = texts_now([report.measurement for report in reports]) if run is None else run.sources()
@@ -58,7 +53,6 @@ def overview(
         "fix": fix_of(fix),
         "fix_findings": findings_of(fix.findings) if fix is not None else [],
         "range_test": range_of(range_test),
-        "histograms": histograms or {},
         "statistics": statistics(),
         "versions": _versions(reports, fix),
     }
@@ -77,6 +71,7 @@ def _report(report: Report, title: str, texts: Mapping[str, str]) -> dict[str, A
         "flow": flow_of(measurement),
         "layers": layers_of(measurement),
         "units": units_of(measurement),
+        "magnitudes": magnitudes_of(measurement),
         "source": source_of(measurement, texts),
         "time": time_of(report),
         "rate": rate_of(measurement.rate),

@@ -31,8 +31,8 @@ async function draw(main, state) {
   const at = state.report?.layers.name?.indexOf(name) ?? -1;
   if (at < 0 && !names.includes(name)) main.append(h("p", { class: "quiet" }, `No layer is called ${name} here.`));
   if (at >= 0) main.append(facts(state.report.layers, at, unitsOf(state.report.units, name)));
-  const histograms = state.overview.histograms[name];
-  if (histograms) histogramFigure(main, name, histograms);
+  const magnitudes = state.report?.magnitudes[name];
+  if (magnitudes) histogramFigure(main, name, magnitudes);
   await curves(main, state, name);
 }
 

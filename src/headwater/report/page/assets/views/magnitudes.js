@@ -1,23 +1,23 @@
 // Magnitudes of a layer's gradient, weights and activations, beside what the number formats can hold.
 
 import { base, figure, told, xAxis } from "../figure.js";
-import { power, whole } from "../format.js";
+import { power } from "../format.js";
 
 const KINDS = [["gradient", "water"], ["weight", "branch"], ["activation", "activation"]];
 // log2 of the least subnormal number, the least normal and the largest: IEEE 754; OCP 8-bit floating point, 2023.
 const FORMATS = [["fp32", -149, -126, 128], ["bf16", -133, -126, 128], ["fp16", -24, -14, 16], ["fp8 e5m2", -16, -14, 15.8], ["fp8 e4m3", -9, -6, 8.8]];
 
-export function histogramFigure(main, name, histograms) {
+export function histogramFigure(main, name, magnitudes) {
+  const histograms = Object.fromEntries(Object.entries(magnitudes).map(([kind, { lowest, counts }]) => [kind, { counts, log2: counts.map((_, i) => lowest + i) }]));
   const kinds = KINDS.filter(([kind]) => histograms[kind]?.counts.length);
   if (!kinds.length) return;
   const bins = kinds.flatMap(([kind]) => histograms[kind].log2);
   const range = [Math.min(-30, ...bins) - 2, Math.max(18, ...bins) + 3];
-  const steps = [...new Set(kinds.map(([kind]) => histograms[kind].step).filter((step) => step !== undefined))];
   figure(main, {
     id: "layer-magnitudes",
     title: `Magnitudes in ${name}`,
     unit: "share of the elements in each power of two",
-    definition: `log₂ of the absolute values of all elements${steps.length ? `, at step ${steps.map(whole).join(", ")}` : ""}; exact zeros are not counted. Bars below: what each number format holds, pale where it holds fewer digits (subnormal).`,
+    definition: "log₂ of the absolute values of an evenly spaced sample, at the last step that was itemised: the gradient at the layer's output, the weight, and what it is applied to. Exact zeros are not counted. Bars below: what each number format holds, pale where it holds fewer digits (subnormal).",
     says: kinds.map(([kind]) => `${kind}: most at 2 to the power of ${modeOf(histograms[kind])}`).join("; "),
     height: 300,
     legend: kinds.map(([kind, colour]) => ({ name: kind, mark: "", colour })),
