@@ -32,6 +32,8 @@ hooks and PyTorch's, whose code the network's numbers have driven out of the cac
 `python -m benchmarks.overhead.idle`, without sleep and with it."""
 REMEMBERED = 31
 """Plain steps whose median is what a step takes."""
+NEWEST = 9
+"""Bills of figures whose median is what they cost while somebody looks on: one that was held up must blind nobody."""
 DEBT = 4.0
 """So many times fewer figures are taken while more was spent than the budget allows."""
 PATIENCE = 0.25
@@ -78,6 +80,7 @@ class Governor:
         # bounded: where everything is measured no step is plain, and none of them is ever settled
         self._unsettled: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._plain: deque[float] = deque(maxlen=REMEMBERED)
+        self._newest: deque[float] = deque(maxlen=NEWEST)
         self._start: float | None = None
         self._closed: float | None = None
         self._last_end = self._last_probe = self._asked = clock()
@@ -138,6 +141,7 @@ class Governor:
             return
         if measured:
             self._figures += bill
+            self._newest.append(bill)
             self.figure_cost = bill if not self.figure_cost else HALF * (self.figure_cost + bill)
         else:
             self._idled(bill)
@@ -197,7 +201,8 @@ class Governor:
             allowed /= DEBT  # a probe was made at any cost: let it be made up for
         stride = max(1, math.ceil(self.figure_cost / allowed)) if allowed * SELDOM > self.figure_cost else SELDOM
         if self._purse.eager:  # and so often that they keep to their half by themselves
-            stride = min(stride, max(1, int(max(EAGER, self.figure_cost / (HALF * self._budget)) / step)))
+            usual = median(self._newest) if self._newest else self.figure_cost
+            stride = min(stride, max(1, int(max(EAGER, usual / (HALF * self._budget)) / step)))
         return stride
 
     def age(self) -> float:

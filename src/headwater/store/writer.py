@@ -74,7 +74,7 @@ class RunWriter:
     ) -> None:
         self.files = Files(url)
         self.rank, self._flush_rows, self._flush_seconds, self._max = rank, flush_rows, flush_seconds, max_bytes
-        self._lock, self._joining = threading.RLock(), threading.RLock()
+        self._lock, self._writing, self._joining = threading.RLock(), threading.RLock(), threading.RLock()
         self._waiting: list[Table] = []
         self._held = 0
         self._recent: OrderedDict[str, Table] = OrderedDict()
@@ -103,8 +103,9 @@ class RunWriter:
             self._waiting.append(rows)
             self._held += len(rows)
             late = time.monotonic() - self._last_flush >= self._flush_seconds
-            if late or (self._held >= self._flush_rows and not self._failing):
-                self.flush()
+            due = late or (self._held >= self._flush_rows and not self._failing)
+        if due:
+            self.flush()
 
     def flush(self) -> None:
         """Writes the rows that wait as one segment.
@@ -112,24 +113,28 @@ class RunWriter:
         Raises:
             StoreError: the disk takes no more; the rows are kept, and written with the next ones.
         """
-        with self._lock:
-            self._last_flush = time.monotonic()
-            if not self._waiting:
+        with self._writing:  # and not the other lock: who adds rows meanwhile does not wait for the disk
+            with self._lock:
+                self._last_flush = time.monotonic()
+                waiting, self._waiting, self._held = self._waiting, [], 0
+            if not waiting:
                 return
             segment = Segment(self.rank, self._number + 1, self._number + 1)
-            rows = pa.concat_tables(self._waiting)
+            rows = pa.concat_tables(waiting)
             data = encoded(rows)
             try:
                 self.files.write(segment.name, data)
             except StoreError:
-                self._failing = True
-                self._drop_oldest()
+                with self._lock:
+                    self._waiting, self._held = [*waiting, *self._waiting], self._held + len(rows)
+                    self._failing = True
+                    self._drop_oldest()
                 raise
             self._failing = False
             self._number += 1
             self._bytes += len(data)
-            self._waiting, self._held = [], 0
-            self._remember(segment, rows)
+            with self._lock:
+                self._remember(segment, rows)
             if self._bytes > self._max:
                 with self._joining:
                     self._thin()
@@ -217,7 +222,7 @@ class RunWriter:
         Raises:
             StoreError: something could not be written; how it ended was tried to be said all the same. May be repeated.
         """
-        with self._lock:
+        with self._writing:
             try:
                 self.flush()
                 with self._joining:
