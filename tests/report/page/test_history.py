@@ -30,11 +30,14 @@ def slow(run: StoredRun, statistic: str, steps: int) -> dict[str, list[float | N
     columns = min(steps, last - first + 1)
     for (layer, step), total in sums.items():
         column = (step - first) * columns // (last - first + 1)
-        found[layer][column][step] = math.sqrt(total) if is_norm else total
-    return {
+        found[layer][column][step] = total
+    means = {
         layer: [fmean(cells[i].values()) if i in cells else None for i in range(columns)]
         for layer, cells in found.items()
     }
+    if not is_norm:
+        return means
+    return {layer: [None if each is None else math.sqrt(each) for each in row] for layer, row in means.items()}
 
 
 @pytest.mark.parametrize("statistic", ["signal", "update_ratio", "grad_norm", "weight_norm", "loss_share"])

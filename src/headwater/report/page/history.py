@@ -5,6 +5,7 @@ The dashboard asks its server instead, which zooms; the form is the same.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ class _Rows:
 def history_of(run: StoredRun) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Returns the histories of all layers, one for each statistic, and the curves of the network, for each optimizer.
 
-    Numbers are means over the steps of a column; ``None`` where nothing was recorded. NaN and infinity stay.
+    Norms of layers are root mean squares over the steps and layers of a cell, as `headwater.store.rows` has them; all
+    else are means. ``None`` where nothing was recorded. NaN and infinity stay.
     """
     histories: list[dict[str, Any]] = []
     series: list[dict[str, Any]] = []
@@ -99,7 +101,12 @@ def _history(rows: _Rows, name: str, track: str) -> dict[str, Any] | None:
     first, last = int(step.min()), int(step.max())
     columns = min(STEPS, last - first + 1)
     column = (step - first) * columns // (last - first + 1)
-    table = _means(place[layer], column, value, (int(place.max()) + 1, columns))
+    shape = (int(place.max()) + 1, columns)
+    if name in _NORMS:
+        squares = _means(place[layer], column, value * value, shape, digits=6)
+        table = [[None if each is None else float(f"{math.sqrt(each):.3g}") for each in row] for row in squares]
+    else:
+        table = _means(place[layer], column, value, shape)
     return {
         "statistic": name,
         "track": track,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-_DIGITS = 5
-"""Significant digits: more cannot be seen, and each costs a byte for each number."""
+from headwater.records.numbers import in_json
+
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end a script element, open a comment, or break a line of JavaScript."""
 
@@ -20,20 +19,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return rounded(float(value))
+        return in_json(float(value))
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, Sequence):
         return [plain(each) for each in cast(Sequence[Any], value)]
     raise TypeError(f"Expected plain data for a page, got {type(value).__name__}.")
-
-
-def rounded(value: float) -> float | int | str:
-    """A number in few digits; a word for one that is not finite."""
-    if math.isfinite(value):
-        short = float(f"{value:.{_DIGITS}g}")
-        return int(short) if short.is_integer() and abs(short) < 1e15 else short
-    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 def dumps(value: Any) -> str:
