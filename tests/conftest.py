@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,10 +11,25 @@ import torch
 # Two threads of torch on a busy machine of two cores can cost eighty times the work.
 torch.set_num_threads(1)
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; review them with git")
     parser.addoption("--fuzz", type=int, default=12, help="damaged runs for each test of the fuzz tests")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, of the system; not for all tests, since Playwright keeps an event loop in this thread."""
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--js-flags=--expose-gc"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

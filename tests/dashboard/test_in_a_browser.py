@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,21 +17,6 @@ from tests.dashboard.test_stream import alive
 from tests.pages import EVIL
 from tests.report.page.test_browser import SHOWN, Opened
 from tests.store.rows.made import figures
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; not for the whole session, since Playwright keeps an event loop of its own in this thread."""
-    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--js-flags=--expose-gc"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("view", ["history", "layer&a=conv.2"])
