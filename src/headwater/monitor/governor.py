@@ -24,8 +24,8 @@ T = TypeVar("T")
 HALF = 0.5
 SPENDABLE = 0.5
 """Share of the budget that is spent by our own account: the rest is for what it cannot see, as that what we read takes
-the place of the network's numbers in the caches. That is about as much again: of 1 %, an account of 0.61 to 0.65 % went
-with 1.2 and 1.4 % on two of three networks (`python -m benchmarks.overhead`: the account beside the time)."""
+the place of the network's numbers in the caches. That is as much again at the least: with an account of 0.55 to 0.72 %
+went 1.2 to 2.2 % on two of three networks (`python -m benchmarks.overhead`: the account beside the time)."""
 CALLED, COUNTED = 8e-5, 1e-5
 """Seconds that a step costs of which nothing is kept, and one that is only counted, beside what our clock sees: our
 hooks and PyTorch's, whose code the network's numbers have driven out of the caches since the step before. Measured by
