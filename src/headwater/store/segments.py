@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from headwater.records import FLAGS, KEYS, STATISTICS
@@ -73,6 +74,15 @@ def table(columns: Columns, rank: int) -> Table:
         else:
             arrays.append(pa.nulls(length, field.type))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def chained(parts: Sequence[Columns]) -> Columns:
+    """Puts columns one after the other; what one part lacks is empty there."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {
+        name: list(chain.from_iterable(part.get(name) or [None] * len(part["step"]) for part in parts))
+        for name in names
+    }
 
 
 def encoded(rows: Table) -> bytes:

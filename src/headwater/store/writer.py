@@ -26,6 +26,7 @@ from headwater.store.segments import (
     SOURCES,
     Columns,
     Segment,
+    chained,
     decoded,
     encoded,
     table,
@@ -75,6 +76,7 @@ class RunWriter:
         self.files = Files(url)
         self.rank, self._flush_rows, self._flush_seconds, self._max = rank, flush_rows, flush_seconds, max_bytes
         self._lock, self._writing, self._joining = threading.RLock(), threading.RLock(), threading.RLock()
+        self._loose: list[Columns] = []
         self._waiting: list[Table] = []
         self._held = 0
         self._recent: OrderedDict[str, Table] = OrderedDict()
@@ -96,12 +98,12 @@ class RunWriter:
         Raises:
             StoreError: as in `flush`. While the disk fails, it is tried at intervals of time only.
         """
+        rows = len(columns["step"])
+        if not rows:
+            return
         with self._lock:
-            rows = table(columns, self.rank)
-            if not len(rows):
-                return
-            self._waiting.append(rows)
-            self._held += len(rows)
+            self._loose.append(columns)  # one table of many, when they are written, costs a fifth and less
+            self._held += rows
             late = time.monotonic() - self._last_flush >= self._flush_seconds
             due = late or (self._held >= self._flush_rows and not self._failing)
         if due:
@@ -116,7 +118,10 @@ class RunWriter:
         with self._writing:  # and not the other lock: who adds rows meanwhile does not wait for the disk
             with self._lock:
                 self._last_flush = time.monotonic()
+                loose, self._loose = self._loose, []
                 waiting, self._waiting, self._held = self._waiting, [], 0
+            if loose:
+                waiting.append(table(chained(loose), self.rank))
             if not waiting:
                 return
             segment = Segment(self.rank, self._number + 1, self._number + 1)
