@@ -191,6 +191,20 @@ def test_a_range_test_finds_a_rate(key: str, other: str, at: float) -> None:
     assert repr(first) in change.code.after
 
 
+def test_between_the_usual_rate_and_that_of_a_range_test() -> None:
+    live = training(sgd)
+    usual, tested = 0.01, 1.0
+    live.rehearse = partial(dip, at=10 * tested)
+    for group in live.optimizer.param_groups:
+        group["lr"] = 1e-6
+    assert remedy("raise-rate:between").refusal(live) is None
+    remedy("raise-rate:between").apply(live)
+    assert live.optimizer.param_groups[0]["lr"] == pytest.approx((usual * tested) ** 0.5, rel=0.2)
+    assert "half-way" in (remedy("raise-rate:between").refusal(live) or "")  # the rate is that already
+    live.rehearse = partial(dip, at=10 * 3 * usual)
+    assert "near the usual" in (remedy("raise-rate:between").refusal(live) or "")
+
+
 def test_where_no_rate_can_be_found_it_says_why() -> None:
     live = training(sgd)
     assert "no batches are at hand" in (remedy("raise-rate:range-test").refusal(live) or "")

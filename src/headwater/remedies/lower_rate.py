@@ -61,9 +61,9 @@ def _lower(variant: str, factor: float) -> Remedy:
 
 def _refusal_of_tested(training: Training) -> str | None:
     rate, highest = swept_rate.found(training), max(rates(training.optimizer), default=0.0)
-    if isinstance(rate, str):
-        return rate
-    return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest <= rate else None
+    if isinstance(rate, str) or highest > rate:
+        return rate if isinstance(rate, str) else None
+    return f"the rate is {number(highest)}: {swept_rate.SAYS[swept_rate.found]} is {number(rate)}"
 
 
 _TENTH, *_OTHERS = (_lower(variant, factor) for variant, factor in _FACTORS.items())

@@ -6,7 +6,7 @@ At a rate far below what the loss bears, each step does exactly what its gradien
 thousands of steps are spent where hundreds would do. The rate of every group is multiplied by about three, by ten, a
 hundred or a thousand, their ratios kept; or becomes the one that is usual to begin with for the class of the optimizer
 (the variant `usual`: 0.01 for gradient descent, 0.001 for Adam), also where it is 0; or the one that a range test
-of 100 steps finds (`range-test`).
+of 100 steps finds (`range-test`), or where that is far from the usual one what lies between them (`between`).
 
 ## When not
 
@@ -37,6 +37,7 @@ from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "raise-rate"
 _tested = partial(swept_rate.apply, remedy=f"{_CODE}:range-test")
+_between = partial(swept_rate.apply, remedy=f"{_CODE}:between", of=swept_rate.between)
 _FACTORS = {"tenfold": 10.0, "threefold": 3.0, "hundredfold": 100.0, "thousandfold": 1000.0}
 
 
@@ -62,18 +63,21 @@ def _usual(training: Training) -> Change:
     return set_options(training, f"{_CODE}:usual", says, new)
 
 
-def _refusal_of_tested(training: Training) -> str | None:
-    rate, highest = swept_rate.found(training), max(rates(training.optimizer), default=0.0)
+def _refusal_of_swept(training: Training, of: swept_rate.Reading) -> str | None:
+    rate, highest = of(training), max(rates(training.optimizer), default=0.0)
     if isinstance(rate, str):
         return rate
-    return f"the rate is {number(highest)}: a range test finds {number(rate)}" if highest >= rate else None
+    return f"the rate is {number(highest)}: {swept_rate.SAYS[of]} is {number(rate)}" if highest >= rate else None
 
 
+_refusal_of_tested = partial(_refusal_of_swept, of=swept_rate.found)
+_refusal_of_between = partial(_refusal_of_swept, of=swept_rate.between)
 _TENFOLD, *_OTHERS = (_raise(variant, factor) for variant, factor in _FACTORS.items())
 
 REMEDIES = (
     _TENFOLD,
     Remedy(_CODE, "range-test", "safe", 1, _refusal_of_tested, _tested, __doc__ or ""),
+    Remedy(_CODE, "between", "safe", 1, _refusal_of_between, _between, __doc__ or ""),
     Remedy(_CODE, "usual", "safe", 1, _refusal_of_usual, _usual, __doc__ or ""),
     *_OTHERS,
 )
