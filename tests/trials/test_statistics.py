@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -79,6 +80,15 @@ def test_a_lost_training_is_worse_than_any_other():
     assert p(kept, lost) == 0.0
     assert p(lost, kept) == 1.0
     assert p(lost, lost) == 1.0
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_a_score_that_is_no_number_loses_the_training(score: float):
+    """A metric that divides by nothing must neither win nor spoil the means of the others."""
+    kept = [replace(scored(0.5, 1.0, 1.0), seed=seed) for seed in range(3)]
+    odd = [replace(scored(score, 0.1, 0.1), seed=seed) for seed in range(3)]
+    assert all(each.lost for each in odd)
+    assert better(odd, kept, "score").p_value == 1.0
 
 
 def test_where_only_some_were_lost_the_seeds_are_counted():

@@ -53,8 +53,8 @@ class TrialResult:
 
     @property
     def lost(self) -> bool:
-        """Whether it raised, or its loss left the finite numbers."""
-        ended = len(self.losses) < self.steps or not all(map(math.isfinite, self.held_out))
+        """Whether it raised, or its loss or its score left the finite numbers."""
+        ended = len(self.losses) < self.steps or not all(map(math.isfinite, (*self.held_out, *self.scores)))
         return self.error is not None or ended or not math.isfinite(self.losses[-1])
 
     @property
