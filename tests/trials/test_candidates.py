@@ -99,3 +99,13 @@ def test_a_proposal_adds_up():
     assert proposal.size == remedy("match-shapes").size + adam.size
     assert proposal.safety == "safe"
     assert REMEDIES["match-shapes"] in proposal.says and adam.variant in proposal.says
+
+
+def test_what_is_slower_and_what_is_calmer():
+    tested, between = Proposal(("raise-rate:range-test",)), Proposal(("raise-rate:between",))
+    assert between.is_slower_than(tested) and not tested.is_slower_than(between)
+    assert between.is_slower_than(Proposal(("raise-rate:range-test", "decaying-rate:cosine")))
+    assert not between.is_slower_than(Proposal(("adaptive-optimizer:adam",)))
+    swap, tenth = Proposal(("activation-swap:relu",)), "lower-rate:tenth"
+    assert Proposal((*swap.remedies, tenth)).calms(swap)
+    assert not Proposal((*swap.remedies, "raise-rate:between")).calms(swap)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from headwater.records import REMEDIES, Finding, Safety
 from headwater.remedies import Remedy, answering, remedy
@@ -55,7 +55,10 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 MADE_POSSIBLE = {"gated-recurrence": ("chrono-init", "forget-bias")}
 """Code -> codes that apply to the network it leaves, whatever they say of the one that was there."""
 
-SLOWER = {"lower-rate:third": "lower-rate:tenth", "lower-rate:tenth": "lower-rate:hundredth"}
+CALMER = ("lower-rate:third", "lower-rate:tenth", "lower-rate:hundredth")
+"""Lower rates, each lower than the one before."""
+
+SLOWER = {**dict(pairwise(CALMER)), "raise-rate:range-test": "raise-rate:between"}
 """What learns more slowly at first than a remedy, and may get further."""
 
 ORDER = tuple(
@@ -110,7 +113,7 @@ class Proposal:
     def calms(self, other: Proposal) -> bool:
         """Whether it is the other one with a lower rate besides."""
         more = set(self.remedies) - set(other.remedies)
-        return set(other.remedies) < set(self.remedies) and more <= {*SLOWER, *SLOWER.values()}
+        return set(other.remedies) < set(self.remedies) and more <= set(CALMER)
 
 
 def singles(findings: Sequence[Finding]) -> tuple[Proposal, ...]:
