@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format pictures constraints clean
+.PHONY: help demo test lint format docs docs-serve pictures constraints clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-demo  ## see the problem and its diagnosis on real data (two minutes)
 	$(BIN)/headwater demo
@@ -25,8 +25,14 @@ format: $(VENV)/.installed-dev  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.installed-docs  ## build the documentation into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: $(VENV)/.installed-docs  ## show it at http://127.0.0.1:8000 while you write it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:8000
+
 pictures: $(VENV)/.installed-test  ## draw the README's pictures anew from real runs
-	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/scripts/pictures.py
 
 constraints: $(VENV)/.installed-dev  ## pin the newest versions that fit pyproject.toml (torch and torchvision stay)
 	$(BIN)/python -m pip install --quiet uv
@@ -38,7 +44,7 @@ constraints: $(VENV)/.installed-dev  ## pin the newest versions that fit pyproje
 	mv $(VENV)/constraints.txt constraints.txt
 
 clean:  ## remove .venv and what the tools left
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist site
 
 # One stamp for each extra: a second run installs nothing, a changed requirement installs again.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python

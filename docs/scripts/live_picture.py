@@ -1,4 +1,4 @@
-"""Draws the README's picture of a training that is followed live: ``python docs/make_live_picture.py``.
+"""Draws the README's picture of a training that is followed live: ``python docs/scripts/live_picture.py``.
 
 It trains under ``headwater run --live`` and photographs the page meanwhile. It needs Chromium (``apt-get install
 chromium``) and the package ``playwright``.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-PICTURE = Path(__file__).parent / "pictures" / "live.png"
+PICTURE = Path(__file__).resolve().parents[1] / "pictures" / "live.png"
 SECONDS = 45.0
 """After which the picture is taken."""
 SCRIPT = """\

@@ -1,4 +1,4 @@
-"""Draws the README's pictures from real runs of the command line: ``python docs/make_pictures.py``.
+"""Draws the README's pictures from real runs of the command line: ``python docs/scripts/pictures.py``.
 
 Those of the page need Chromium (``apt-get install chromium``) and the package ``playwright``.
 """
@@ -23,7 +23,7 @@ from headwater.report.page import fix_of_run
 from headwater.report.page import save as save_page
 from headwater.store import open_run
 
-DOCS = Path(__file__).resolve().parent
+PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 COLUMNS = 88
 
 DEEP_SIGMOID = """\
@@ -103,9 +103,9 @@ def main() -> None:
     """Runs the commands in an empty folder and keeps what they print."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "deep.py").write_text(DEEP_SIGMOID)
-        save("headwater check deep.py:network", folder, DOCS / "check.svg")
+        save("headwater check deep.py:network", folder, PICTURES / "check.svg")
         photograph(page(Path(folder)))
-    plot("headwater predict --activation tanh --sigma-w 1.2 --sigma-b 0.2236 --plot", DOCS / "predict.png")
+    plot("headwater predict --activation tanh --sigma-w 1.2 --sigma-b 0.2236 --plot", PICTURES / "predict.png")
 
 
 def plot(command: str, path: Path) -> None:
@@ -132,7 +132,7 @@ def photograph(page: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, width, height, scheme in SHOTS:
-            view, path = name.partition("-")[0], DOCS / "pictures" / f"{name}.png"
+            view, path = name.partition("-")[0], PICTURES / f"{name}.png"
             tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             tab.goto(f"{page.as_uri()}#v={view}")
             tab.wait_for_selector(f"main[data-drawn='{view}']")
