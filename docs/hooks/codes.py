@@ -26,9 +26,9 @@ FAMILIES = {
     "HW7": "Numbers",
 }
 _SAFETY = (
-    "*Safe* changes no function that the network can compute: its start, its optimizer, a fault of the wiring. *Unsafe* "
-    "changes it, by another activation or a normalisation: look at the diff. *Display-only* cannot be applied by a "
-    "program, and is told only."
+    "*Safe* changes no function that the network can compute: its start, its optimizer, a fault of the wiring. "
+    "*Unsafe* changes it, by another activation or a normalisation: look at the diff. *Display-only* cannot be applied "
+    "by a program, and is told only."
 )
 
 
