@@ -50,7 +50,7 @@ def finding_page(known: Rule) -> str:
     """Returns the page of a finding: what `headwater explain` shows, with its severities and links."""
     title = f"{known.code} {known.name}"
     _, _, rest = known.page.strip().partition("\n")
-    facts = f"Severity: {_either(severities(known))}. The word at the command line: `headwater explain {known.code}`."
+    facts = f"Severity: {_either(severities(known))}. In a terminal: `headwater explain {known.code}`."
     named = [f"- [`{code}`](../remedies/{code}.md): {REMEDIES[code]}" for code in remedies_of(known)]
     advice = "\n".join(["## Remedies that it names", "", *named]) if named else ""
     parts = [_front(title), f"# {title}", _capital(known.summary), facts, linked(rest, known.code), advice]

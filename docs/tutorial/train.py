@@ -23,7 +23,7 @@ class Network(nn.Module):
 model = Network()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
-for step in range(301):
+for step in range(201):
     batch = torch.randint(len(inputs), (64,))
     loss = nn.functional.cross_entropy(model(inputs[batch]), labels[batch])
     optimizer.zero_grad()

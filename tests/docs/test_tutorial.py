@@ -1,4 +1,4 @@
-"""The tutorial's commands print what the page shows, but for times and the last digits of numbers."""
+"""The tutorial's commands print what the page shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from docs.scripts.tutorial import SHOWN, TUTORIAL, main, told
 
-NAMES = ("flat", "run", "fix", "apply", "mended", "healthy")
+NAMES = ("flat", "run", "fix", "mended", "healthy")
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,16 @@ def test_the_story_is_the_one_that_the_page_tells(printed: dict[str, str]) -> No
     for said in ({name: shown(name) for name in NAMES}, printed):
         assert min(losses(said["flat"])) > 1.2
         assert "HW101" in said["run"] and "train.py:" in said["run"] and "sigmoid" in said["run"]
-        assert "+" in said["fix"] and "-" in said["fix"] and "train.py" in said["fix"]
-        assert "written: train.py" in said["apply"] or "written: ~/flat/train.py" in said["apply"]
+        assert said["fix"].startswith("✓ Recommended") and "do-nothing control" in said["fix"]
+        assert re.search(r"^-.*torch\.sigmoid", said["fix"], re.MULTILINE)
+        assert said["fix"].splitlines()[-1] == "written: ~/flat/train.py"
         assert losses(said["mended"])[-1] < 0.7 * losses(said["mended"])[0]
         assert "HW101" not in said["healthy"]
 
 
-@pytest.mark.parametrize("name", ["flat", "run", "fix", "mended", "healthy"])
+@pytest.mark.parametrize("name", ["flat", "run", "mended", "healthy"])
 def test_what_is_shown_is_what_is_printed(name: str, printed: dict[str, str]) -> None:
-    """Compared are the words. Numbers depend on the machine's rounding, and times on what else it does."""
+    """Compared are the words: numbers depend on the machine's rounding, and so may the order of close candidates."""
     assert words(printed[name]) == words(shown(name))
 
 
