@@ -8,6 +8,7 @@ code 0, unless the comment behind it begins with "exit code 1".
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 _FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?[^\n]*\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-_MODULES = {"headwater": "headwater", "pytest": "pytest", "torchrun": "torch.distributed.run"}
+_MODULES = {"torchrun": "torch.distributed.run"}
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,58 @@ def commands(block: Block) -> list[str]:
     return [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
 
 
-def run(command: str, folder: Path, limit: float = 240.0) -> str:
-    """Runs a command and returns what it printed."""
-    line, _, comment = command.partition("#")
-    words = shlex.split(line)
-    start = [sys.executable] if words[0] == "python" else [sys.executable, "-m", _MODULES[words[0]]]
-    environment = os.environ | {"COLUMNS": "100", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*start, *words[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=limit
-    )
-    expected = int(comment.strip().startswith("exit code 1"))
-    assert done.returncode == expected, f"$ {command}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+class Terminal:
+    """Runs commands; those of Headwater and pytest in forks of a process that has imported them and torch already."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", _SERVER]
+        self._environment = {"COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+        self._server = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | self._environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, command: str, folder: Path) -> str:
+        """Runs a command in a folder and returns what it printed."""
+        line, _, comment = command.partition("#")
+        words = shlex.split(line)
+        code, said = self._forked(words, folder) if words[0] in _MAINS else self._plainly(words, folder)
+        expected = int(comment.strip().startswith("exit code 1"))
+        assert code == expected, f"$ {command}\n{said}"
+        return said
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._server.kill()
+        self._server.communicate()
+
+    def _forked(self, words: list[str], folder: Path) -> tuple[int, str]:
+        streams = folder / ".streams"
+        streams.mkdir(exist_ok=True)
+        for name in ("stdin", "stdout", "stderr"):
+            (streams / name).write_text("")
+        start = streams / words[0]
+        start.write_text(f"import os, sys\nos.chdir({str(folder)!r})\nsys.path[0] = ''\n{_MAINS[words[0]]}")
+        job = {"arguments": [str(start), *words[1:]], "environment": self._environment, "folder": str(streams)}
+        assert self._server.stdin is not None and self._server.stdout is not None
+        print(json.dumps(job), file=self._server.stdin, flush=True)
+        code = int(self._server.stdout.readline())
+        return code, "".join((streams / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+
+    def _plainly(self, words: list[str], folder: Path) -> tuple[int, str]:
+        start = [sys.executable] if words[0] == "python" else [sys.executable, "-m", _MODULES[words[0]]]
+        environment = os.environ | self._environment
+        done = subprocess.run([*start, *words[1:]], cwd=folder, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+
+_MAINS = {
+    "headwater": "from headwater.cli import main\nmain()\n",
+    "pytest": "import pytest\nsys.exit(pytest.main(['-p', 'no:cacheprovider', *sys.argv[1:]]))\n",
+}
+_SERVER = """
+import pytest
+import headwater.cli.app, headwater.fix_script, headwater.report.page, headwater.run, headwater.store, headwater.testing
+from tests.script_server import main
+main()
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.zoo.entry import register_missing_operators
-from tests.docs.literate import DOCS, blocks, commands, python, run
+from tests.docs.literate import DOCS, Terminal, blocks, commands, python
 
 register_missing_operators()  # Lightning and Transformers import torchvision
 
@@ -34,7 +35,14 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
 
-def runs(page: Path, folder: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def terminal() -> Iterator[Terminal]:
+    opened = Terminal()
+    yield opened
+    opened.close()
+
+
+def runs(page: Path, folder: Path, terminal: Terminal) -> dict[str, Any]:
     """Runs a page, and returns the names that its Python has made."""
     names: dict[str, Any] = {"__name__": "__main__"}
     said: list[str] = []
@@ -46,7 +54,9 @@ def runs(page: Path, folder: Path) -> dict[str, Any]:
         elif block.language == "python":
             python(block, names, page)
         elif block.language == "console":
-            said += [run(each, folder) for each in commands(block) if not each.startswith((*SERVING, *ELSEWHERE))]
+            said += [
+                terminal.run(each, folder) for each in commands(block) if not each.startswith((*SERVING, *ELSEWHERE))
+            ]
     return names | {"said": said}
 
 
@@ -57,11 +67,11 @@ def runs(page: Path, folder: Path) -> dict[str, Any]:
         for page in RUNNING
     ],
 )
-def test_a_page_runs(page: Path, tmp_path: Path) -> None:
+def test_a_page_runs(page: Path, tmp_path: Path, terminal: Terminal) -> None:
     for package in NEEDED.get(page.stem, ()):
         pytest.importorskip(package)
     threads = torch.get_num_threads()
-    names = runs(page, tmp_path)
+    names = runs(page, tmp_path, terminal)
     torch.set_num_threads(threads)
     CHECKS.get(page.stem, lambda names, folder: None)(names, tmp_path)
 
