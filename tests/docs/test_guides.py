@@ -15,7 +15,10 @@ from tests.docs.literate import DOCS, Terminal, blocks, commands, python
 
 register_missing_operators()  # Lightning and Transformers import torchvision
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # what libraries warn of is not ours to mend
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # what libraries warn of is not ours to mend
+    pytest.mark.timeout(600),  # clusters and searches start processes, which a busy machine makes wait
+]
 SERVING = ("headwater ui", "headwater run --live")
 """What does not end by itself: `tests/cli/test_live.py` and `tests/dashboard` do the same."""
 ELSEWHERE = ("headwater check mine.py:network --range-test",)
@@ -85,7 +88,7 @@ def script(names: dict[str, Any], folder: Path) -> None:
 
 def notebook(names: dict[str, Any], folder: Path) -> None:
     assert names["monitor"].report().leading.code == "HW101"
-    assert names["result"].verdict in ("fixed", "nothing helped") and len(names["frame"]["gain"]) == 9
+    assert names["result"].best.remedies == ("match-shapes",) and len(names["frame"]["gain"]) == 9
     assert (folder / "report.html").exists()
 
 
@@ -109,7 +112,8 @@ def ci(names: dict[str, Any], folder: Path) -> None:
 def cluster(names: dict[str, Any], folder: Path) -> None:
     watched, again, on_dask, on_ray = names["said"]
     assert "HW101" in watched and "HW101" in again
-    assert on_dask.splitlines()[0] == on_ray.splitlines()[0]
+    assert "match-shapes" in on_dask.splitlines()[0] + on_dask.splitlines()[1]
+    assert on_dask.splitlines()[:2] == on_ray.splitlines()[:2]
 
 
 CHECKS = {each.__name__: each for each in (script, notebook, lightning, transformers, ci, cluster)}

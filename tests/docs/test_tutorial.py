@@ -9,6 +9,7 @@ import pytest
 
 from docs.scripts.tutorial import SHOWN, TUTORIAL, main, told
 
+pytestmark = pytest.mark.timeout(600)  # a whole search, in processes that a busy machine makes wait
 NAMES = ("flat", "run", "fix", "mended", "healthy")
 
 
