@@ -100,7 +100,7 @@ def test_opened_from_disk_it_asks_for_nothing_and_finds_what_is_searched(site: P
     asked: list[str] = []
     failed: list[Any] = []
     tab.on("request", lambda request: asked.append(request.url))
-    tab.on("pageerror", failed.append)
+    tab.on("pageerror", lambda error: failed.append(error))
     for name in ("index.html", "concepts/gain.html", "reference/functions.html"):
         tab.goto((site / name).as_uri())
         tab.wait_for_load_state("load")
