@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import HeadwaterError, StoreError
-from headwater.store import migrations, open_run, prune
+from headwater.records import RunInfo
+from headwater.store import RunWriter, migrations, open_run, prune
 from headwater.store.segments import Segment, valid
 from tests.store.test_writer import rows, writer
 
@@ -159,3 +160,16 @@ def test_after_a_kill_everything_that_was_flushed_is_there_once(tmp_path: Path) 
 def _set(folder: Path, **changes: Any) -> None:
     tree = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(tree | changes))
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_source_texts_are_files_of_the_run_and_no_links(tmp_path: Path, deep: bool) -> None:
+    one = RunWriter(tmp_path / "x", RunInfo("", 0))
+    one.sources({"train.py": "import torch\n"})
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / "x" / "sources" / ("deep" if deep else "")
+    folder.mkdir(exist_ok=True)
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "x" / "sources" / "index.json").write_text(json.dumps({"train.py": "deep/link" if deep else "link"}))
+    run = open_run(tmp_path / "x")
+    assert run.sources() == {} and "none of their files" in run.notes[-1]

@@ -59,6 +59,10 @@ class Files:
             found: list[str] = self.system.ls(self.path(folder), detail=False)
             return sorted(each.rstrip("/").rpartition("/")[2] for each in found)
 
+    def is_link(self, name: str) -> bool:
+        """Whether it only leads to a file."""
+        return self.is_local and os.path.islink(self.path(name))
+
     def read(self, name: str) -> bytes:
         """The whole file."""
         with self._saying("read", name):

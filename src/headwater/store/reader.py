@@ -147,6 +147,8 @@ class StoredRun:
         """The user's files as they were when the training ran, by the names that reports give; empty: none was kept."""
         try:
             index = msgspec.json.decode(self.files.read(f"{SOURCES}/index.json"), type=dict[str, str])
+            if odd := [file for file in index.values() if not self._is_own(file)]:
+                raise StoreError(f"{odd[0][:80]!r} is none of their files")
             if sum(self.files.size(f"{SOURCES}/{file}") for file in index.values()) > _MOST_SOURCE_BYTES:
                 raise StoreError("they are larger than any that Headwater keeps")
             return {name: self.files.read(f"{SOURCES}/{file}").decode(errors="replace") for name, file in index.items()}
@@ -159,6 +161,10 @@ class StoredRun:
         """Adds what is missing or odd, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def _is_own(self, file: str) -> bool:
+        """Whether a name in the index of the source texts is that of a file there, and leads nowhere else."""
+        return "/" not in file and "\\" not in file and not self.files.is_link(f"{SOURCES}/{file}")
 
     def _joined(self, rows: Table) -> Table:
         rows, torn = joined_over_ranks(rows, self.info.sharded, self.info.world_size)
