@@ -14,6 +14,8 @@ from headwater.store.arrow import Table, pa, pc, pq
 
 FOLDER, REPORTS, SOURCES = "segments", "reports", "sources"
 """Folders of a run: rows, the report of each optimizer where there are several, and the user's files as they were."""
+MOST_STEPS = 1 << 53
+"""Numbers from here on are no whole numbers in a browser; a step that is so large is none."""
 Columns = Mapping[str, Sequence[Any]]
 """Values by column, all of one length; columns that are left out are empty."""
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from headwater.records import RunInfo
@@ -77,7 +79,7 @@ def test_many_layers_and_steps_become_few_rows_and_columns(tmp_path: Path) -> No
     run = written(tmp_path / "run", 2 * LAYERS, 2 * STEPS + 3, lambda layer, step: 1.0 + layer + 1000.0 * step)
     found = next(each for each in history_of(run)[0] if each["statistic"] == "update_ratio")
     assert (len(found["values"]), len(found["values"][0]), len(found["steps"])) == (LAYERS, STEPS, STEPS)
-    assert found["layers"][:2] == ["layer0 to layer1", "layer2 to layer3"]
+    assert found["layers"][:2] == ["layer0 … layer1", "layer2 … layer3"]
     assert found["steps"][:3] == [0, 3, 5] and found["last"] == 2 * STEPS + 2  # 3, 2, 2, ... steps each
     assert found["values"][1][0] == pytest.approx(fmean((3.0, 4.0)) + 1000.0 * fmean((0, 1, 2)), rel=6e-3)
     series = history_of(run)[1][0]
@@ -102,3 +104,17 @@ def test_ranks_that_hold_the_same_are_not_counted_twice(tmp_path: Path) -> None:
 
 def test_a_run_without_rows_has_no_history(tmp_path: Path) -> None:
     assert history_of(written(tmp_path / "run", 1, 0, lambda layer, step: 1.0)) == ([], [])
+
+
+@pytest.mark.parametrize("steps", [(0, 1 << 62), (0, None), (-5, 7), (-(1 << 63), (1 << 63) - 1)])
+def test_steps_that_no_training_has_are_left_out(tmp_path: Path, steps: tuple[int | None, ...]) -> None:
+    one = RunWriter(tmp_path / "x", RunInfo("", 1, optimizers={"": "SGD"}))
+    row = {"layer": ["a"], "track": [""], "parameter": ["weight"], "grad_norm": [1.0]}
+    one.append({"step": [3], **row})
+    one.close()
+    rows = {name: values * len(steps) for name, values in row.items()} | {"rank": [0] * len(steps)}
+    odd = pa.table({"step": pa.array(steps, pa.int64()), **rows})
+    pq.write_table(odd, tmp_path / "x" / "segments" / "rank0-00000009.parquet")
+    (history,), _ = history_of(open_run(tmp_path / "x"))
+    kept = [step for step in (*steps, 3) if step is not None and 0 <= step < 1 << 53]
+    assert (history["first"], history["last"]) == (min(kept), max(kept))

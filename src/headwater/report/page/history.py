@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.store.arrow import pc
+from headwater.store.segments import MOST_STEPS
 
 if TYPE_CHECKING:
     from headwater.store import StoredRun
@@ -65,6 +66,8 @@ def _read(run: StoredRun, track: str) -> _Rows:
     table = run.table(["step", "rank", "layer", "parameter", *wanted, "skipped", "probe"], track=track, joined=True)
     # of several ranks the first one's rows, and those that are joined of all, which name none
     table = table.filter(pc.equal(pc.fill_null(table["rank"], 0), 0))
+    step = table["step"]  # of a file that is none of ours it may be anything
+    table = table.filter(pc.fill_null(pc.and_(pc.greater_equal(step, 0), pc.less(step, MOST_STEPS)), False))
     layers = table["layer"].combine_chunks().dictionary_encode()
     return _Rows(
         step=np.asarray(table["step"].to_numpy(), np.int64),
@@ -144,7 +147,7 @@ def _grouped(names: list[str], place: Places) -> list[str]:
     groups: dict[int, list[str]] = {}
     for name, at in zip(names, place.tolist(), strict=True):
         groups.setdefault(at, []).append(name)
-    return [group[0] if len(group) == 1 else f"{group[0]} to {group[-1]}" for group in groups.values()]
+    return [group[0] if len(group) == 1 else f"{group[0]} … {group[-1]}" for group in groups.values()]
 
 
 def _series(rows: _Rows, track: str) -> dict[str, Any]:

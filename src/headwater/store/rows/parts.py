@@ -12,10 +12,8 @@ from headwater.errors import StoreError
 from headwater.records import STATISTICS
 from headwater.store.arrow import pa, pq
 from headwater.store.reader import StoredRun
-from headwater.store.segments import FOLDER, SCHEMA, valid
+from headwater.store.segments import FOLDER, MOST_STEPS, SCHEMA, valid
 
-MOST_STEPS = 1 << 53
-"""Numbers from here on are no whole numbers in a browser; a step that is so large is none."""
 LARGE = 100_000
 """Rows of a segment from which on what it says is kept."""
 
