@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from headwater.records.numbers import in_json
+from headwater.report.coding import in_unicode
 
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end a script element, open a comment, or break a line of JavaScript."""
@@ -14,14 +15,16 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 def plain(value: Any) -> Any:
     """The same in the types of JSON. Numbers that are not finite become ``"nan"``, ``"inf"`` and ``"-inf"``."""
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return in_unicode(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         return in_json(float(value))
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in cast(Mapping[Any, Any], value).items()}
+        return {in_unicode(str(key)): plain(each) for key, each in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, Sequence):
         return [plain(each) for each in cast(Sequence[Any], value)]
     raise TypeError(f"Expected plain data for a page, got {type(value).__name__}.")
