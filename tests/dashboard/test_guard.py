@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater.dashboard.guard import cookie_name
 from tests.dashboard.served import client, made
 
 EVERYWHERE = ["/", "/api/runs", "/api/runs/x", "/api/runs/x/history", "/api/runs/x/series", "/nothing"]
@@ -79,7 +80,8 @@ def test_it_only_reads(root: Path, method: str) -> None:
 @pytest.mark.parametrize("path", EVERYWHERE)
 def test_without_the_token_nothing_is_told(root: Path, path: str) -> None:
     one = client(root, token="secret", hosts=["box"], base="http://box:8321")
-    for given in ({}, {"authorization": "Bearer wrong"}, {"cookie": "headwater-token=wrong"}, {"authorization": "é"}):
+    cookie = {"cookie": f"{cookie_name('secret')}=wrong"}
+    for given in ({}, {"authorization": "Bearer wrong"}, cookie, {"authorization": "é"}):
         answer = one.get(path, headers={name: value.encode("utf-8") for name, value in given.items()})  # type: ignore[misc]
         assert answer.status_code == 401 and list(answer.json()) == ["error"]
 
@@ -94,6 +96,15 @@ def test_the_printed_address_lets_a_browser_in_and_the_token_leaves_the_address(
     bearer = client(root, token="secret", hosts=["box"], base="http://box:8321")
     assert bearer.get("/api/runs", headers={"authorization": "Bearer secret"}).status_code == 200
     assert bearer.get("/api/runs?token=secret").status_code == 401  # it must not stay in addresses
+
+
+def test_two_servers_of_one_machine_do_not_take_each_other_s_cookie(root: Path) -> None:
+    first = client(root, token="one", base="http://127.0.0.1:8321")
+    second = client(root, token="two", base="http://127.0.0.1:8322")
+    for each, token in ((first, "one"), (second, "two")):
+        each.cookies = first.cookies  # a browser has one set of them for all ports
+        each.get(f"/?token={token}")
+    assert first.get("/api/runs").status_code == second.get("/api/runs").status_code == 200
 
 
 def test_with_a_token_addresses_of_the_machine_are_names_of_it(root: Path) -> None:

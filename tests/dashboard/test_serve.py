@@ -17,6 +17,8 @@ from urllib.request import urlopen
 import pytest
 
 from headwater.dashboard.beside import Beside
+from headwater.dashboard.guard import cookie_name
+from headwater.dashboard.serve import _listening
 from tests.dashboard import test_stream
 from tests.dashboard.served import made
 from tests.store.test_writer import rows
@@ -75,6 +77,15 @@ def test_a_browser_of_this_machine_is_answered_and_no_other(tmp_path: Path) -> N
         assert b" 400 " in raw(port, "nonsense\r\n\r\n").splitlines()[0]
 
 
+def test_servers_that_start_at_once_get_ports_of_their_own(tmp_path: Path) -> None:
+    sockets = [_listening("127.0.0.1", None) for _ in range(2)]
+    try:
+        assert len({each.getsockname()[1] for each in sockets}) == 2
+    finally:
+        for each in sockets:
+            each.close()
+
+
 def test_a_run_that_goes_on_is_followed(tmp_path: Path) -> None:
     one = test_stream.alive(tmp_path / "x")
     with served(tmp_path) as (_, port, _), socket.create_connection(("127.0.0.1", port), timeout=20) as stream:
@@ -96,9 +107,8 @@ def test_at_any_other_address_a_token_is_asked_for(tmp_path: Path) -> None:
         assert b" 401 " in get(port, "/api/runs").splitlines()[0]
         entered = get(port, f"/?token={token}")
         assert b" 303 " in entered.splitlines()[0] and b"HttpOnly" in entered
-        cookie = (
-            f"GET /api/runs HTTP/1.1\r\nHost: localhost\r\nCookie: headwater-token={token}\r\nConnection: close\r\n\r\n"
-        )
+        head = "GET /api/runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        cookie = f"{head}Cookie: {cookie_name(token)}={token}\r\n\r\n"
         assert b" 200 " in raw(port, cookie).splitlines()[0]
 
 

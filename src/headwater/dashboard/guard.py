@@ -10,6 +10,7 @@ A page on the internet can make the reader's browser ask this server. Three thin
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import ipaddress
 import json
@@ -63,7 +64,7 @@ class Guard:
             return await _answer(guarded, *refusal)
         given = parse_qs(scope["query_string"].decode("latin-1")).get(PARAMETER, [""])[0]
         if self.token is not None and given and scope["path"] == "/" and _same(given, self.token):
-            cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{cookie_name(self.token)}={self.token}; HttpOnly; SameSite=Strict; Path=/"
             return await _answer(guarded, 303, "", {"location": _without_token(scope), "set-cookie": cookie})
         if self.token is not None and not _knows(headers, self.token):
             return await _answer(guarded, 401, "The token is missing or wrong: open the address that was printed.")
@@ -80,6 +81,11 @@ class Guard:
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _opens_page(scope, headers):
             return 403, "A page of another site asked; this server answers its own page only."
         return None
+
+
+def cookie_name(token: str) -> str:
+    """Of the cookie that holds it. A browser sends cookies to all ports of a machine: each server has its own name."""
+    return f"{COOKIE}-{hashlib.sha256(token.encode()).hexdigest()[:8]}"
 
 
 def _opens_page(scope: Scope, headers: Mapping[str, str]) -> bool:
@@ -110,7 +116,7 @@ def _knows(headers: Mapping[str, str], token: str) -> bool:
     if _same(headers.get("authorization", "").removeprefix("Bearer "), token):
         return True
     cookies = [pair.strip().partition("=") for pair in headers.get("cookie", "").split(";")]
-    return any(name == COOKIE and _same(value, token) for name, _, value in cookies)
+    return any(name == cookie_name(token) and _same(value, token) for name, _, value in cookies)
 
 
 def _same(given: str, token: str) -> bool:

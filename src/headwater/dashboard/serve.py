@@ -112,6 +112,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
+        made.listen()  # at once: until somebody listens, another server may bind the same port, and would fail later
     except OSError:
         made.close()
         raise

@@ -10,6 +10,8 @@ NAME = ".followed"
 FRESH = 5.0
 """Seconds for which the mark counts."""
 _RENEWED = 1.0
+_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""No link leads elsewhere, and no pipe keeps us waiting."""
 
 
 def follow(folder: Path) -> None:
@@ -22,7 +24,7 @@ def follow(folder: Path) -> None:
     except OSError:
         pass
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | _CAREFUL, 0o644)
     except OSError:
         return
     try:
