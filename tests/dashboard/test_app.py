@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from headwater.dashboard.shelf import Shelf
+from headwater.dashboard.stream import mark
 from headwater.errors import StoreError
 from headwater.records import STATISTICS
 from headwater.store import open_run
@@ -40,6 +41,7 @@ def test_search_and_pages_are_cut_by_the_server(tmp_path: Path) -> None:
     told = one.get("/api/runs?limit=2&offset=1").json()
     assert told["total"] == 5 and [run["id"] for run in told["runs"]] == ["run-3", "run-2"]
     assert one.get("/api/runs?search=no+such").json()["runs"] == []
+    assert len(one.get("/api/runs?search=vanishing+beta").json()["runs"]) == 3  # a word of the verdict, one of the name
     assert one.get("/api/runs?limit=many").status_code == 400
 
 
@@ -47,7 +49,7 @@ def test_one_run_tells_what_the_page_needs(tmp_path: Path) -> None:
     made(tmp_path / "x")
     told = client(tmp_path).get("/api/runs/x").json()
     assert (told["id"], told["first_step"], told["last_step"], told["tracks"]) == ("x", 0, 19, [""])
-    assert set(told["statistics"]) == set(STATISTICS)
+    assert set(told["statistics"]) == set(STATISTICS) and told["mark"] == mark(tmp_path / "x")
     assert all(each["definition"] for each in told["statistics"].values())
 
 
@@ -137,7 +139,7 @@ def test_a_run_under_way_says_so(tmp_path: Path) -> None:
     assert (run["status"], run["live"], run["steps"]) == ("running", True, 20)
     made(tmp_path / "y", close=False).update(process=2**22 - 3, host=__import__("socket").gethostname())
     told = {run["id"]: run for run in client(tmp_path).get("/api/runs").json()["runs"]}
-    assert (told["y"]["status"], told["y"]["live"]) == ("interrupted", False)
+    assert (told["y"]["status"], told["y"]["live"]) == ("not closed", False)
 
 
 def test_the_folder_of_one_run_shows_that_run(tmp_path: Path) -> None:

@@ -99,3 +99,17 @@ def test_source_texts_lie_in_the_run(root: Path, file: str) -> None:
     (root / "x" / "sources" / "index.json").write_text(json.dumps({"train.py": file}))
     answer = client(root).get("/api/runs/x")
     assert answer.status_code == 200 and SECRET not in answer.text
+
+
+def test_a_name_that_is_no_text_does_not_keep_the_others_from_being_listed(root: Path) -> None:
+    os.rename(root / "x", os.fsencode(root) + b"/\xff")
+    made(root / "y")
+    assert [run["id"] for run in client(root).get("/api/runs").json()["runs"]] == ["y"]
+
+
+def test_a_source_text_below_a_folder_of_its_own_is_not_read(root: Path) -> None:
+    (root / "x" / "sources" / "deep").mkdir()
+    (root / "x" / "sources" / "deep" / "train.py").symlink_to(root.parent / "secret.txt")
+    (root / "x" / "sources" / "index.json").write_text(json.dumps({"train.py": "deep/train.py"}))
+    answer = client(root).get("/api/runs/x")
+    assert SECRET not in answer.text and "none of their files" in answer.text

@@ -70,6 +70,35 @@ def test_each_change_of_a_run_is_told(tmp_path: Path) -> None:
     asyncio.run(look())
 
 
+def test_what_is_known_already_is_not_told(tmp_path: Path) -> None:
+    one = alive(tmp_path / "x")
+    known = stream.mark(tmp_path / "x")
+
+    async def look() -> None:
+        quiet = {"last_step": 19, "status": "running", "rows": False, "report": False, "events": False}
+        assert await following(changes(Shelf(tmp_path), "x", known)) == quiet
+        one.finding("healed", 19, "2026-01-01T00:00:00+00:00", FINDING)
+        assert await following(changes(Shelf(tmp_path), "x", known)) == quiet | {"events": True}
+        told = await following(changes(Shelf(tmp_path), "x", "nonsense"))
+        assert told["rows"] and told["report"] and told["events"]
+
+    asyncio.run(look())
+
+
+def test_a_change_within_one_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    one = alive(tmp_path / "x")
+    path = tmp_path / "x" / "findings.jsonl"
+    known, before = stream.mark(tmp_path / "x"), path.stat().st_mtime_ns
+    one.finding("healed", 19, "2026-01-01T00:00:00+00:00", FINDING)
+    os.utime(path, ns=(before, before))
+    assert stream.mark(tmp_path / "x") != known
+
+
+def test_a_pipe_in_the_place_of_the_mark_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / NAME)
+    follow(tmp_path)
+
+
 def test_a_run_that_breaks_is_told_and_followed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "IDLE_POLL", 0.05)
     alive(tmp_path / "x")

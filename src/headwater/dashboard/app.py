@@ -13,7 +13,7 @@ import msgspec
 from headwater.dashboard.guard import App, Guard
 from headwater.dashboard.listing import brief, listing, reports
 from headwater.dashboard.shelf import NoSuchRunError, Shelf
-from headwater.dashboard.stream import changes
+from headwater.dashboard.stream import changes, mark
 from headwater.errors import HeadwaterError, InputError, MissingDependencyError, StoreError
 from headwater.report.page import ASSETS, asset, fix_of_run, overview
 from headwater.store import StoredRun
@@ -83,10 +83,12 @@ class _Served:
         return _json(listing(self._shelf, asked.get("search", ""), 200 if limit is None else limit, offset or 0))
 
     def run(self, request: Request) -> Response:
-        name, run = self._opened(request)
+        name = request.path_params["id"]
+        known = mark(self._shelf.folder(name))  # before anything is read: what comes meanwhile is news
+        run = self._shelf.open(name)
         found, about = outline(run), brief(name, run)
         drawn = overview(reports(run), run, fix_of_run(run))
-        told = {"id": name, "status": about["status"], "live": about["live"], "tracks": found.tracks}
+        told = {"id": name, "mark": known, "status": about["status"], "live": about["live"], "tracks": found.tracks}
         told |= {"layers": found.layers, "first_step": found.first_step, "last_step": found.last_step}
         return _json(drawn | told | {"notes": run.notes})
 
@@ -114,7 +116,7 @@ class _Served:
         async def followed() -> AsyncGenerator[str]:
             self._streams += 1
             try:
-                async for event in changes(self._shelf, name):
+                async for event in changes(self._shelf, name, request.query_params.get("since", "")):
                     yield event
             finally:
                 self._streams -= 1

@@ -26,17 +26,18 @@ def listing(shelf: Shelf, search: str = "", limit: int = 200, offset: int = 0) -
 
     Args:
         shelf: where they lie.
-        search: words, all of which must be in a run's name, models, optimizers, command, host, commit or status.
+        search: words, all of which must be in a run's name, models, optimizers, command, host, commit, status or
+            verdict.
         limit: so many at most; `total` says how many there are.
         offset: so many of them are left out first.
     """
     found = [_opened(shelf, name) for name in shelf.names()]
     words = search.lower().split()
-    kept = [(run, brief) for run, brief in found if brief and all(word in _text(run, brief) for word in words)]
+    kept = [(run, brief) for run, brief in found if brief and _matches(run, brief, words)]
     kept.sort(key=lambda each: (str(each[1]["started"]), each[1]["id"]), reverse=True)
     offset, limit = max(0, offset), max(0, min(limit, MOST))
     shown = [brief | _judged(run) for run, brief in kept[offset : offset + limit]]
-    return {"root": str(shelf.root), "total": len(kept), "runs": shown}
+    return {"root": str(shelf.root).encode(errors="replace").decode(), "total": len(kept), "runs": shown}
 
 
 def brief(name: str, run: StoredRun) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def brief(name: str, run: StoredRun) -> dict[str, Any]:
     return {
         "id": name,
         "name": info.name[:_LETTERS] or name,
-        "status": "interrupted" if run.orphaned else info.status,
+        "status": status(run),
         "live": info.status == "running" and not run.orphaned,
         "started": info.started[:_LETTERS],
         "ended": None if info.ended is None else info.ended[:_LETTERS],
@@ -55,6 +56,11 @@ def brief(name: str, run: StoredRun) -> dict[str, Any]:
         "verdict": None,
         "notes": run.notes,
     }
+
+
+def status(run: StoredRun) -> str:
+    """How the run ended, or that it goes on."""
+    return "not closed" if run.orphaned else run.info.status
 
 
 def steps(run: StoredRun) -> int:
@@ -101,6 +107,16 @@ def _opened(shelf: Shelf, name: str) -> tuple[StoredRun | None, dict[str, Any]]:
         return None, unreadable | nothing | {"notes": [str(error)[:_LETTERS]]}
 
 
+def _matches(run: StoredRun | None, brief: dict[str, Any], words: Sequence[str]) -> bool:
+    """Whether it has all words. A verdict, which takes reading a file, is looked at for what stands nowhere else."""
+    text = _text(run, brief)
+    left = [word for word in words if word not in text]
+    if not left or run is None:
+        return not left
+    told = (_told(run) or {}).get("headline", "").lower()
+    return all(word in told for word in left)
+
+
 def _text(run: StoredRun | None, brief: dict[str, Any]) -> str:
     models = [word for model in brief["models"] for word in (model["name"], model["kind"])]
     parts_ = [brief["id"], brief["name"], brief["status"], *models, *brief["optimizers"].values()]
@@ -118,11 +134,17 @@ def _judged(run: StoredRun | None) -> dict[str, Any]:
     except StoreError as error:
         run.note(str(error)[:_LETTERS])
         counted = 0
-    told = None
-    if (path := Path(run.files.path("report.json"))).exists():
-        status = path.stat()
-        told = _verdict(path, (status.st_mtime_ns, status.st_size, status.st_ino))
-    return {"steps": counted, "verdict": told, "notes": run.notes}
+    return {"steps": counted, "verdict": _told(run), "notes": run.notes}
+
+
+def _told(run: StoredRun) -> dict[str, str] | None:
+    """Tone and headline of its verdict; ``None`` where there is none yet, or it is being replaced or deleted."""
+    path = Path(run.files.path("report.json"))
+    try:
+        found = path.stat()
+        return _verdict(path, (found.st_mtime_ns, found.st_size, found.st_ino))
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=2048)

@@ -40,7 +40,7 @@ class Shelf:
         self.root = folder.parent if self._only else folder
 
     def names(self) -> list[str]:
-        """Names of the folders that hold a run, readable or not, in order."""
+        """Names of the folders that hold a run, readable or not, in order; a name that is no text has no address."""
         if self._only:
             return [self._only] if (self.root / self._only / "run.json").is_file() else []
         try:
@@ -48,7 +48,7 @@ class Shelf:
                 found = [each.name for each in entries if each.is_dir() and os.path.lexists(f"{each.path}/run.json")]
         except OSError:  # deleted meanwhile
             return []
-        return sorted(found)
+        return sorted(name for name in found if _is_text(name))
 
     def folder(self, name: str) -> Path:
         """Where the run of this name lies; a name is one that `names` gives, and never a path.
@@ -56,9 +56,16 @@ class Shelf:
         Raises:
             NoSuchRunError: there is none.
         """
-        if name not in self.names():
+        if name in ("", ".", "..") or "/" in name or os.sep in name or "\0" in name or self._only not in (None, name):
             raise NoSuchRunError(f"There is no run named {name[:200]!r}, or no longer.")
-        return self.root / name
+        folder = self.root / name
+        try:
+            is_run = folder.is_dir() and os.path.lexists(folder / "run.json")
+        except OSError:  # a name longer than any file's
+            is_run = False
+        if not is_run:
+            raise NoSuchRunError(f"There is no run named {name[:200]!r}, or no longer.")
+        return folder
 
     def open(self, name: str) -> StoredRun:
         """Opens a run.
@@ -71,6 +78,10 @@ class Shelf:
         if reason := unsafe(folder):
             raise StoreError(f"The run {name} is not shown: {reason}.")
         return open_run(folder)
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or name.encode(errors="replace").decode() == name
 
 
 def unsafe(folder: Path) -> str | None:

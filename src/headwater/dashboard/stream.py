@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -21,23 +22,42 @@ from headwater.store.following import follow
 POLL, IDLE_POLL, BEAT = 0.25, 2.0, 15.0
 """Seconds between two looks at a run that is under way, and at one that has ended; and seconds after which something is
 sent in any case, without which a closed window would not be noticed."""
+_MARKED = 3
+"""Words in a mark."""
+
+
+Stamp = tuple[int, int, int]
+"""Time, size and number of a file: two writes within one tick of the clock differ in the others."""
 
 
 @dataclass(frozen=True)
 class _Seen:
     """State of a run's files."""
 
-    rows: tuple[tuple[str, int], ...] = ()
-    report: tuple[tuple[str, int], ...] = ()
-    events: int = 0
-    info: int = 0
+    rows: str = ""
+    report: str = ""
+    events: str = ""
+    info: str = ""
     live: bool = False
     odd: str = ""
 
 
-async def changes(shelf: Shelf, name: str) -> AsyncGenerator[str]:
-    """Yields an event for each change, one at once, until the run is gone."""
-    seen = _Seen()
+def mark(folder: Path) -> str:
+    """What was seen of a run, in a word: news since then are told, and nothing that was known."""
+    seen = _seen(folder)
+    return ".".join((seen.rows, seen.report, seen.events))
+
+
+async def changes(shelf: Shelf, name: str, since: str = "") -> AsyncGenerator[str]:
+    """Yields an event for each change, one at once, until the run is gone.
+
+    Args:
+        shelf: where the run lies.
+        name: of the run.
+        since: the `mark` of what is known already; empty: nothing is.
+    """
+    parts = since.split(".")
+    seen = _Seen(*parts) if len(parts) == _MARKED else _Seen()
     spoke = -BEAT
     while True:
         now, said = await to_thread.run_sync(_look, shelf, name, seen)
@@ -78,26 +98,30 @@ def _event(data: dict[str, Any]) -> str:
 
 
 def _seen(folder: Path) -> _Seen:
-    reports = _listed(folder / "reports")
     return _Seen(
-        rows=_listed(folder / "segments"),
-        report=(*reports, ("report.json", _time(folder / "report.json"))),
-        events=_time(folder / "findings.jsonl"),
-        info=_time(folder / "run.json"),
+        rows=_word(_listed(folder / "segments")),
+        report=_word((*_listed(folder / "reports"), _stamp(folder / "report.json"), _stamp(folder / "fix.json"))),
+        events=_word(_stamp(folder / "findings.jsonl")),
+        info=_word(_stamp(folder / "run.json")),
     )
 
 
-def _listed(folder: Path) -> tuple[tuple[str, int], ...]:
+def _word(found: tuple[Any, ...]) -> str:
+    return hashlib.sha256(repr(found).encode(errors="replace")).hexdigest()[:16]
+
+
+def _listed(folder: Path) -> tuple[tuple[str, Stamp], ...]:
     try:
         with os.scandir(folder) as entries:
             named = [(each.name, each.path) for each in entries if not each.name.startswith(".")]
     except OSError:
         return ()
-    return tuple(sorted((name, _time(Path(path))) for name, path in named))
+    return tuple(sorted((name, _stamp(Path(path))) for name, path in named))
 
 
-def _time(path: Path) -> int:
+def _stamp(path: Path) -> Stamp:
     try:
-        return path.stat().st_mtime_ns
+        found = path.stat()
     except OSError:
-        return 0
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
