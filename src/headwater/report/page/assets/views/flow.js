@@ -18,7 +18,7 @@ function draw(main, state) {
   const { report } = state;
   const points = pointsOf(report.flow);
   signalFigure(main, state, points);
-  gainFigure(main, state, report.layers);
+  gainFigure(main, state, report.layers, points.map((each) => each.depth));
   main.append(numbers(report.layers, state));
 }
 
@@ -90,10 +90,10 @@ function signalTold(given) {
   );
 }
 
-function gainFigure(main, state, layers) {
+function gainFigure(main, state, layers, depths) {
   const rows = (layers.name ?? []).map((name, i) => ({ name, depth: layers.depth[i], gain: num(layers.gain[i]), parts: layers.parts[i]?.map(num) ?? null, predicted: num(layers.predicted_gain[i]) })).filter((row) => row.gain !== null && row.parts);
   if (!rows.length) return;
-  const ends = rows.flatMap((row) => [...stacked(row.parts).map((part) => 10 ** Math.min(Math.max(part.end, -300), 300)), row.gain, row.predicted]);
+  const ends = rows.flatMap((row) => [...stacked(row.parts).map((part) => (Number.isFinite(part.end) ? 10 ** Math.min(Math.max(part.end, -300), 300) : row.gain)), row.gain, row.predicted]);
   const scale = logScale(ends, { least: 1, around: 1 });
   const used = PARTS.filter((_, k) => rows.some((row) => row.parts[k] !== 1));
   figure(main, {
@@ -104,7 +104,7 @@ function gainFigure(main, state, layers) {
     says: `Gains from ${factor(Math.min(...rows.map((row) => row.gain)))} to ${factor(Math.max(...rows.map((row) => row.gain)))}.`,
     height: 260,
     legend: [...used.map((part) => ({ name: part, mark: "", colour: part })), { name: "the gain, their product", mark: "line", colour: "ink" }, rows.some((row) => row.predicted !== null) && { name: "predicted", mark: "dashed", colour: "soft" }].filter(Boolean),
-    option: (c, width) => gainOption(c, width, rows, scale),
+    option: (c, width) => gainOption(c, width, rows, depths, scale),
     csv: () => [["layer", "depth", "gain", "predicted gain", ...PARTS], ...rows.map((row) => [row.name, row.depth, row.gain, row.predicted, ...row.parts])],
     click: ({ data }) => data?.row && state.go({ v: "layer", a: data.row.name }),
   });
@@ -123,11 +123,11 @@ function stacked(parts) {
   });
 }
 
-function gainOption(c, width, rows, scale) {
+function gainOption(c, width, rows, depths, scale) {
   const clamp = (decade) => Math.min(Math.max(decade, scale.bottom), scale.high);
   return {
     grid: { left: width < 560 ? 46 : 60, right: 18, top: 12, bottom: 44 },
-    xAxis: depthAxis(c, rows.map((row) => row.depth), width),
+    xAxis: depthAxis(c, depths, width),
     yAxis: yAxis(scale, c),
     tooltip: { ...base(c).tooltip, trigger: "item", formatter: ({ data }) => (data?.row ? gainTold(data.row) : "") },
     series: [
