@@ -12,7 +12,7 @@ export const verdictView = { id: "verdict", title: "Verdict", shown: () => true,
 
 function draw(main, state) {
   const { report, overview } = state;
-  const said = report?.verdict ?? overview.fix?.outcome ?? { tone: "risk", headline: "Nothing was measured yet", message: "The first verdict comes as soon as a step was probed and judged." };
+  const said = report?.verdict ?? overview.fix?.outcome ?? unjudged(overview);
   if (overview.reports.length > 1) main.append(others(state));
   main.append(banner(said));
   const notes = overview.notes ?? [];
@@ -21,6 +21,11 @@ function draw(main, state) {
   main.append(h("div", { class: "answers" }, answers(state)));
   main.append(pairs(report?.facts ?? overview.fix?.facts ?? [], "facts"));
   main.append(findingsSection(report?.findings ?? overview.fix_findings));
+}
+
+function unjudged({ run, status }) {
+  const isOver = run && (status ?? run.status) !== "running";
+  return { tone: "risk", headline: isOver ? "Nothing was judged" : "Nothing was measured yet", message: isOver ? "The training ended before a step of it was itemised and judged." : "The first verdict comes as soon as a step was probed and judged." };
 }
 
 // The other reports, each with its verdict.
@@ -75,17 +80,22 @@ function why(leading) {
   return answer("Why", accountTable(account), account.depth && h("p", { class: "quiet" }, account.depth));
 }
 
-function since({ report, overview }, leading) {
-  const events = overview.events.filter((each) => each.code === leading.code && each.track === report?.track);
-  const raised = events.find((each) => each.event === "raised");
-  const healed = [...events].reverse().find((each) => each.event === "healed");
-  if (raised) {
-    const later = healed && healed.step > raised.step ? `It healed at step ${whole(healed.step)}.` : `It stands after ${count(overview.run?.steps || raised.step + 1, "step")}.`;
-    return answer("Since", h("p", { class: "big" }, `step ${whole(raised.step)}`), h("p", { class: "quiet" }, `${leading.code} was raised there. ${later}`));
+// Since it rose last: a finding may have healed and come back.
+function since({ report, overview, track }, leading) {
+  const events = overview.events.filter((each) => each.code === leading.code && each.track === track);
+  const raised = events.filter((each) => each.event === "raised");
+  const last = raised.at(-1);
+  if (last) {
+    const healed = events.findLast((each) => each.event === "healed" && each.step > last.step);
+    const steps = Math.max(overview.run?.steps ?? 0, (overview.last_step ?? 0) + 1, last.step + 1);
+    const later = healed ? `It healed at step ${whole(healed.step)}.` : `It stands after ${count(steps, "step")}.`;
+    const before = raised.length > 1 ? ` It rose ${count(raised.length, "time")}, first at step ${whole(raised[0].step)}.` : "";
+    return answer("Since", h("p", { class: "big" }, `step ${whole(last.step)}`), h("p", { class: "quiet" }, `${leading.code} was raised there. ${later}${before}`));
   }
-  const at = report?.facts.find(([name]) => name === "measured at")?.[1];
-  const told = report?.watched ? `Measured at ${at ?? "the first steps"}.` : "Measured in the first steps, on a copy of the network.";
-  return answer("Since", h("p", { class: "big" }, "the start"), h("p", { class: "quiet" }, told), report?.watched ? null : h("p", { class: "quiet" }, "When it rises in a training: ", h("code", {}, "headwater run train.py")));
+  const at = report.facts.find(([name]) => name === "measured at")?.[1] ?? "the first steps";
+  if (!report.watched) return answer("Since", h("p", { class: "big" }, "the start"), h("p", { class: "quiet" }, "Measured in the first steps, on a copy of the network."), h("p", { class: "quiet" }, "When it rises in a training: ", h("code", {}, "headwater run train.py")));
+  if (!overview.run) return answer("Since", h("p", { class: "big" }, "not known"), h("p", { class: "quiet" }, `Measured at ${at}. When it rose stands in the report of a recorded run.`));
+  return answer("Since", h("p", { class: "big" }, "just now"), h("p", { class: "quiet" }, `Measured at ${at}. A finding is raised when two verdicts in a row agree.`));
 }
 
 function fix({ fix: found }, leading) {
