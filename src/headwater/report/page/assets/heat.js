@@ -7,8 +7,9 @@ import { linearScale, logScale, place } from "./scales.js";
 
 // seaborn's mako: its lightness grows evenly, so that it reads in grey and with any kind of colour blindness.
 const STOPS = ["#0b0405", "#231526", "#35264c", "#403a75", "#3d5296", "#366da0", "#3487a6", "#35a1ab", "#43bbad", "#6cd3ad", "#add9c0", "#def5e5"];
-const ZERO = "#b9906a";
+const ZERO = "#b9906a"; // only where decades are drawn: elsewhere zero is a number among others
 const NOT_FINITE = "#d81b60";
+const WIDEST = 1200; // pixels of the picture, about as many as a screen shows
 
 // Room for the names of layers, on the left.
 export function heatRoom(width) {
@@ -28,7 +29,7 @@ export function heatOption(c, width, { history, scale, range, zoom, marks }) {
   return {
     grid: { left: heatRoom(width), right: 16, top: 10, bottom: 62 },
     tooltip: { show: false },
-    xAxis: xAxis(c, { min: range.first, max: range.last + 1, name: "optimizer step", axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: whole } }),
+    xAxis: xAxis(c, { min: range.first, max: range.last + 1, minInterval: 1, name: "optimizer step", axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: whole } }),
     yAxis: {
       type: "value",
       min: 0,
@@ -74,7 +75,8 @@ export function zooms(c, zoom, slider = true) {
 export function cellAt(chart, history, x, y) {
   if (!chart.containPixel({ gridIndex: 0 }, [x, y])) return null;
   const [step, row] = chart.convertFromPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [x, y]);
-  return cellOf(history, columnOf(history, step), between(Math.floor(row), history.layers.length));
+  const column = lookAt(history, step);
+  return column < 0 ? null : cellOf(history, column, between(Math.floor(row), history.layers.length));
 }
 
 export function cellWords({ layer, step, since, value }) {
@@ -113,7 +115,7 @@ function between(at, amount) {
   return Math.min(Math.max(at, 0), amount - 1);
 }
 
-export function heatLegend(scale) {
+export function heatLegend(scale, history) {
   const bar = h("canvas", { class: "ramp", width: 120, height: 1, "aria-hidden": "true" });
   const context = bar.getContext("2d");
   for (let x = 0; x < 120; x++) {
@@ -121,19 +123,24 @@ export function heatLegend(scale) {
     context.fillRect(x, 0, 1, 1);
   }
   const ends = [scale.low, scale.high].map((at) => number(scale.log ? 10 ** at : at));
+  const values = history.values.flat().map(num).filter((value) => value !== null);
   return [
     { name: `${ends[0]} to ${ends[1]}`, ramp: STOPS, element: h("span", {}, bar) },
-    { name: "exactly zero", mark: "", colour: "dry" },
-    { name: "NaN or infinite", mark: "", fill: NOT_FINITE, element: h("span", { class: "key", style: { "--key": NOT_FINITE } }) },
-  ];
+    scale.log && values.includes(0) && sample("exactly zero", ZERO),
+    values.some((value) => !Number.isFinite(value)) && sample("NaN or infinite", NOT_FINITE),
+  ].filter(Boolean);
 }
 
-function columnOf(history, step) {
-  let low = 0;
-  let high = history.steps.length - 1;
+function sample(name, fill) {
+  return { name, mark: "", fill, element: h("span", { class: "key", style: { "--key": fill } }) };
+}
+
+// The column of the last look at or before a step; -1 before the first one.
+function lookAt({ steps }, step) {
+  let [low, high] = [-1, steps.length - 1];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (history.steps[middle] <= step) low = middle;
+    if (steps[middle] <= step) low = middle;
     else high = middle - 1;
   }
   return low;
@@ -146,21 +153,25 @@ function held(row, column) {
   return [row[at], at];
 }
 
+// One pixel for each layer and step, or for some steps. Looks do not come evenly: each colour begins where its look was
+// and reaches to the next one; before the first there is none.
 function painted(history, scale) {
-  const rows = history.layers.length;
-  const columns = history.steps.length;
+  const [rows, span] = [history.layers.length, history.last + 1 - history.first];
+  const columns = Math.min(span, WIDEST);
+  const looks = Array.from({ length: columns }, (_, x) => lookAt(history, Math.ceil(history.first + ((x + 1) * span) / columns) - 1));
   const canvas = document.createElement("canvas");
-  canvas.width = columns;
-  canvas.height = rows;
+  Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  const packed = new Uint32Array(1);
   for (let row = 0; row < rows; row++) {
-    let last = null;
-    for (let column = 0; column < columns; column++) {
-      last = history.values[row][column] ?? last;
-      if (last === null) continue;
-      image.data.set([...colourOf(scale, last), 255], 4 * ((rows - 1 - row) * columns + column));
-    }
+    packed[0] = 0;
+    const colours = history.values[row].map((value) => {
+      if (value !== null) new Uint8Array(packed.buffer).set([...colourOf(scale, value), 255]);
+      return packed[0];
+    });
+    for (let x = 0; x < columns; x++) if (looks[x] >= 0) pixels[(rows - 1 - row) * columns + x] = colours[looks[x]];
   }
   context.putImageData(image, 0, 0);
   return enlarged(canvas);
@@ -170,8 +181,7 @@ function painted(history, scale) {
 function enlarged(canvas) {
   const times = [Math.max(1, Math.ceil(1600 / canvas.width)), Math.max(1, Math.ceil(800 / canvas.height))];
   const large = document.createElement("canvas");
-  large.width = canvas.width * times[0];
-  large.height = canvas.height * times[1];
+  Object.assign(large, { width: canvas.width * times[0], height: canvas.height * times[1] });
   const context = large.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(canvas, 0, 0, large.width, large.height);
@@ -182,7 +192,7 @@ function colourOf(scale, given) {
   const value = num(given);
   if (!Number.isFinite(value)) return rgb(NOT_FINITE);
   if (value === 0 && scale.log) return rgb(ZERO);
-  return ramp((place(scale, Math.abs(value)) - scale.low) / (scale.high - scale.low));
+  return ramp((place(scale, value) - scale.low) / (scale.high - scale.low));
 }
 
 function ramp(share) {
