@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from headwater.store import RunWriter
-from tests.dashboard.served import FINDING, made
+from tests.dashboard.served import FINDING, made, report
 from tests.dashboard.test_serve import served
 from tests.dashboard.test_stream import alive
 from tests.pages import EVIL
@@ -64,6 +65,57 @@ def _settled(opened: Opened, asked: list[str], times: int) -> tuple[int, int]:
     return tuple(
         opened.page.evaluate("(gc(), [document.querySelectorAll('canvas').length, performance.memory.usedJSHeapSize])")
     )
+
+
+def test_who_uses_a_control_is_not_disturbed_by_what_comes(tmp_path: Path, browser: Any) -> None:
+    one, ended = alive(tmp_path / "x"), threading.Event()
+    training = threading.Thread(target=_train, args=(one, ended))
+    with served(tmp_path) as (host, port, _):
+        opened = Opened(browser, "light", 1000, f"http://{host}:{port}/")
+        page = opened.page
+        page.goto(f"http://{host}:{port}/#r=x&v=history&s=grad_norm")
+        page.wait_for_selector(SHOWN.format("history"))
+        training.start()
+        try:
+            page.focus("select[aria-label=Statistic]")
+            page.evaluate("globalThis.held = document.activeElement; scrollTo(0, 300)")
+            before = page.get_attribute("#history-loss .canvas", "aria-label")
+            page.wait_for_function(
+                "said => document.querySelector('#history-loss .canvas').ariaLabel !== said", arg=before
+            )
+            assert page.evaluate("document.activeElement === held && scrollY === 300")
+            page.goto(f"http://{host}:{port}/#r=x&v=layer&a=conv.2")
+            page.wait_for_selector(SHOWN.format("layer"))
+            page.fill("input[type=search]", "con")
+            one.report(report().to_json())
+            page.wait_for_timeout(1500)
+            assert page.evaluate("[document.activeElement.tagName, document.activeElement.value]") == ["INPUT", "con"]
+        finally:
+            ended.set()
+            training.join()
+        assert opened.complaints == []
+        page.close()
+
+
+def test_runs_come_and_go_while_somebody_looks(tmp_path: Path, browser: Any) -> None:
+    with served(tmp_path) as (host, port, _):
+        site = f"http://{host}:{port}/"
+        opened = Opened(browser, "light", 1000, site)
+        page = opened.page
+        page.goto(site)
+        page.wait_for_selector(".runs :text('No run yet')")
+        made(tmp_path / "x")
+        page.click(".runs a")
+        page.wait_for_selector(SHOWN.format("verdict"))
+        page.click(".views a:text-is('Flow')")
+        page.wait_for_selector(SHOWN.format("flow"))
+        shutil.rmtree(tmp_path / "x")
+        page.wait_for_selector(".top .chip:text-is('deleted')")
+        assert page.locator("figure").count() == 2  # what is known of it stays
+        assert opened.complaints == []
+        page.click(".views a:text-is('History')")
+        page.wait_for_selector("[role=alert] :text('no longer')")
+        page.close()
 
 
 def test_every_string_of_a_run_stays_a_string(tmp_path: Path, browser: Any) -> None:

@@ -112,15 +112,18 @@ RANGE = RangeTest(
     rate=1e-3,
     limit=0.3,
 )
-MAGNITUDES = tuple(
-    record
-    for name in ("1", f"{EVIL}1")
-    for record in (
+
+
+def magnitudes(name: str) -> tuple[MagnitudesRecord, ...]:
+    """Histograms of a layer."""
+    return (
         MagnitudesRecord(name, "gradient", -60, tuple(1 + i * (40 - i) for i in range(40))),
         MagnitudesRecord(name, "weight", -12, (1,) * 14),
         MagnitudesRecord(name, "activation", -1, (5, 3), zeros=4),
     )
-)
+
+
+MAGNITUDES = (*magnitudes("1"), *magnitudes(f"{EVIL}1"))
 
 
 def with_magnitudes(report: Report) -> Report:

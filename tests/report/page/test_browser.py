@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from headwater.records import GainParts
 from headwater.report import Report
+from headwater.report.page import document
 from headwater.report.page.assets import VIEWS
 from headwater.store import StoredRun
-from tests.pages import EVIL
+from tests.builders import chain, measurement
+from tests.pages import EVIL, carried
 from tests.report.fix.records import FIXED
-from tests.report.page.examples import REPORTS
+from tests.report.page.examples import REPORTS, magnitudes
 
 PAGES = ("recorded", "one", "long", "odd", "evil", "fix", "none")
 LOOKS = (("light", 400), ("dark", 400), ("light", 1600), ("dark", 1600))
@@ -190,6 +194,64 @@ def _csv(page: Any, figure: str) -> list[list[str]]:
     with page.expect_download() as download:
         page.click(f"#{figure} button:text-is('CSV')")
     return list(csv.reader(Path(download.value.path()).read_text().splitlines()))[1:]
+
+
+def test_a_name_that_is_a_formula_stays_a_name(opened: Opened, tmp_path: Path) -> None:
+    prefix = "-1+1|x"
+    (tmp_path / "page.html").write_text(Report(measurement(chain([0.1, 0.2], prefix=prefix)), ()).to_html())
+    opened.show((tmp_path / "page.html").as_uri(), "flow")
+    cells = [cell for row in _csv(opened.page, "flow-gradient") for cell in row]
+    assert [cell for cell in cells if prefix in cell] == [f"'{prefix}0", f"'{prefix}1"]
+    assert all(cell == "" or cell.isalpha() or float(cell) > 0 for cell in cells if prefix not in cell)
+
+
+def test_a_name_with_a_letter_that_xml_has_not_can_be_saved(opened: Opened, tmp_path: Path) -> None:
+    name = "a\x01\udcffb"
+    report = Report(measurement(chain([0.1, 0.2], prefix=name), magnitudes=magnitudes(f"{name}1"), model=name), ())
+    report.save_html(tmp_path / "page.html")
+    opened.show((tmp_path / "page.html").as_uri(), "layer", "&a=a%01?b1")
+    for kind in ("SVG", "PNG"):
+        with opened.page.expect_download() as download:
+            opened.page.click(f"#layer-magnitudes button:text-is('{kind}')")
+        path = tmp_path / kind
+        download.value.save_as(path)
+        _check(path, kind, "Magnitudes in a")
+
+
+def test_one_layer_that_lets_nothing_pass_does_not_hide_what_the_others_do(opened: Opened, tmp_path: Path) -> None:
+    layers = list(chain([0.1, 0.2, 0.4, 0.8]))
+    layers[2] = replace(layers[2], gain=0.0, gain_parts=GainParts(0.0, 1.5, 1.0, 1.0))
+    (tmp_path / "page.html").write_text(Report(measurement(tuple(layers)), ()).to_html())
+    opened.show((tmp_path / "page.html").as_uri(), "flow")
+    with opened.page.expect_download() as download:
+        opened.page.click("#flow-gain button:text-is('SVG')")
+    words = [each.text for each in ElementTree.parse(download.value.path()).iter() if each.tag.endswith("text")]
+    assert {"0", "0.5", "1"} <= set(words) and not [word for word in words if word and word.startswith("10⁻")]
+
+
+def test_colours_stand_at_the_steps_of_their_looks(opened: Opened, pages: dict[str, str], tmp_path: Path) -> None:
+    data = carried(pages["recorded"])
+    of = {"statistic": "signal", "track": "", "first": 0, "last": 99, "layers": ["0", "1"]}
+    data["history"] = [of | {"steps": [4, 10, 90], "values": [[1.0, 1e-3, 1e-6], [1.0, None, 1e-6]]}]
+    text = document(data["overview"], data["history"], data["series"])
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    opened.show((tmp_path / "page.html").as_uri(), "history", "&s=signal")
+    places = [(row, step) for row in (0, 1) for step in (1, 6, 12, 80, 95)]
+    found = opened.page.evaluate(COLOURS_AT, [[step, row] for row, step in places])
+    colours = dict(zip(places, map(tuple, found), strict=True))
+    assert colours[0, 12] == colours[0, 80] and len({colours[0, step] for step in (1, 6, 12, 95)}) == 4
+    assert colours[1, 6] == colours[1, 12] == colours[1, 80] == colours[0, 6] and colours[1, 95] == colours[0, 95]
+
+
+COLOURS_AT = """places => {
+    const canvas = document.querySelector('#history-signal .canvas canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return places.map(([step, row]) => {
+        const x = Math.round(118 + ((canvas.width - 118 - 16) * (step + 0.5)) / 100);
+        const y = Math.round(10 + (canvas.height - 72) * (row ? 0.25 : 0.75));
+        return [...data.slice(4 * (y * canvas.width + x), 4 * (y * canvas.width + x) + 4)];
+    });
+}"""
 
 
 def test_names_are_shown_and_do_nothing(opened: Opened, written: Callable[[str], str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,13 +33,20 @@ class Server:
         self.histories, self.series = history_of(recorded)
         self.asked: list[str] = []
         self.changed = threading.Event()
+        self.is_broken = False
+        self.slow: dict[str, float] = {}
+        """Seconds after which something is answered, by a part of its path."""
 
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
+        time.sleep(max([seconds for part, seconds in self.slow.items() if part in path], default=0))
         if path == "/api/runs":
+            words = query.get("search", [""])[0].split()
             runs = [{"id": each, "name": each, "status": "running", "live": True, "steps": 3} for each in NAMES]
+            found = [run for run in runs if all(word in run["name"] for word in words)]
             return {
                 "root": "runs",
-                "runs": [run | {"models": [], "verdict": self.drawn["reports"][0]["verdict"]} for run in runs],
+                "total": len(found),
+                "runs": [run | {"models": [], "verdict": self.drawn["reports"][0]["verdict"]} for run in found],
             }
         name, _, what = unquote(path.removeprefix("/api/runs/")).rpartition("/")
         if what in ("history", "series"):
@@ -48,7 +56,11 @@ class Server:
         if what == "series":
             return self.series[0]
         name = f"{name}/{what}" if name else what
-        return {**self.drawn, "id": name} if name in NAMES else None
+        return (
+            {**self.drawn, "id": name, "run": {**self.drawn["run"], "name": name}}
+            if name in NAMES and not self.is_broken
+            else None
+        )
 
 
 def handler(server: Server) -> type[BaseHTTPRequestHandler]:
@@ -75,9 +87,11 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
-            if server.changed.wait(20):
+            while server.changed.wait(20):
+                server.changed.clear()
                 change = {"last_step": 9, "status": "finished", "rows": True, "report": True, "events": True}
                 self.wfile.write(f"event: changed\ndata: {json.dumps(change)}\n\n".encode())
+                self.wfile.flush()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -111,9 +125,10 @@ def test_from_the_list_of_runs_to_a_picture(shown: Opened, served: tuple[str, Se
     page = shown.page
     page.goto(served[0])
     assert page.locator(".runs strong").all_inner_texts() == [NAMES[0], EVIL.replace("\u2028", "\u2028")]
-    page.fill("input[type=search]", "digits live")
-    assert page.locator(".runs a").count() == 0 and "No run has all" in page.inner_text(".runs")
+    page.fill("input[type=search]", "digits alert")
+    page.wait_for_selector(".runs :text('No run has all')")
     page.fill("input[type=search]", "digits")
+    page.wait_for_selector("[role=status]:text-is('1 run')")
     page.click(".runs a")
     page.wait_for_selector(SHOWN.format("verdict"))
     page.click(".views a:text-is('History')")
@@ -161,6 +176,54 @@ def test_names_of_runs_do_nothing_and_errors_are_sentences(browser: Any, served:
     assert "There is no run /api/runs/nowhere." in opened.page.inner_text("[role=alert]")
     opened.page.close()
     assert [each for each in opened.complaints if "404" not in each] == []
+
+
+def test_what_was_asked_for_before_is_not_drawn_over_what_is_asked_for_now(
+    shown: Opened, served: tuple[str, Server]
+) -> None:
+    address, server = served
+    server.slow = {"/series": 0.3}
+    shown.page.goto(f"{address}#r=digits&v=verdict")
+    shown.page.wait_for_selector(SHOWN.format("verdict"))
+    shown.page.evaluate(
+        "async () => { for (const view of ['history', 'flow', 'history', 'layer', 'history', 'flow']) {"
+        " location.hash = `r=digits&v=${view}`; await new Promise((done) => setTimeout(done, 20)); } }"
+    )
+    shown.page.wait_for_selector(SHOWN.format("flow"))
+    shown.page.wait_for_timeout(1500)
+    assert shown.page.locator("figure").evaluate_all("all => all.map(each => each.id)") == [
+        "flow-gradient",
+        "flow-gain",
+    ]
+
+
+def test_a_run_that_answers_late_does_not_take_the_place_of_another(shown: Opened, served: tuple[str, Server]) -> None:
+    address, server = served
+    server.slow = {"/runs/digits": 0.6}
+    shown.page.goto(f"{address}#r=digits")
+    shown.page.evaluate("name => (location.hash = new URLSearchParams({ r: name }))", EVIL)
+    shown.page.wait_for_selector(SHOWN.format("verdict"))
+    shown.page.wait_for_timeout(1000)
+    shown.page.keyboard.press("2")
+    shown.page.wait_for_selector(SHOWN.format("flow"))
+    assert shown.page.inner_text(".subject").startswith(EVIL[:30])
+
+
+def test_news_that_cannot_be_had_are_not_the_last(browser: Any, served: tuple[str, Server]) -> None:
+    address, server = served
+    server.drawn["run"]["status"] = "running"
+    opened = Opened(browser, "light", 1000, address)
+    opened.page.goto(f"{address}#r=digits&v=verdict")
+    opened.page.wait_for_selector(SHOWN.format("verdict"))
+    opened.page.wait_for_timeout(300)
+    server.is_broken = True
+    server.changed.set()
+    opened.page.wait_for_selector(".top .chip:text-is('not up to date')")
+    server.is_broken = False
+    server.drawn["run"]["status"] = "finished"
+    server.changed.set()
+    opened.page.wait_for_selector(".top .chip:text-is('finished')")
+    opened.page.close()
 
 
 @pytest.mark.parametrize("view", ["history", "layer"])

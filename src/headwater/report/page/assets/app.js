@@ -1,7 +1,7 @@
 // The page around the views: which run, which report of it, which view, all of it in the address.
 
 import { every, h, replace } from "./dom.js";
-import { disposeAll } from "./figure.js";
+import { disposeIn, swap } from "./figure.js";
 import { drawRuns } from "./runs.js";
 import { startTheme, toggleTheme } from "./theme.js";
 import { compareView } from "./views/compare.js";
@@ -18,7 +18,7 @@ const VIEWS = [verdictView, flowView, sourceView, historyView, layerView, timeVi
 
 export function start(source) {
   startTheme();
-  const state = { source, id: null, overview: null, report: null, stop: null, drawn: 0, go };
+  const state = { source, id: null, overview: null, report: null, stop: null, turn: 0, go };
   document.body.classList.add("scripted");
   document.getElementById("reading")?.remove();
   const parts = frame(state);
@@ -68,69 +68,126 @@ function frame(state) {
 
 async function show(state, parts) {
   const query = new URLSearchParams(location.hash.slice(1));
-  const turn = ++state.drawn;
+  const turn = ++state.turn;
+  const isLatest = () => turn === state.turn; // what was asked for before must not be drawn over it
   try {
     if (state.source.live && !query.get("r")) {
       leave(state);
-      const listed = await state.source.runs();
-      if (turn === state.drawn) list(state, parts, listed);
+      list(state, parts);
       return;
     }
-    if (state.overview === null || state.id !== query.get("r")) await enter(state, query.get("r"), parts);
-    if (turn === state.drawn) await view(state, parts, query);
+    if (state.overview === null || state.id !== query.get("r")) {
+      leave(state);
+      const overview = await state.source.overview(query.get("r"));
+      if (!isLatest()) return;
+      enter(state, query.get("r"), overview, parts);
+    }
+    await view(state, parts, query, isLatest);
   } catch (error) {
-    if (turn === state.drawn) failed(parts, error);
+    if (isLatest()) failed(parts, error);
   }
 }
 
-async function enter(state, id, parts) {
-  leave(state);
-  state.overview = await state.source.overview(id);
-  state.id = id;
-  const again = every(400, async (change) => {
-    if (change.report || change.events || change.status !== state.overview.run?.status) {
-      state.overview = await state.source.overview(id);
-      if (state.id === id) show(state, parts);
+function enter(state, id, overview, parts) {
+  const session = {};
+  Object.assign(state, { id, overview, session, lost: "" });
+  const tell = (lost) => {
+    if (state.session !== session || state.lost === lost) return;
+    state.lost = lost;
+    chip(state, parts);
+  };
+  const news = every(400, async (change) => {
+    if (state.session !== session) return;
+    try {
+      await hear(state, parts, change, () => state.session === session);
+      tell("");
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      tell(error.message); // what is shown stays: the next news may be better
     }
-    await state.changed?.(change);
   });
-  state.stop = state.source.follow(id, again);
+  state.stop = state.source.follow(id, overview.mark, news, (reached) => tell(reached ? "" : "The server does not answer; what is shown may be old."));
+}
+
+// What changed on the disk. A view that shows rows gives a function that draws what came into its figures as they stand,
+// or says that it cannot: then all of it is drawn anew.
+async function hear(state, parts, change, isOn) {
+  const { current, overview } = state;
+  if (["deleted", "unreadable"].includes(change.status)) {
+    overview.status = change.status;
+    chip(state, parts);
+    return;
+  }
+  if (change.report || change.events || change.status !== overview.status) {
+    const found = await state.source.overview(state.id);
+    if (!isOn()) return;
+    state.overview = found;
+    if (!state.held && (change.events || (change.report && current?.id !== "history"))) {
+      await show(state, parts);
+      return;
+    }
+    choose(state, state.query);
+    header(state, parts);
+  }
+  if (change.rows && !state.held && state.update && !(await state.update())) await show(state, parts);
 }
 
 function leave(state) {
   state.stop?.();
-  Object.assign(state, { id: null, overview: null, report: null, stop: null, changed: null });
+  Object.assign(state, { id: null, overview: null, report: null, stop: null, session: null, update: null, current: null, view: null });
 }
 
-async function view(state, parts, query) {
+// What the address asks for of what there is.
+function choose(state, query) {
   const { overview } = state;
-  const index = Math.min(Number(query.get("o") ?? 0) || 0, Math.max(0, overview.reports.length - 1));
+  const index = Math.min(Number(query.get("o") ?? 0) || 0, Math.max(0, subjects(overview).length - 1));
+  const report = overview.reports[index] ?? null;
+  const track = report?.track ?? subjects(overview)[index] ?? "";
   // A search for a fix is about the training whose report comes first.
-  Object.assign(state, { index, report: overview.reports[index] ?? null, fix: index ? null : overview.fix, query, changed: null });
-  const shown = VIEWS.filter((each) => each.shown(state));
-  const current = shown.find((each) => each.id === query.get("v")) ?? shown[0];
-  state.shown = shown;
-  header(state, parts, current);
-  disposeAll();
-  replace(parts.main);
-  parts.main.className = `page-${current.id}`;
-  document.title = `${current.title} · ${overview.title} · Headwater`;
-  delete parts.main.dataset.drawn;
-  await current.draw(parts.main, state);
-  parts.main.dataset.drawn = current.id;
-  if (state.view !== current.id) scrollTo(0, 0);
-  state.view = current.id;
+  Object.assign(state, { index, report, track, fix: index ? null : overview.fix, query });
+  state.shown = VIEWS.filter((each) => each.shown(state));
+  state.current = state.shown.find((each) => each.id === query.get("v")) ?? state.shown[0];
 }
 
-function header(state, parts, current) {
-  const { overview, query } = state;
+// What one can choose among: the reports, or the optimizers of a training that was not judged.
+function subjects({ reports, tracks, run }) {
+  return reports.length ? reports.map(({ title }) => title) : (tracks ?? Object.keys(run?.optimizers ?? {}));
+}
+
+async function view(state, parts, query, isLatest) {
+  choose(state, query);
+  const { current } = state;
+  Object.assign(state, { update: null, held: false });
+  header(state, parts);
+  document.title = `${current.title} · ${state.overview.title} · Headwater`;
+  delete parts.main.dataset.drawn;
+  const box = h("div", {});
+  const again = state.view === current.id; // then the old picture stays until the new one is whole
+  if (!again) {
+    state.view = null;
+    empty(parts.main);
+    parts.main.className = `page-${current.id}`;
+    parts.main.append(box);
+    scrollTo(0, 0);
+  }
+  const update = await current.draw(box, state);
+  if (!isLatest()) {
+    disposeIn(box);
+    box.remove();
+    return;
+  }
+  if (again) swap(parts.main, box);
+  Object.assign(state, { view: current.id, update: update ?? null });
+  parts.main.dataset.drawn = current.id;
+}
+
+function header(state, parts) {
+  const { overview, query, current } = state;
   parts.subject.textContent = overview.run?.name ? `${overview.run.name} · ${overview.title}` : overview.title;
-  const status = overview.run?.status ?? "";
-  parts.status.hidden = !status;
-  parts.status.textContent = status === "running" ? "live" : status;
-  parts.status.className = `chip ${status === "running" ? "live" : ""}`;
-  parts.select.hidden = overview.reports.length < 2;
-  replace(parts.select, overview.reports.map((each, i) => h("option", { value: i, selected: i === state.index }, each.title)));
+  chip(state, parts);
+  const names = subjects(overview);
+  parts.select.hidden = names.length < 2;
+  replace(parts.select, names.map((name, i) => h("option", { value: i, selected: i === state.index }, name || "(no name)")));
   replace(parts.nav, state.shown.map((each, i) => {
     const address = new URLSearchParams(query);
     address.set("v", each.id);
@@ -141,22 +198,36 @@ function header(state, parts, current) {
   replace(parts.footer, "A gradient is the Frobenius norm over a whole batch. Keys: 1–9 views, t light or dark. ", versions);
 }
 
-function list(state, parts, listed) {
-  disposeAll();
+function chip(state, parts) {
+  const status = state.overview.status ?? state.overview.run?.status ?? "";
+  const isLive = status === "running" && !state.lost;
+  parts.status.hidden = !status;
+  parts.status.textContent = state.lost ? "not up to date" : status === "running" ? "live" : status;
+  parts.status.title = state.lost;
+  parts.status.className = `chip ${isLive ? "live" : ""}`;
+}
+
+function list(state, parts) {
+  empty(parts.main);
   replace(parts.nav);
-  replace(parts.main);
   replace(parts.footer);
+  parts.main.className = "page-runs";
   Object.assign(parts.status, { hidden: true });
   parts.select.hidden = true;
-  parts.subject.textContent = listed.root ?? "";
+  parts.subject.textContent = "";
   document.title = "Runs · Headwater";
-  drawRuns(parts.main, listed, state);
+  state.stop = drawRuns(parts.main, state, (root) => (parts.subject.textContent = root));
+}
+
+function empty(main) {
+  disposeIn(main);
+  replace(main);
 }
 
 function failed(parts, error) {
   if (!(error instanceof Error)) throw error;
-  disposeAll();
-  replace(parts.main, h("section", { class: "panel missing", role: "alert" }, h("h2", {}, "This cannot be shown"), h("p", {}, error.message)));
+  empty(parts.main);
+  parts.main.append(h("section", { class: "panel missing", role: "alert" }, h("h2", {}, "This cannot be shown"), h("p", {}, error.message)));
 }
 
 function key(event, state) {

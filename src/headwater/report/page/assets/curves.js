@@ -5,24 +5,34 @@ import { number, whole } from "./format.js";
 import { zooms } from "./heat.js";
 import { drawable, linearScale, logScale, place, yAxis } from "./scales.js";
 
-// Draws one. `lines`: name, colour, steps, and mean with min and max or without; `scale`: "log" or "linear".
-export function curveFigure(main, { id, title, unit, definition, lines, scale, range, zoom, marks, skipped, height, controls, left }) {
-  const kept = { zoom: zoom ?? range };
-  const all = lines.flatMap((line) => [line.mean, line.min, line.max].filter(Boolean).flat());
-  const axis = scale === "log" ? logScale(all, { least: 0.5, most: 5 }) : linearScale(all);
+// Draws one. `lines`: name, colour, steps, and mean with min and max or without; `scale`: "log" or "linear". What it
+// returns can be drawn anew with other lines and steps (`update`), and look at some steps (`zoomTo`).
+export function curveFigure(main, { id, title, unit, definition, height, controls, ...given }) {
+  const now = { zoom: given.range, ...given };
+  now.axis = axisOf(now);
   const shown = figure(main, {
     id, title, unit, definition, controls,
     height: height ?? 190,
-    says: `${lines.map((line) => `${line.name} from ${number(first(line.mean))} to ${number(first([...line.mean].reverse()))}`).join("; ")}. ${definition}`,
-    legend: lines.length > 1 ? lines.map((line) => ({ name: line.name, mark: "line", colour: line.colour })) : [],
-    option: (c, width) => option(c, width, { lines, axis, range, zoom: kept.zoom, marks, skipped, left }),
-    csv: () => table(lines),
+    says: () => `${now.lines.map((line) => `${line.name} from ${number(first(line.mean))} to ${number(first([...line.mean].reverse()))}`).join("; ")}. ${definition}`,
+    legend: () => (now.lines.length > 1 ? now.lines.map((line) => ({ name: line.name, mark: "line", colour: line.colour })) : []),
+    option: (c, width) => option(c, width, now),
+    csv: () => table(now.lines),
   });
+  shown.update = (changes) => {
+    Object.assign(now, changes);
+    now.axis = axisOf(now);
+    shown.redraw();
+  };
   shown.zoomTo = (wanted) => {
-    kept.zoom = wanted;
+    now.zoom = wanted;
     shown.chart.dispatchAction({ type: "dataZoom", startValue: wanted.first, endValue: wanted.last + 1 });
   };
   return shown;
+}
+
+function axisOf({ lines, scale }) {
+  const all = lines.flatMap((line) => [line.mean, line.min, line.max].filter(Boolean).flat());
+  return scale === "log" ? logScale(all, { least: 0.5, most: 5 }) : linearScale(all);
 }
 
 // Findings that rose and healed, as lines across a figure; named where `span`, the steps in view, leaves room for it.
@@ -77,7 +87,7 @@ function option(c, width, { lines, axis, range, zoom, marks, skipped, left }) {
   if (series.length && marks) series[series.length - 1] = { ...series[series.length - 1], markLine: marks(c) };
   return {
     grid: { left: left?.(width) ?? (width < 560 ? 52 : 64), right: 16, top: marks ? 22 : 12, bottom: 30 },
-    xAxis: xAxis(c, { min: range.first, max: range.last + 1, axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: whole } }),
+    xAxis: xAxis(c, { min: range.first, max: range.last + 1, minInterval: 1, axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: whole } }),
     yAxis: yAxis(axis, c),
     dataZoom: zooms(c, zoom, false),
     tooltip: tooltip(c, lines),

@@ -38,15 +38,18 @@ export function later(milliseconds, what) {
 }
 
 // For news that may come faster than they can be shown: at once, then at most so often, one after the other, and the
-// last always. What several of them say is joined; waiting for a pause (later) would wait for ever.
+// last always, also when one of them failed. What several of them say is joined; waiting for a pause (later) would wait for ever.
 export function every(milliseconds, what) {
   let [news, busy, last] = [null, false, -Infinity];
   const tell = async () => {
     const told = news;
     [news, last] = [null, performance.now()];
-    await what(told);
-    busy = news !== null;
-    if (busy) setTimeout(tell, Math.max(0, last + milliseconds - performance.now()));
+    try {
+      await what(told);
+    } finally {
+      busy = news !== null;
+      if (busy) setTimeout(tell, Math.max(0, last + milliseconds - performance.now()));
+    }
   };
   return (change) => {
     const before = news ?? {};

@@ -7,10 +7,10 @@ import { colours, onTheme } from "./theme.js";
 const alive = new Set();
 const FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif';
 
-// Makes one. `spec`: id, title, unit, definition, height, option(colours, width), csv(), and if wanted legend, says,
-// group, click(parameters), ready(chart), controls (elements beside the title).
+// Makes one. `spec`: id, title, unit, definition, height, option(colours, width), csv(), and if wanted legend and says
+// (or functions that give them), click(parameters), controls (elements beside the title).
 export function figure(parent, spec) {
-  const canvas = h("div", { class: "canvas", role: "img", "aria-label": `${spec.title}. ${spec.says ?? spec.definition}` });
+  const canvas = h("div", { class: "canvas", role: "img" });
   canvas.style.height = `${spec.height}px`;
   const legend = h("ul", { class: "legend" });
   const element = h(
@@ -24,10 +24,10 @@ export function figure(parent, spec) {
   parent.append(element);
   const width = canvas.clientWidth || likelyWidth(); // what is drawn anew stands in the page only when it is whole
   const chart = globalThis.echarts.init(canvas, null, { renderer: "canvas", width, height: spec.height });
-  const made = { element, chart, spec, width };
+  const made = { element, canvas, chart, spec, width };
   made.redraw = () => draw(made, legend);
   made.redraw();
-  const resized = new ResizeObserver(later(60, () => resize(made, canvas)));
+  const resized = new ResizeObserver(later(60, () => resize(made)));
   resized.observe(canvas);
   if (spec.click) chart.on("click", spec.click);
   made.dispose = () => {
@@ -36,7 +36,6 @@ export function figure(parent, spec) {
     alive.delete(made);
   };
   alive.add(made);
-  spec.ready?.(chart);
   return made;
 }
 
@@ -89,13 +88,30 @@ export function told(title, rows) {
   );
 }
 
-export function disposeAll() {
-  for (const each of [...alive]) each.dispose();
+// Lets go of the charts below an element: each holds its numbers.
+export function disposeIn(root) {
+  for (const each of [...alive]) if (root.contains(each.element)) each.dispose();
 }
 
-// Lets go of the charts of what was drawn anew: each holds its numbers.
-export function disposeGone() {
-  for (const each of [...alive]) if (!each.element.isConnected) each.dispose();
+// Puts what was drawn anew in the place of the old, and leaves the reader as he was: the same parts open, the same
+// control in hand, with what he has typed into it.
+export function swap(holder, fresh) {
+  const held = holder.contains(document.activeElement) ? document.activeElement : null;
+  const open = [...holder.querySelectorAll("details")].map((each) => each.open);
+  disposeIn(holder);
+  holder.replaceChildren(fresh);
+  [...fresh.querySelectorAll("details")].forEach((each, i) => {
+    each.open = open[i] ?? each.open;
+    each.dispatchEvent(new Event("toggle")); // now, not at the next turn: what opens is drawn then, and the page would jump
+  });
+  const twin = held && [...fresh.querySelectorAll(held.tagName)].find((each) => nameOf(each) === nameOf(held));
+  if (!twin) return;
+  if (twin.matches("input[type=search]") && held.value !== held.defaultValue) twin.value = held.value;
+  twin.focus({ preventScroll: true });
+}
+
+function nameOf(element) {
+  return element.getAttribute("aria-label") || element.title || element.parentElement.textContent;
 }
 
 export function redrawAll() {
@@ -109,13 +125,16 @@ function draw(made, legend) {
   const c = colours();
   chart.setOption({ ...base(c), ...spec.option(c, width) }, { notMerge: true });
   chart.getZr().flush(); // paper does not wait for the next frame
+  const says = typeof spec.says === "function" ? spec.says() : (spec.says ?? spec.definition);
+  made.canvas.setAttribute("aria-label", `${spec.title}. ${says}`);
   const items = typeof spec.legend === "function" ? spec.legend() : (spec.legend ?? []);
   legend.replaceChildren();
   append(legend, items.map((item) => h("li", {}, item.element ?? h("span", { class: `key ${item.mark}`, style: { "--key": `var(--${item.colour})` } }), item.name)));
   legend.hidden = !items.length;
 }
 
-function resize(made, canvas) {
+function resize(made) {
+  const { canvas } = made;
   if (!canvas.clientWidth || canvas.clientWidth === made.width) return;
   made.width = canvas.clientWidth;
   made.chart.resize({ width: made.width, height: made.spec.height });

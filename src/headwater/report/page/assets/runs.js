@@ -1,36 +1,64 @@
-// The list of runs: search, live and finished.
+// The list of runs: live and finished, searched by the server, which knows them all.
 
-import { h, replace } from "./dom.js";
+import { h, later, replace } from "./dom.js";
 import { count } from "./format.js";
+import { swap } from "./figure.js";
 
-export function drawRuns(main, listed, state) {
+const EVERY = 3000; // milliseconds between two looks whether a run was added or has changed
+
+// Draws the list, and keeps it as it is on the disk until what it returns is called.
+export function drawRuns(main, state, told) {
   const box = h("div", { class: "runs" });
-  const show = (words) => replace(box, rows(listed.runs, words.toLowerCase().split(/\s+/).filter(Boolean)));
-  const search = h("input", { type: "search", placeholder: "name, model, optimizer, finding", oninput: (event) => show(event.target.value) });
-  main.append(h("div", { class: "controls" }, h("label", {}, "Search", search), h("span", { class: "quiet" }, count(listed.runs.length, "run"))), box);
-  show("");
-  if (!listed.runs.length) {
-    replace(box, h("section", { class: "panel missing" }, h("h2", {}, "No run yet"), h("p", {}, "A run appears here as soon as a training is recorded:"), h("pre", {}, "headwater run train.py")));
-  }
+  const amount = h("span", { class: "quiet", role: "status" });
+  let [shown, turn, ended] = [null, 0, false];
+  const load = async () => {
+    const mine = ++turn;
+    const search = input.value;
+    const listed = await state.source.runs({ search }).catch((error) => ({ failed: error.message }));
+    if (ended || mine !== turn) return;
+    const said = JSON.stringify([search, listed]);
+    if (said !== shown) list(listed, search);
+    shown = said;
+  };
+  const list = (listed, search) => {
+    if (listed.failed) {
+      replace(amount, listed.failed);
+      return;
+    }
+    told(listed.root ?? "");
+    const [found, total] = [listed.runs, listed.total ?? listed.runs.length];
+    replace(amount, total > found.length ? `The newest ${found.length} of ${count(total, "run")}; the search finds the others.` : count(total, "run"));
+    swap(box, found.length ? h("div", {}, found.map(row)) : search ? h("p", { class: "quiet" }, "No run has all of these words.") : none());
+  };
+  const input = h("input", { type: "search", placeholder: "name, model, optimizer, finding", oninput: later(150, load) });
+  main.append(h("div", { class: "controls" }, h("label", {}, "Search", input), amount), box);
+  const timer = setInterval(() => document.hidden || load(), EVERY);
+  load();
+  return () => {
+    ended = true;
+    clearInterval(timer);
+  };
 }
 
-function rows(runs, words) {
-  const found = runs.filter((run) => words.every((word) => said(run).includes(word)));
-  return found.length ? found.map(row) : h("p", { class: "quiet" }, "No run has all of these words.");
+function none() {
+  return h("section", { class: "panel missing" }, h("h2", {}, "No run yet"), h("p", {}, "A run appears here as soon as a training is recorded:"), h("pre", {}, "headwater run train.py"));
 }
 
 function row(run) {
   const models = (run.models ?? []).map((each) => each.kind ?? each).join(", ");
+  const unreadable = run.status === "unreadable" && run.notes?.[0];
   return h(
     "a",
-    { href: `#${new URLSearchParams({ r: run.id })}`, class: run.verdict?.tone ?? "" },
+    { href: `#${new URLSearchParams({ r: run.id })}`, class: run.verdict?.tone ?? "", title: `Open ${run.name}` },
     h("strong", {}, run.name),
     h("span", { class: `chip ${run.live ? "live" : ""}` }, run.live ? "live" : run.status),
-    h("span", {}, run.verdict?.headline ?? "not judged yet"),
-    h("small", {}, [models, count(run.steps ?? 0, "step"), (run.started ?? "").slice(0, 16).replace("T", " ")].filter(Boolean).join(" · ")),
+    h("span", {}, run.verdict?.headline ?? (unreadable || (run.live ? "not judged yet" : "not judged"))),
+    h("small", {}, [models, count(run.steps ?? 0, "step"), local(run.started)].filter(Boolean).join(" · ")),
   );
 }
 
-function said(run) {
-  return JSON.stringify([run.name, run.models, run.optimizers, run.status, run.verdict]).toLowerCase();
+// When it began, by the reader's clock.
+function local(started) {
+  const date = new Date(started ?? "");
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString("sv-SE").slice(0, 16);
 }

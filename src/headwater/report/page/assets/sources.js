@@ -1,7 +1,5 @@
 // Where the data comes from: embedded in the page, or asked of the server. Both answer the same questions:
-// runs(), overview(id), history(id, query), series(id, query), follow(id, callback).
-
-import { num } from "./format.js";
+// runs(query), overview(id), history(id, query), series(id, query), follow(id, mark, changed, reached).
 
 export function EmbeddedSource(data) {
   const at = (list, match) => list.find((each) => Object.entries(match).every(([key, value]) => each[key] === value)) ?? null;
@@ -29,16 +27,40 @@ export function ServerSource() {
   const of = (id) => `/${encodeURIComponent(id)}`;
   return {
     live: true,
-    runs: () => ask(""),
+    runs: (query = {}) => ask("", query),
     overview: (id) => ask(of(id)),
     history: (id, query) => ask(`${of(id)}/history`, query),
     series: (id, query) => ask(`${of(id)}/series`, query),
-    follow: (id, callback) => {
-      const stream = new EventSource(`/api/runs${of(id)}/stream`);
-      stream.addEventListener("changed", (event) => callback(JSON.parse(event.data)));
-      return () => stream.close();
-    },
+    follow: (id, mark, changed, reached) => following(`/api/runs${of(id)}/stream?since=${encodeURIComponent(mark ?? "")}`, changed, reached),
   };
+}
+
+// A browser opens six connections to a server: a window that nobody sees must not keep one for its stream.
+function following(address, changed, reached) {
+  let stream = null;
+  const close = () => {
+    stream?.close();
+    stream = null;
+  };
+  const turn = () => {
+    if (document.hidden) close();
+    if (document.hidden || stream) return;
+    stream = new EventSource(address);
+    stream.addEventListener("open", () => reached(true));
+    stream.addEventListener("error", () => reached(false));
+    stream.addEventListener("changed", (event) => {
+      const change = JSON.parse(event.data);
+      if (change.status === "deleted") end();
+      changed(change);
+    });
+  };
+  const end = () => {
+    document.removeEventListener("visibilitychange", turn);
+    close();
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
+  return end;
 }
 
 // The curves of one layer, out of the histories of all. Each statistic has steps of its own.
@@ -53,18 +75,4 @@ function rowsOf(histories, layer) {
     series[each.statistic] = { mean: steps.map((step) => known.get(step) ?? null) };
   }
   return { layer, first: steps[0], last: steps.at(-1), steps, series, flags: {} };
-}
-
-// The same between two steps.
-export function between(series, first, last) {
-  const kept = series.steps.map((step, i) => [step, i]).filter(([step]) => (first === null || step >= first) && (last === null || step <= last));
-  const pick = (list) => kept.map(([, i]) => list[i]);
-  const cut = Object.fromEntries(
-    Object.entries(series.series).map(([name, each]) => [name, Object.fromEntries(Object.entries(each).map(([key, list]) => [key, pick(list)]))]),
-  );
-  return { ...series, steps: kept.map(([step]) => step), series: cut };
-}
-
-export function anyNumber(list) {
-  return (list ?? []).some((value) => num(value) !== null);
 }

@@ -1,12 +1,13 @@
 // Two or more trainings beside each other: their verdicts, their losses, their gradients with depth.
 
 import { curveFigure } from "../curves.js";
-import { h, replace } from "../dom.js";
+import { h, later, replace } from "../dom.js";
 import { base, depthAxis, figure, told } from "../figure.js";
 import { num, number } from "../format.js";
 import { logScale, drawable, place, yAxis } from "../scales.js";
 
 const COLOURS = ["water", "branch", "after", "other", "activation", "soft"];
+const OFFERED = 40; // runs to choose from; the search finds all
 
 export const compareView = { id: "compare", title: "Compare", shown: ({ source, overview }) => source.live || overview.reports.length > 1, draw };
 
@@ -15,23 +16,28 @@ async function draw(main, state) {
     show(main, await Promise.all(state.overview.reports.map((report) => within(state, report))));
     return;
   }
-  const listed = await state.source.runs();
-  const chosen = new Set([state.id, ...(state.query.get("c")?.split("\n") ?? [])]);
-  const box = h("div", {});
-  main.append(chooser(listed.runs, chosen, state), box);
-  const found = await Promise.all(listed.runs.filter((run) => chosen.has(run.id)).map((run) => fetched(state, run)));
-  replace(box);
-  show(box, found.filter(Boolean));
+  const chosen = [state.id, ...(state.query.get("c")?.split("\n") ?? [])];
+  const found = await Promise.all([...new Set(chosen)].map((id) => fetched(state, id)));
+  main.append(await chooser(new Set(chosen), state));
+  show(main, found);
 }
 
-function chooser(runs, chosen, state) {
+async function chooser(chosen, state) {
   const toggle = (id, on) => {
     if (on) chosen.add(id);
     else chosen.delete(id);
     state.go({ c: [...chosen].filter((each) => each !== state.id).join("\n") });
   };
-  const option = (run) => h("label", {}, h("input", { type: "checkbox", checked: chosen.has(run.id), disabled: run.id === state.id, onchange: (event) => toggle(run.id, event.target.checked) }), run.name);
-  return h("section", { class: "panel" }, h("h2", {}, "Compare with"), h("div", { class: "controls" }, runs.slice(0, 60).map(option)), chosen.size < 2 ? h("p", { class: "note" }, "Choose another run to see both beside each other.") : null);
+  const option = ({ id, name }) => h("label", {}, h("input", { type: "checkbox", checked: chosen.has(id), disabled: id === state.id, onchange: (event) => toggle(id, event.target.checked) }), name);
+  const box = h("div", { class: "controls" });
+  const fill = async (search) => {
+    const { runs, total } = await state.source.runs({ search, limit: OFFERED });
+    const others = [...chosen].filter((id) => !runs.some((run) => run.id === id)).map((id) => ({ id, name: id }));
+    replace(box, [...others, ...runs].map(option), total > runs.length ? h("span", { class: "quiet" }, `and ${total - runs.length} more: search`) : null);
+  };
+  await fill("");
+  const search = h("input", { type: "search", "aria-label": "Search among the runs", placeholder: "search", oninput: later(250, (event) => fill(event.target.value)) });
+  return h("section", { class: "panel" }, h("h2", {}, "Compare with"), h("div", { class: "controls" }, search), box, chosen.size < 2 ? h("p", { class: "note" }, "Choose another run to see both beside each other.") : null);
 }
 
 async function within(state, report) {
@@ -39,29 +45,49 @@ async function within(state, report) {
   return { name: report.title, report, network };
 }
 
-async function fetched(state, run) {
-  const overview = run.id === state.id ? state.overview : await state.source.overview(run.id);
-  const report = overview.reports[0] ?? null;
-  const track = report?.track ?? overview.tracks?.[0] ?? "";
-  const network = await state.source.series(run.id, { layer: "", track, statistics: ["loss"], points: 800 });
-  return { name: run.name, report, network };
+// One that cannot be read, or is gone, does not keep the others from being seen.
+async function fetched(state, id) {
+  try {
+    const overview = id === state.id ? state.overview : await state.source.overview(id);
+    const report = overview.reports[0] ?? null;
+    const track = report?.track ?? overview.tracks?.[0] ?? "";
+    const network = await state.source.series(id, { layer: "", track, statistics: ["loss"], points: 800 });
+    return { name: overview.run?.name || id, report, network };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { name: id, report: null, network: null, failed: error.message };
+  }
 }
 
 function show(main, all) {
-  main.append(h("section", { class: "panel" }, h("h2", {}, "Verdicts"), h("div", { class: "scroll" }, h("table", { class: "numbers" }, h("tbody", {}, all.map(({ name, report }, i) => h("tr", {}, h("td", { class: "words" }, h("span", { class: "key", style: { "--key": `var(--${COLOURS[i % COLOURS.length]})` } }), name), h("td", { class: "words" }, report?.verdict.headline ?? "not judged yet"), h("td", {}, number(report?.flow.attenuation ?? null)), h("td", { class: "words" }, report?.facts.find(([key]) => key === "loss")?.[1] ?? "")))), h("thead", {}, h("tr", {}, ["training", "verdict", "gradient that arrives", "loss"].map((title, i) => h("th", { scope: "col", class: i === 2 ? "" : "words" }, title))))))));
+  const row = ({ name, report, failed }, i) =>
+    h("tr", {},
+      h("td", { class: "words" }, h("span", { class: "key", style: { "--key": `var(--${colour(i)})` } }), name),
+      h("td", { class: "words" }, report?.verdict.headline ?? failed ?? "not judged yet"),
+      h("td", {}, number(report?.flow.attenuation ?? null)),
+      h("td", { class: "words" }, report?.facts.find(([key]) => key === "loss")?.[1] ?? ""),
+    );
+  const titles = ["training", "verdict", "gradient that arrives", "loss, when it was measured"];
+  const head = h("thead", {}, h("tr", {}, titles.map((title, i) => h("th", { scope: "col", class: i === 2 ? "" : "words" }, title))));
+  const note = "Gradient that arrives: that at the first layer, as a share of the last layer's.";
+  main.append(h("section", { class: "panel" }, h("h2", {}, "Verdicts"), h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "numbers wordy" }, head, h("tbody", {}, all.map(row)))), h("p", { class: "note" }, note)));
   losses(main, all);
-  profiles(main, all.filter(({ report }) => report?.flow.name.length));
+  profiles(main, all.map((each, i) => ({ ...each, i })).filter(({ report }) => report?.flow.name.length));
+}
+
+function colour(i) {
+  return COLOURS[i % COLOURS.length];
 }
 
 function losses(main, all) {
-  const lines = all.map((each, i) => ({ ...each, i })).filter(({ network }) => network?.series.loss).map(({ name, network, i }) => ({ name, colour: COLOURS[i % COLOURS.length], steps: network.steps, mean: network.series.loss.mean }));
+  const lines = all.map((each, i) => ({ ...each, i })).filter(({ network }) => network?.series.loss).map(({ name, network, i }) => ({ name, colour: colour(i), steps: network.steps, mean: network.series.loss.mean }));
   if (!lines.length) return;
   const ends = lines.flatMap((line) => [line.steps[0], line.steps.at(-1)]);
   curveFigure(main, { id: "compare-loss", title: "Loss", unit: "loss of a batch", definition: "Loss before the step, unscaled; a mean where steps share a point.", lines, scale: "linear", range: { first: Math.min(...ends), last: Math.max(...ends) }, height: 260 });
 }
 
 function profiles(main, all) {
-  const shown = all.map(({ name, report }, i) => ({ name, colour: COLOURS[i % COLOURS.length], points: sharesOf(report.flow) })).filter(({ points }) => points.length);
+  const shown = all.map(({ name, report, i }) => ({ name, colour: colour(i), points: sharesOf(report.flow) })).filter(({ points }) => points.length);
   if (!shown.length) return;
   const scale = logScale(shown.flatMap(({ points }) => points.map(([, share]) => share)), { least: 3, around: 1 });
   figure(main, {

@@ -1,8 +1,8 @@
 // One layer: what was measured of it, over the training, its magnitudes beside the number formats, and its units.
 
 import { curveFigure, eventMarks } from "../curves.js";
-import { h, pairs, replace } from "../dom.js";
-import { disposeGone } from "../figure.js";
+import { h, pairs } from "../dom.js";
+import { disposeIn, swap } from "../figure.js";
 import { factor, num, number, percent } from "../format.js";
 import { histogramFigure } from "./magnitudes.js";
 
@@ -33,7 +33,7 @@ async function draw(main, state) {
   if (at >= 0) main.append(facts(state.report.layers, at, unitsOf(state.report.units, name)));
   const magnitudes = state.report?.magnitudes[name];
   if (magnitudes) histogramFigure(main, name, magnitudes);
-  await curves(main, state, name);
+  return curves(main, state, name);
 }
 
 function chooser(names, name, state) {
@@ -75,41 +75,47 @@ function unitRow(units) {
 }
 
 async function curves(main, state, name) {
-  const { overview, source, report } = state;
+  const { overview } = state;
   if (!overview.run) {
     main.append(h("section", { class: "panel missing" }, h("h2", {}, "Over time"), h("p", {}, "This report is of one diagnosis. A layer over a whole training, with its updates and its share of the loss, takes a recorded run:"), h("pre", {}, "headwater run train.py")));
-    return;
+    return null;
   }
-  const track = report?.track ?? overview.tracks?.[0] ?? "";
-  const wanted = GROUPS.flatMap(([, names]) => names);
-  const found = await source.series(state.id, { layer: name, track, statistics: wanted, points: 800 });
-  const grid = h("div", { class: "grid" });
-  main.append(grid);
+  const drawn = async () => {
+    const grid = h("div", { class: "grid" });
+    await over(grid, state, name);
+    return grid;
+  };
+  const box = h("div", {}, await drawn());
+  main.append(box);
+  return async () => {
+    const grid = await drawn();
+    if (box.isConnected) swap(box, grid);
+    else disposeIn(grid);
+    return true;
+  };
+}
+
+// What was recorded of it, step by step.
+async function over(grid, { overview, source, id, track }, name) {
+  const found = await source.series(id, { layer: name, track, statistics: GROUPS.flatMap(([, names]) => names), points: 800 });
   if (!found?.steps.length) {
     grid.append(h("p", { class: "quiet" }, "No row of this layer was recorded, or it travels in this page only together with its neighbours: see History."));
     return;
   }
   const range = { first: found.first ?? found.steps[0], last: found.last ?? found.steps.at(-1) };
   const events = overview.events.filter((each) => each.track === track);
-  for (const [id, names, colour] of GROUPS) group(grid, { id, names, colour, found, range, events, overview });
-  state.changed = async (change) => {
-    if (!change.rows || state.view !== "layer") return;
-    const kept = h("div", {});
-    await draw(kept, state);
-    replace(main, ...kept.childNodes);
-    disposeGone();
-  };
+  for (const [group, names, colour] of GROUPS) curvesOf(grid, { group, names, colour, found, range, events, overview });
 }
 
-function group(grid, { id, names, colour, found, range, events, overview }) {
+function curvesOf(grid, { group, names, colour, found, range, events, overview }) {
   const there = names.filter((name) => found.series[name]?.mean.some((value) => num(value) !== null));
   if (!there.length) return;
   const info = overview.statistics[there[0]];
   curveFigure(grid, {
-    id: `layer-${id}`,
-    title: id === "parts" ? "Parts of the gain" : info.name.charAt(0).toUpperCase() + info.name.slice(1),
+    id: `layer-${group}`,
+    title: group === "parts" ? "Parts of the gain" : info.name.charAt(0).toUpperCase() + info.name.slice(1),
     unit: `${info.unit}${info.scale === "log" ? ", log scale" : ""}`,
-    definition: id === "parts" ? "The factors of the gain: activation, weights, normalisation, and what is neither." : `${info.definition.charAt(0).toUpperCase()}${info.definition.slice(1)}.`,
+    definition: group === "parts" ? "The factors of the gain: activation, weights, normalisation, and what is neither." : `${info.definition.charAt(0).toUpperCase()}${info.definition.slice(1)}.`,
     lines: there.map((name) => ({ name: overview.statistics[name].name, colour: COLOURS[name] ?? colour, steps: found.steps, ...found.series[name] })),
     scale: info.scale,
     range,

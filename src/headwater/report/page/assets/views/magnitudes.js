@@ -41,7 +41,7 @@ function option(c, width, histograms, kinds, [low, high]) {
     grid: [{ left, right: 16, top: 10, bottom: 128 }, { left, right: 16, height: 80, bottom: 34 }],
     xAxis: [
       xAxis(c, { min: low, max: high, axisLabel: { show: false } }),
-      xAxis(c, { gridIndex: 1, min: low, max: high, name: "magnitude", axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: (value) => (Number.isInteger(value) ? power(value).replace(/^10/, "2").replace(/^[\d.]+$/, String(2 ** value)) : "") } }),
+      xAxis(c, { gridIndex: 1, min: low, max: high, name: "magnitude", axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (value) => (Number.isInteger(value) ? power(value).replace(/^10/, "2").replace(/^[\d.]+$/, String(2 ** value)) : "") } }),
     ],
     yAxis: [
       { type: "value", axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: c.soft, fontSize: 11, formatter: (value) => `${Math.round(100 * value)} %` }, splitLine: { lineStyle: { color: c.faint } } },
