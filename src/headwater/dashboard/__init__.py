@@ -1,4 +1,4 @@
-"""The live page: a server that reads runs and never writes one, for browsers on this machine. No torch."""
+"""The live page: a server that reads runs and writes nothing but the mark that somebody looks on. No torch."""
 
 from headwater.dashboard.serve import Dashboard, dashboard
 

@@ -20,6 +20,7 @@ from headwater.store import StoredRun
 from tests.builders import chain, measurement
 from tests.pages import EVIL, carried
 from tests.report.fix.records import FIXED
+from tests.report.page.conftest import STEPS
 from tests.report.page.examples import REPORTS, magnitudes
 
 PAGES = ("recorded", "one", "long", "odd", "evil", "fix", "none")
@@ -295,6 +296,15 @@ def test_a_picture_of_many_layers_is_read_by_pointing(opened: Opened, written: C
         assert said != walked  # the first press marks the output, the next ones go down from there
         walked = said
     assert opened.page.is_visible(".cross")
+    firsts: list[int] = []
+    for key in ("+", "-"):
+        opened.page.keyboard.press(key)
+        opened.page.mouse.move(box["x"] + 122, box["y"] + 20 + len(firsts))
+        firsts.append(int(opened.page.inner_text(".readout").partition("step ")[2].split()[0]))
+    assert firsts[0] >= STEPS // 4 and firsts[1] <= 5  # half of the steps, around the mark; then all of them again
+    opened.page.keyboard.press("ArrowDown")
+    opened.page.keyboard.press("ArrowUp")
+    assert opened.page.inner_text(".readout") == walked
     opened.page.keyboard.press("Enter")
     opened.page.wait_for_selector(SHOWN.format("layer"))
     assert opened.page.input_value("input[type=search]") == walked.partition(" ")[0]

@@ -194,6 +194,7 @@ function header(state, parts) {
     address.delete("a");
     return h("a", { href: `#${address}`, "aria-current": each === current ? "page" : null, title: `${each.title} (${i + 1})` }, each.title);
   }));
+  parts.nav.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   const versions = Object.entries(overview.versions ?? {}).map(([name, version]) => `${name} ${version}`).join(", ");
   replace(parts.footer, "A gradient is the Frobenius norm over a whole batch. Keys: 1–9 views, t light or dark. ", versions);
 }

@@ -75,16 +75,17 @@ export function zooms(c, zoom, slider = true) {
 export function cellAt(chart, history, x, y) {
   if (!chart.containPixel({ gridIndex: 0 }, [x, y])) return null;
   const [step, row] = chart.convertFromPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [x, y]);
-  const column = lookAt(history, step);
-  return column < 0 ? null : cellOf(history, column, between(Math.floor(row), history.layers.length));
+  const [column, at] = [lookAt(history, step), between(Math.floor(row), history.layers.length)];
+  return column < 0 ? { layer: history.layers[at], row: at, step: Math.floor(step), since: null, value: null } : cellOf(history, column, at);
 }
 
 export function cellWords({ layer, step, since, value }) {
+  if (value === null) return `${layer} · step ${whole(step)} · nothing was recorded yet`;
   return `${layer} · step ${whole(step)}${since < step ? ` (seen at ${whole(since)})` : ""} · ${number(value, 3)}`;
 }
 
-// The arrow keys walk over the picture, from the output at the last step; Enter opens the layer.
-export function walkable(box, chart, made, tell, enter) {
+// The arrow keys walk over the picture, from the output at the last step in view; Enter opens the layer, + and − zoom.
+export function walkable(box, chart, made, { tell, enter, zoom }) {
   const mark = h("i", { class: "cross", hidden: true, "aria-hidden": "true" });
   let at = null;
   box.append(mark);
@@ -94,15 +95,21 @@ export function walkable(box, chart, made, tell, enter) {
   box.addEventListener("keydown", (event) => {
     const { history } = made;
     const [right, up] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
-    if (event.key === "Enter" && at) enter(cellOf(history, ...at));
-    if (!right && !up) return;
+    const by = { "+": 0.5, "=": 0.5, "-": 2 }[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || !(right || up || by || event.key === "Enter")) return;
     event.preventDefault();
     const [columns, rows] = [history.steps.length, history.layers.length];
-    at = at ? [between(at[0] + right, columns), between(at[1] + up, rows)] : [columns - 1, rows - 1];
-    const [x, y] = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [history.steps[at[0]] + 0.5, at[1] + 0.5]);
-    mark.hidden = false;
+    const column = at ? between(lookAt(history, at.step) + right, columns) : columns - 1;
+    const row = at ? between(at.row + up, rows) : rows - 1;
+    const cell = cellOf(history, column, row);
+    if (event.key === "Enter" && at) enter(cell);
+    mark.hidden = !(right || up);
+    if (by) zoom(by, at ? cell.step : null);
+    if (!right && !up) return;
+    at = { step: cell.step, row };
+    const [x, y] = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [cell.step + 0.5, row + 0.5]);
     mark.style.transform = `translate(${x}px, ${y}px)`;
-    tell(cellOf(history, ...at));
+    tell(cell);
   });
 }
 

@@ -4,7 +4,7 @@ import { h, later, replace } from "./dom.js";
 import { count } from "./format.js";
 import { swap } from "./figure.js";
 
-const EVERY = 3000; // milliseconds between two looks whether a run was added or has changed
+const [EVERY, REST] = [3000, 20]; // milliseconds between two looks at the runs, and at least so many times what one took
 
 // Draws the list, and keeps it as it is on the disk until what it returns is called.
 export function drawRuns(main, state, told) {
@@ -32,12 +32,13 @@ export function drawRuns(main, state, told) {
   };
   const input = h("input", { type: "search", placeholder: "name, model, optimizer, finding", oninput: later(150, load) });
   main.append(h("div", { class: "controls" }, h("label", {}, "Search", input), amount), box);
-  const timer = setInterval(() => document.hidden || load(), EVERY);
-  load();
-  return () => {
-    ended = true;
-    clearInterval(timer);
+  const watch = async () => {
+    const begin = performance.now();
+    if (!document.hidden) await load();
+    if (!ended) setTimeout(watch, Math.max(EVERY, REST * (performance.now() - begin)));
   };
+  watch();
+  return () => (ended = true);
 }
 
 function none() {

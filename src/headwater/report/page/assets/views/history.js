@@ -116,7 +116,7 @@ async function heatSection(main, view, names) {
   made.scale = heatScale(made.history, made.info);
   view.range.last = Math.max(view.range.last, made.history.last);
   view.zoom = { ...view.range };
-  const readout = h("p", { class: "readout", "aria-live": "polite" }, "Point at a place to read it, or walk there with the arrow keys; Ctrl and the wheel, or the handles below, zoom.");
+  const readout = h("p", { class: "readout", "aria-live": "polite" }, "Point at a place to read it, or walk there with the arrow keys; Ctrl and the wheel, the handles below, or + and − zoom.");
   const shown = figure(main, {
     id: `history-${kept}`,
     title: `${sentence(made.info.name).slice(0, -1)} of every layer`,
@@ -132,7 +132,7 @@ async function heatSection(main, view, names) {
   const { canvas } = shown;
   canvas.after(readout);
   point(shown.chart, made, readout, view);
-  walkable(canvas, shown.chart, made, (cell) => (readout.textContent = cellWords(cell)), (cell) => open(state, cell));
+  walkable(canvas, shown.chart, made, { tell: (cell) => (readout.textContent = cellWords(cell)), enter: (cell) => open(state, cell), zoom: (by, step) => shown.zoomTo(zoomed(view, by, step)) });
   shown.zoomTo = (zoom) => shown.chart.dispatchAction({ type: "dataZoom", startValue: zoom.first, endValue: zoom.last + 1 });
   shown.update = (history) => {
     Object.assign(made, { history, scale: heatScale(history, made.info) });
@@ -144,6 +144,15 @@ async function heatSection(main, view, names) {
   };
   view.heat = { ask, update: shown.update, isWide: kept !== asked && isWide(made.history, view.range) };
   view.figures.push(shown);
+}
+
+// So many times the steps in view, around one of them, inside those that there are.
+function zoomed({ zoom, range }, by, step) {
+  const most = range.last - range.first + 1;
+  const span = Math.min(most, Math.max(2, Math.round(by * (zoom.last - zoom.first + 1))));
+  const middle = step ?? (zoom.first + zoom.last) / 2;
+  const first = Math.min(Math.max(range.first, Math.round(middle - span / 2)), range.last + 1 - span);
+  return { first, last: first + span - 1 };
 }
 
 // The layer of a place; of several that share a row the first.

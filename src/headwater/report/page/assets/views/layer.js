@@ -2,7 +2,6 @@
 
 import { curveFigure, eventMarks } from "../curves.js";
 import { h, pairs } from "../dom.js";
-import { disposeIn, swap } from "../figure.js";
 import { factor, num, number, percent } from "../format.js";
 import { histogramFigure } from "./magnitudes.js";
 
@@ -15,6 +14,7 @@ const GROUPS = [
   ["weight_norm", ["weight_norm"], "branch"],
   ["loss_share", ["loss_share"], "note"],
 ];
+const MARKS = " Upright lines: a finding was raised, or, dashed, has healed.";
 const COLOURS = { predicted_gain: "soft", gain_activation: "activation", gain_weights: "weights", gain_normalisation: "normalisation", gain_other: "other" };
 
 export const layerView = { id: "layer", title: "Layer", shown: (state) => namesOf(state).length > 0, draw };
@@ -80,45 +80,63 @@ async function curves(main, state, name) {
     main.append(h("section", { class: "panel missing" }, h("h2", {}, "Over time"), h("p", {}, "This report is of one diagnosis. A layer over a whole training, with its updates and its share of the loss, takes a recorded run:"), h("pre", {}, "headwater run train.py")));
     return null;
   }
-  const drawn = async () => {
-    const grid = h("div", { class: "grid" });
-    await over(grid, state, name);
-    return grid;
-  };
-  const box = h("div", {}, await drawn());
-  main.append(box);
+  const grid = h("div", { class: "grid" });
+  main.append(grid);
+  const shown = drawAll(grid, await rowsOf(state, name), state);
   return async () => {
-    const grid = await drawn();
-    if (box.isConnected) swap(box, grid);
-    else disposeIn(grid);
+    const found = await rowsOf(state, name);
+    if (groupsIn(found).join() !== [...shown.keys()].join()) return false;
+    for (const [group, figure] of shown) if (figure.element.isConnected) figure.update({ lines: linesOf(group, found, state), range: rangeOf(found), zoom: rangeOf(found) });
     return true;
   };
 }
 
 // What was recorded of it, step by step.
-async function over(grid, { overview, source, id, track }, name) {
-  const found = await source.series(id, { layer: name, track, statistics: GROUPS.flatMap(([, names]) => names), points: 800 });
-  if (!found?.steps.length) {
-    grid.append(h("p", { class: "quiet" }, "No row of this layer was recorded, or it travels in this page only together with its neighbours: see History."));
-    return;
-  }
-  const range = { first: found.first ?? found.steps[0], last: found.last ?? found.steps.at(-1) };
-  const events = overview.events.filter((each) => each.track === track);
-  for (const [group, names, colour] of GROUPS) curvesOf(grid, { group, names, colour, found, range, events, overview });
+function rowsOf({ source, id, track }, name) {
+  return source.series(id, { layer: name, track, statistics: GROUPS.flatMap(([, names]) => names), points: 800 });
 }
 
-function curvesOf(grid, { group, names, colour, found, range, events, overview }) {
-  const there = names.filter((name) => found.series[name]?.mean.some((value) => num(value) !== null));
-  if (!there.length) return;
-  const info = overview.statistics[there[0]];
-  curveFigure(grid, {
+function rangeOf(found) {
+  return { first: found.first ?? found.steps[0], last: found.last ?? found.steps.at(-1) };
+}
+
+// The figures that there are numbers for, by name of the group of statistics.
+function drawAll(grid, found, state) {
+  const groups = groupsIn(found);
+  if (!groups.length) grid.append(h("p", { class: "quiet" }, "No row of this layer was recorded, or it travels in this page only together with its neighbours: see History."));
+  return new Map(groups.map((group) => [group, curvesOf(grid, group, found, state)]));
+}
+
+function groupsIn(found) {
+  return GROUPS.filter(([, names]) => knownIn(found, names).length).map(([group]) => group);
+}
+
+function knownIn(found, names) {
+  return names.filter((name) => found?.series[name]?.mean.some((value) => num(value) !== null));
+}
+
+function linesOf(group, found, { overview }) {
+  const [, names, colour] = GROUPS.find(([each]) => each === group);
+  return knownIn(found, names).map((name) => ({ name: overview.statistics[name].name, colour: COLOURS[name] ?? colour, steps: found.steps, ...found.series[name] }));
+}
+
+function curvesOf(grid, group, found, state) {
+  const { overview, track } = state;
+  const [, names] = GROUPS.find(([each]) => each === group);
+  const info = overview.statistics[knownIn(found, names)[0]];
+  const events = overview.events.filter((each) => each.track === track);
+  return curveFigure(grid, {
     id: `layer-${group}`,
-    title: group === "parts" ? "Parts of the gain" : info.name.charAt(0).toUpperCase() + info.name.slice(1),
+    title: group === "parts" ? "Parts of the gain" : sentence(info.name),
     unit: `${info.unit}${info.scale === "log" ? ", log scale" : ""}`,
-    definition: group === "parts" ? "The factors of the gain: activation, weights, normalisation, and what is neither." : `${info.definition.charAt(0).toUpperCase()}${info.definition.slice(1)}.`,
-    lines: there.map((name) => ({ name: overview.statistics[name].name, colour: COLOURS[name] ?? colour, steps: found.steps, ...found.series[name] })),
+    definition: `${group === "parts" ? "The factors of the gain: activation, weights, normalisation, and what is neither" : sentence(info.definition)}.${events.length ? MARKS : ""}`,
+    lines: linesOf(group, found, state),
     scale: info.scale,
-    range,
+    range: rangeOf(found),
     marks: (c) => eventMarks(events, c),
   });
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
