@@ -82,6 +82,12 @@ def test_too_many_and_too_long_files_are_left_out(tmp_path: Path, monkeypatch: p
     assert not known.learn(at(*map(str, paths)))
 
 
+def test_a_file_that_is_far_too_long_is_not_even_read(tmp_path: Path) -> None:
+    with open(tmp_path / "long.py", "wb") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room
+    assert not Texts().learn(at(str(tmp_path / "long.py")))
+
+
 def test_a_pipe_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     known = Texts()

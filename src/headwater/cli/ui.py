@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,7 @@ def ui(
     def ready() -> None:
         ends = "Ctrl-C ends it" if beside is None else "it ends after the training, when its page is closed"
         note(f"The dashboard is at {served.address} ({ends})")
-        if browser:
-            webbrowser.open(served.address)
+        if browser:  # beside the server: some browsers keep who opens them waiting, and would get no answer meanwhile
+            threading.Thread(target=webbrowser.open, args=(served.address,), daemon=True).start()
 
     served.run(ready)

@@ -22,8 +22,6 @@ from headwater.store.following import follow
 POLL, IDLE_POLL, BEAT = 0.25, 2.0, 15.0
 """Seconds between two looks at a run that is under way, and at one that has ended; and seconds after which something is
 sent in any case, without which a closed window would not be noticed."""
-_MARKED = 3
-"""Words in a mark."""
 
 
 Stamp = tuple[int, int, int]
@@ -56,8 +54,10 @@ async def changes(shelf: Shelf, name: str, since: str = "") -> AsyncGenerator[st
         name: of the run.
         since: the `mark` of what is known already; empty: nothing is.
     """
-    parts = since.split(".")
-    seen = _Seen(*parts) if len(parts) == _MARKED else _Seen()
+    seen = _Seen()
+    if since.count(".") == 2:  # else it is no mark, and nothing is known
+        rows, report, events = since.split(".")
+        seen = _Seen(rows, report, events)
     spoke = -BEAT
     while True:
         now, said = await to_thread.run_sync(_look, shelf, name, seen)

@@ -47,4 +47,6 @@ def _read(file: str) -> str:
     """A file, or a cell of a notebook, as a traceback would show it; empty when there is none."""
     if os.path.exists(file) and not os.path.isfile(file):  # a terminal or a pipe: reading it would wait
         return ""
+    if os.path.exists(file) and os.path.getsize(file) > 4 * MOST_LETTERS:  # a letter takes four bytes at most
+        return ""
     return "".join(linecache.getlines(file))
