@@ -118,6 +118,23 @@ def test_runs_come_and_go_while_somebody_looks(tmp_path: Path, browser: Any) -> 
         page.close()
 
 
+def test_a_run_that_cannot_be_read_does_not_keep_others_from_being_compared(tmp_path: Path, browser: Any) -> None:
+    for name in ("x", "y", "torn"):
+        made(tmp_path / name)
+    (tmp_path / "torn" / "run.json").write_text("{")
+    with served(tmp_path) as (host, port, _):
+        opened = Opened(browser, "light", 1000, f"http://{host}:{port}/")
+        opened.page.goto(f"http://{host}:{port}/#r=x&v=compare&c=torn%0Ay%0Agone")
+        opened.page.wait_for_selector(SHOWN.format("compare"))
+        said = opened.page.locator("tbody tr").all_inner_texts()
+        assert [row.split()[0] for row in said] == ["x", "torn", "y", "gone"]
+        assert "run.json" in said[1] and "no longer" in said[3]
+        assert opened.page.locator("#compare-loss .legend li").all_inner_texts() == ["x", "y"]
+        opened.page.uncheck("label:has-text('torn') input")
+        opened.page.wait_for_selector("tbody:not(:has(tr:nth-child(4)))")
+        opened.page.close()
+
+
 def test_every_string_of_a_run_stays_a_string(tmp_path: Path, browser: Any) -> None:
     where = replace(FINDING.where, module=EVIL, names=(EVIL,), file=EVIL, line=1)
     finding = replace(FINDING, message=EVIL, cause=EVIL, name=EVIL, where=where, evidence={EVIL: EVIL})

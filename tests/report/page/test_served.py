@@ -174,6 +174,7 @@ def test_names_of_runs_do_nothing_and_errors_are_sentences(browser: Any, served:
     opened.page.goto(f"{served[0]}#r=nowhere&v=flow")
     opened.page.wait_for_selector("[role=alert]")
     assert "There is no run /api/runs/nowhere." in opened.page.inner_text("[role=alert]")
+    assert opened.page.locator(".views a").count() == 0 and opened.page.inner_text(".subject") == ""
     opened.page.close()
     assert [each for each in opened.complaints if "404" not in each] == []
 
@@ -224,6 +225,24 @@ def test_news_that_cannot_be_had_are_not_the_last(browser: Any, served: tuple[st
     server.changed.set()
     opened.page.wait_for_selector(".top .chip:text-is('finished')")
     opened.page.close()
+
+
+def test_a_window_that_nobody_sees_keeps_no_connection(shown: Opened, served: tuple[str, Server]) -> None:
+    address, server = served
+    streams: list[str] = []
+    shown.page.on("request", lambda request: streams.append(request.url) if "/stream" in request.url else None)
+    shown.page.goto(f"{address}#r=digits&v=verdict")
+    shown.page.wait_for_selector(SHOWN.format("verdict"))
+    for hidden, status in (("true", "running"), ("false", "crashed")):
+        server.drawn["run"]["status"] = status
+        shown.page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{ get: () => {hidden}, configurable: true }});"
+            " document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        shown.page.wait_for_timeout(300)
+    assert len(streams) == 2
+    server.changed.set()
+    shown.page.wait_for_selector(".top .chip:text-is('crashed')")
 
 
 @pytest.mark.parametrize("view", ["history", "layer"])

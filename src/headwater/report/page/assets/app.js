@@ -84,7 +84,9 @@ async function show(state, parts) {
     }
     await view(state, parts, query, isLatest);
   } catch (error) {
-    if (isLatest()) failed(parts, error);
+    if (!isLatest()) return;
+    if (state.overview === null) bare(parts);
+    failed(parts, error);
   }
 }
 
@@ -208,14 +210,16 @@ function chip(state, parts) {
   parts.status.className = `chip ${isLive ? "live" : ""}`;
 }
 
-function list(state, parts) {
+// Without anything of a run.
+function bare(parts) {
   empty(parts.main);
-  replace(parts.nav);
-  replace(parts.footer);
+  for (const each of [parts.nav, parts.footer, parts.subject]) replace(each);
+  for (const each of [parts.status, parts.select]) each.hidden = true;
+}
+
+function list(state, parts) {
+  bare(parts);
   parts.main.className = "page-runs";
-  Object.assign(parts.status, { hidden: true });
-  parts.select.hidden = true;
-  parts.subject.textContent = "";
   document.title = "Runs · Headwater";
   state.stop = drawRuns(parts.main, state, (root) => (parts.subject.textContent = root));
 }
