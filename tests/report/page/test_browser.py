@@ -266,6 +266,30 @@ def test_names_are_shown_and_do_nothing(opened: Opened, written: Callable[[str],
     assert shown in opened.page.inner_text("h1") or shown in opened.page.inner_text("main")
 
 
+@pytest.mark.parametrize(
+    ("happened", "says"),
+    [
+        ([("raised", 3)], ("step 3", "It stands after 60 steps.")),
+        ([("raised", 3), ("healed", 9)], ("step 3", "It healed at step 9.")),
+        (
+            [("raised", 3), ("healed", 9), ("raised", 20)],
+            ("step 20", "stands after 60 steps. It rose 2 times, first at"),
+        ),
+        ([], ("just now", "when two verdicts in a row agree")),
+    ],
+)
+def test_since_when_a_finding_stands(
+    opened: Opened, pages: dict[str, str], tmp_path: Path, happened: list[tuple[str, int]], says: tuple[str, str]
+) -> None:
+    drawn = carried(pages["recorded"])["overview"]
+    one = drawn["events"][0]
+    drawn["events"] = [one | {"code": "HW101", "event": event, "step": step} for event, step in happened]
+    (tmp_path / "page.html").write_text(document(drawn), encoding="utf-8")
+    opened.show((tmp_path / "page.html").as_uri(), "verdict")
+    said = opened.page.inner_text(".answer:has(h2:text-is('Since'))")
+    assert all(each in said for each in says), said
+
+
 def test_the_keyboard_leads_through_the_page(opened: Opened, written: Callable[[str], str]) -> None:
     opened.show(written("recorded"), "verdict")
     opened.page.keyboard.press("2")
