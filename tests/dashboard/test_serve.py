@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from headwater.dashboard.beside import Beside
+from headwater.dashboard.beside import LINGERS, Beside
 from headwater.dashboard.guard import cookie_name
 from headwater.dashboard.serve import _listening
 from tests.dashboard import test_stream
@@ -147,5 +147,7 @@ def test_beside_a_training_the_server_stays_while_it_is_needed(monkeypatch: pyte
     assert not beside.needed
     asyncio.run(beside({"type": "http"}, None, None))  # type: ignore[arg-type]
     assert during == [True] and beside.needed  # somebody looked a moment ago
-    now[0] += 100.0
+    now[0] += 0.9 * LINGERS
+    assert beside.needed  # a page that nobody sees asks at least once a minute
+    now[0] += 0.2 * LINGERS
     assert not beside.needed

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from headwater.dashboard.guard import App, Receive, Scope, Send
 
 NICENESS = 19
-LINGERS, LOOK = 60.0, 1.0
-"""Seconds without a request, after the training has ended, after which the server ends; and between two looks."""
+LINGERS, LOOK = 150.0, 1.0
+"""Seconds without a request, after the training has ended, after which the server ends; and between two looks. A page
+that nobody sees asks every half minute, which its browser may stretch to a minute."""
 
 
 class Beside:

@@ -77,6 +77,9 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 said = {"error": f"There is no run {address.path}."} if found is None else plain(found)
                 self._send(404 if found is None else 200, "application/json", json.dumps(said).encode())
 
+        def do_HEAD(self) -> None:
+            self._send(200, KINDS["html"], b"")
+
         def _send(self, status: int, kind: str, data: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -243,6 +246,19 @@ def test_a_window_that_nobody_sees_keeps_no_connection(shown: Opened, served: tu
     assert len(streams) == 2
     server.changed.set()
     shown.page.wait_for_selector(".top .chip:text-is('crashed')")
+
+
+def test_a_window_that_nobody_sees_says_that_it_is_there(shown: Opened, served: tuple[str, Server]) -> None:
+    asked: list[str] = []
+    shown.page.on("request", lambda request: asked.append(request.method))
+    shown.page.clock.install()
+    shown.page.goto(f"{served[0]}#r=digits&v=verdict")
+    shown.page.wait_for_selector(SHOWN.format("verdict"))
+    shown.page.clock.fast_forward(31_000)
+    shown.page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
+    assert "HEAD" not in asked  # its stream says it
+    with shown.page.expect_request(lambda request: request.method == "HEAD"):
+        shown.page.clock.fast_forward(31_000)
 
 
 @pytest.mark.parametrize("view", ["history", "layer"])

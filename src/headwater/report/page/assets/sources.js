@@ -1,6 +1,8 @@
 // Where the data comes from: embedded in the page, or asked of the server. Both answer the same questions:
 // runs(query), overview(id), history(id, query), series(id, query), follow(id, mark, changed, reached).
 
+const HEARTBEAT = 30_000; // milliseconds; a browser may stretch it to a minute in a window that nobody sees
+
 export function EmbeddedSource(data) {
   const at = (list, match) => list.find((each) => Object.entries(match).every(([key, value]) => each[key] === value)) ?? null;
   return {
@@ -25,6 +27,8 @@ export function ServerSource() {
     return body;
   };
   const of = (id) => `/${encodeURIComponent(id)}`;
+  // A server beside a training ends when no page is open: one that nobody sees just now says that it is there.
+  setInterval(() => document.hidden && fetch("/", { method: "HEAD" }).catch(() => null), HEARTBEAT);
   return {
     live: true,
     runs: (query = {}) => ask("", query),
