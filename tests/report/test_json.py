@@ -100,3 +100,8 @@ def _validator() -> Any:
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_name_of_a_file_that_is_no_text_does_not_keep_it_from_being_written() -> None:
+    report = Report(measurement(chain([0.1, 0.2]), model="tr\udce9"), ())
+    assert Report.from_json(report.to_json()) == replace(report, measurement=replace(report.measurement, model="tr?"))
