@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,18 @@ def rows(first: int, count: int, layer: str = "") -> dict[str, list[Any]]:
 
 def writer(folder: Path | str, **options: Any) -> RunWriter:
     return RunWriter(folder, INFO, **options)
+
+
+def test_a_name_of_a_file_that_is_no_unicode_is_told_as_far_as_it_is_one(tmp_path: Path) -> None:
+    name = "caf\udce9.py"
+    one = RunWriter(tmp_path / "x", replace(INFO, command=(name, "--fast")))
+    one.finding("raised", 2, "2026-01-01T00:00:00+00:00", replace(FINDING, where=Where("net.0", file=name, line=3)))
+    one.trial("t-1", {"file": name})
+    one.sources({name: "import torch\n"})
+    one.close()
+    run = open_run(tmp_path / "x")
+    assert run.info.command == ("caf?.py", "--fast") and run.trials() == {"t-1": {"file": "caf?.py"}}
+    assert run.events()[0].finding.where.file == "caf?.py"
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:

@@ -9,21 +9,14 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import inspect
 
+from headwater.records.unicode import as_json
+
 D = TypeVar("D")
 
 
 def encode(document: object) -> str:
     """Returns a document of records as JSON. A number that is not finite becomes ``null``: JSON has no word for it."""
-    try:
-        text = msgspec.json.encode(document, enc_hook=_builtin)
-    except UnicodeEncodeError:  # the name of a file that is no text, which Python holds as halves of letters
-        text = msgspec.json.encode(_in_unicode(msgspec.to_builtins(document, enc_hook=_builtin)))
-    return msgspec.json.format(text, indent=2).decode()
-
-
-def in_unicode(text: str) -> str:
-    """The text with a question mark for each half of a letter: no file and no JSON can hold these."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    return msgspec.json.format(as_json(document, _builtin), indent=2).decode()
 
 
 def decode(text: str, kind: type[D]) -> D:
@@ -48,16 +41,6 @@ def _builtin(value: object) -> str | int | float:
         if isinstance(value, plain):
             return plain(value)
     raise TypeError(f"Expected plain data in a report, got {type(value).__name__}.")
-
-
-def _in_unicode(tree: Any) -> Any:
-    if isinstance(tree, str):
-        return in_unicode(tree)
-    if isinstance(tree, dict):
-        return {_in_unicode(key): _in_unicode(each) for key, each in cast(dict[Any, Any], tree).items()}
-    if isinstance(tree, list | tuple):
-        return [_in_unicode(each) for each in cast(list[Any], tree)]
-    return tree
 
 
 def _with_nan(value: Any, kind: inspect.Type) -> Any:

@@ -16,6 +16,7 @@ import msgspec
 
 from headwater.errors import StoreError
 from headwater.records import Finding, RunInfo, Status
+from headwater.records.unicode import as_json
 from headwater.store.arrow import Table, pa
 from headwater.store.files import Files
 from headwater.store.merging import FAN, JOINED, join, merge_once, sweep
@@ -169,7 +170,7 @@ class RunWriter:
         if self.rank == 0:
             line = {"event": event, "step": step, "time": time, "track": track, "finding": finding}
             with self._lock:
-                self.files.append("findings.jsonl", msgspec.json.encode(line))
+                self.files.append("findings.jsonl", as_json(line))
 
     @property
     def reported(self) -> frozenset[str]:
@@ -205,7 +206,7 @@ class RunWriter:
             raise StoreError(f"Expected a name of letters, digits, '.', '-' and '_', got {name!r}.")
         with self._lock:
             self.files.make("trials")
-            self.files.write(f"trials/{name}.json", msgspec.json.encode(dict(result)))
+            self.files.write(f"trials/{name}.json", as_json(dict(result)))
 
     def sources(self, texts: Mapping[str, str]) -> None:
         """Writes the user's files as they were, by name; those that were written before stay as they are."""
@@ -219,7 +220,7 @@ class RunWriter:
                 if name not in self._sources:
                     self.files.write(f"{SOURCES}/{names[name]}", text.encode(errors="replace"))
                     self._sources.add(name)
-            self.files.write(f"{SOURCES}/index.json", msgspec.json.encode(names))
+            self.files.write(f"{SOURCES}/index.json", as_json(names))
 
     def close(self, status: Status = "finished", **account: Any) -> None:
         """Writes what waits, joins small segments, and says how it ended, with what else is known by then.
@@ -237,7 +238,7 @@ class RunWriter:
 
     def _write_info(self) -> None:
         if self.rank == 0:
-            self.files.write("run.json", msgspec.json.format(msgspec.json.encode(self.info), indent=2))
+            self.files.write("run.json", msgspec.json.format(as_json(self.info), indent=2))
 
     def _own(self) -> list[Segment]:
         return [each for each in valid(self.files.names(FOLDER)) if each.rank == self.rank]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from headwater.records.numbers import in_json
-from headwater.report.coding import in_unicode
+from headwater.records.unicode import in_unicode
 
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end a script element, open a comment, or break a line of JavaScript."""
