@@ -4,6 +4,7 @@ from headwater.trials.building import Recipe, built, made
 from headwater.trials.cache import Cache
 from headwater.trials.candidates import others, singles, told
 from headwater.trials.engines import ENGINES, executor
+from headwater.trials.gather import gather
 from headwater.trials.identity import identity
 from headwater.trials.judged import judged
 from headwater.trials.objects import HELD_OUT, ObjectsWorkload
@@ -24,6 +25,7 @@ __all__ = [
     "Workload",
     "built",
     "executor",
+    "gather",
     "identity",
     "judged",
     "made",

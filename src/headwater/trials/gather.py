@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, TypeVar
 
-from headwater.trials.worker import Packed
 from headwater.trials.workload import DIED
 
+W = TypeVar("W")
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -20,10 +21,11 @@ _DIED = ("WorkerCrashedError", "KilledWorker")
 
 def gather(
     executor: Executor,
-    task: Callable[[Packed, A], R],
-    work: Packed,
+    task: Callable[[W, A], R],
+    work: W,
     arguments: Sequence[A],
     failed: Callable[[A, str], R],
+    ahead: int | None = None,
 ) -> Generator[tuple[A, R]]:
     """Yields each argument with the result of its task as it comes, in any order.
 
@@ -36,10 +38,15 @@ def gather(
         work: its first argument.
         arguments: its second argument, for each task.
         failed: what stands for the result of a task that ends its worker each time.
+        ahead: tasks that are with the executor at a time, so that a worker that dies takes few along; ``None``: all.
     """
-    running = {executor.submit(task, work, each): place for place, each in enumerate(arguments)}
+    waiting = deque(range(len(arguments)))
+    running: dict[Future[R], int] = {}
     lost: list[int] = []
-    while running:
+    while waiting or running:
+        while waiting and (ahead is None or len(running) < ahead):
+            place = waiting.popleft()
+            running[executor.submit(task, work, arguments[place])] = place
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             place = running.pop(future)
@@ -51,9 +58,7 @@ def gather(
         yield arguments[place], _alone(executor, task, work, arguments[place], failed)
 
 
-def _alone(
-    executor: Executor, task: Callable[[Packed, A], R], work: Packed, argument: A, failed: Callable[[A, str], R]
-) -> R:
+def _alone(executor: Executor, task: Callable[[W, A], R], work: W, argument: A, failed: Callable[[A, str], R]) -> R:
     for _ in range(TRIES):
         future = executor.submit(task, work, argument)
         if not _died(future):

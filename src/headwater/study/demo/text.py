@@ -5,8 +5,8 @@ from __future__ import annotations
 from headwater.records import FixRecord
 from headwater.records.numbers import number
 from headwater.study.data import Dataset
-from headwater.study.demo import STEPS, WIDTH, Chapter, Demo
-from headwater.study.demo_fix import DEEP
+from headwater.study.demo.fix import DEEP
+from headwater.study.demo.story import STEPS, WIDTH, Chapter, Demo
 from headwater.study.training import BATCH_SIZE, Training
 
 

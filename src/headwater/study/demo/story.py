@@ -13,7 +13,7 @@ from headwater.diagnose import diagnose
 from headwater.records import FixRecord
 from headwater.report import Report
 from headwater.study.data import Dataset
-from headwater.study.networks import Activation, Initialisation, mlp
+from headwater.study.networks import mlp
 from headwater.study.training import Training, batches, train
 
 WIDTH = 128  # wide enough that 50 ReLU layers with He initialisation train with every seed tried (at 100 they do not)
@@ -38,8 +38,8 @@ class Plan:
     key: str
     title: str
     depth: int
-    activation: Activation
-    initialisation: Initialisation
+    activation: str
+    initialisation: str
     rate: float
     change: str
 

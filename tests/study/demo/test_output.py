@@ -16,7 +16,7 @@ from headwater.study import (
     run_chapter,
     save_demo,
 )
-from headwater.study.demo_text import gradient, moral, result, retries, setting
+from headwater.study.demo.text import gradient, moral, result, retries, setting
 from headwater.study.training import Training
 from tests.report.fix.records import FIXED
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from headwater.study import PLANS, Chapter, demo, load_dataset, run_chapter
+from headwater.study import PLANS, Chapter, load_dataset, run_chapter
+from headwater.study.demo import story
 
 pytest.importorskip("sklearn")
 
@@ -13,7 +14,7 @@ SHORT = 300  # of 1500 steps: enough to tell a network that learns from one that
 def chapters() -> dict[str, Chapter]:
     data = load_dataset("digits")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "RETRY_STEPS", 100)
+        patch.setattr(story, "RETRY_STEPS", 100)
         return {plan.key: run_chapter(plan, data, steps=SHORT) for plan in PLANS}
 
 

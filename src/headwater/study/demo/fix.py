@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from headwater.fix import fix
 from headwater.records import FixRecord
 from headwater.study.data import Dataset
-from headwater.study.demo import PLANS, WIDTH
+from headwater.study.demo.story import PLANS, WIDTH
 from headwater.study.networks import mlp
 from headwater.study.training import BATCH_SIZE, batches
 from headwater.trials import SoFar

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from headwater.records import FixRecord
 from headwater.report.fix import terminal
-from headwater.study.demo import Chapter, Demo
-from headwater.study.demo_text import changed, diagnosis, fix_setting, moral, sentences, share_left
+from headwater.study.demo.story import Chapter, Demo
+from headwater.study.demo.text import changed, diagnosis, fix_setting, moral, sentences, share_left
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STYLE = {"learned": "green", "partly": "yellow", "nothing": "red", "diverged": "red"}

@@ -6,7 +6,7 @@ import math
 from html import escape
 from itertools import pairwise
 
-from headwater.study.demo import Chapter, Demo
+from headwater.study.demo.story import Chapter, Demo
 from headwater.study.training import Training
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 320, 150, 28, 18

@@ -9,15 +9,15 @@ from string import Template
 
 from headwater.report import page
 from headwater.report.fix.words import cost, outcome
-from headwater.study.demo import Chapter, Demo
-from headwater.study.demo_charts import loss_curve, profiles
-from headwater.study.demo_fix import DEEP
-from headwater.study.demo_text import changed, diagnosis, fix_setting, moral, sentences, setting
+from headwater.study.demo.charts import loss_curve, profiles
+from headwater.study.demo.fix import DEEP
+from headwater.study.demo.story import Chapter, Demo
+from headwater.study.demo.text import changed, diagnosis, fix_setting, moral, sentences, setting
 
 
 def save_demo(demo: Demo, path: Path) -> None:
     """Writes the page of `demo` to `path`."""
-    template = Template(files("headwater.study").joinpath("demo.html").read_text(encoding="utf-8"))
+    template = Template(files("headwater.study.demo").joinpath("demo.html").read_text(encoding="utf-8"))
     text = template.substitute(
         setting=escape(setting(demo.data, demo.steps)),
         chapters="\n".join(_card(number, chapter) for number, chapter in enumerate(demo.chapters, 1)),

@@ -1,0 +1,326 @@
+"""depth: the same network with more and more hidden layers, until it no longer learns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headwater.records.numbers import number
+from headwater.study.experiment import (
+    Column,
+    Experiment,
+    Figure,
+    Row,
+    Statement,
+    Table,
+    Together,
+    Value,
+    number_in,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from headwater.study.data import Dataset
+
+WIDTH = 64
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "selu", "gelu")
+_QUICK_DEPTHS, _DEPTHS = (1, 2, 5, 10, 20, 50, 100), (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
+_QUICK_RATES, _RATES = (0.01, 0.1, 1.0), (0.01, 0.03, 0.1, 0.3, 1.0)
+_QUICK_STEPS, _STEPS = 300, 600
+SHALLOW, DEEP = 2, 50
+TRAINED = 0.5
+"""Held-out accuracy from which a network counts as trained; guessing gives a tenth."""
+LEARNS = 0.05
+"""A layer learns when training changes its weights by a twentieth of their norm: below that, networks that failed and
+networks that trained part (84 trainings of networks on the digits)."""
+_ENOUGH, _TOO_LITTLE = 0.05, 1e-6
+"""Attenuations from which plain gradient descent trained on, and below which nothing did, in the same trainings."""
+_CURVE = 40
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training by plain gradient descent; the initialisation is PyTorch's default."""
+
+    activation: str
+    depth: int
+    rate: float
+    steps: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A diagnosis at the start: what reaches each layer."""
+
+    activation: str
+    depth: int
+    seed: int
+
+
+Point = Training | Profile
+
+
+def points(quick: bool, seeds: int) -> list[Point]:
+    """Returns all networks at all rates, and the diagnosis of each network."""
+    depths, rates, steps = (_QUICK_DEPTHS, _QUICK_RATES, _QUICK_STEPS) if quick else (_DEPTHS, _RATES, _STEPS)
+    networks = [(activation, depth) for activation in ACTIVATIONS for depth in depths]
+    found: list[Point] = []
+    for activation, depth in networks:
+        found += [Training(activation, depth, rate, steps, seed) for rate in rates for seed in range(seeds)]
+        found += [Profile(activation, depth, seed) for seed in range(seeds)]
+    return found
+
+
+def cost(point: Point) -> float:
+    """Layers times steps; a diagnosed layer costs as much as some hundred steps of it."""
+    return (point.depth + 2) * (point.steps if isinstance(point, Training) else 100)
+
+
+def measure(point: Point) -> Sequence[Row]:
+    """Trains a network, or diagnoses one."""
+    return list(_profile(point)) if isinstance(point, Profile) else measure_together([point])[0]
+
+
+def measure_together(points: Sequence[Point]) -> list[Sequence[Row]]:
+    """Trains networks of one shape at different rates and from different seeds."""
+    trainings = [point for point in points if isinstance(point, Training)]
+    if len(trainings) < len(points):
+        return [measure(point) for point in points]
+    from headwater.study.data import load_dataset
+    from headwater.study.stacked import train_together
+
+    data = load_dataset()
+    models, starts = [_network(point, data) for point in trainings], [_network(point, data) for point in trainings]
+    trained = train_together(
+        models,
+        data,
+        rates=[point.rate for point in trainings],
+        steps=trainings[0].steps,
+        seeds=[point.seed for point in trainings],
+    )
+    rows: list[Sequence[Row]] = []
+    for point, model, start, training in zip(trainings, models, starts, trained, strict=True):
+        moved = _moved(model, start)
+        row: Row = {"part": "training", "accuracy": training.accuracy, "loss": training.final_loss}
+        row |= {"learning": sum(each >= LEARNS for each in moved), "moved_first": moved[0], "moved_last": moved[-1]}
+        rows.append([row, *(_curve(training.losses) if point.depth in (SHALLOW, DEEP) else ())])
+    return rows
+
+
+def _network(point: Point, data: Dataset) -> nn.Sequential:
+    from headwater.study.networks import mlp
+
+    return mlp(
+        data.features, data.classes, depth=point.depth, width=WIDTH, activation=point.activation, seed=point.seed
+    )
+
+
+def _moved(model: nn.Module, start: nn.Module) -> list[float]:
+    """Change of each layer's weight matrix over the training, relative to its norm at the start."""
+    pairs = zip(model.parameters(), start.parameters(), strict=True)
+    return [((after - before).norm() / before.norm()).item() for after, before in pairs if before.dim() > 1]
+
+
+def _curve(losses: Sequence[float]) -> Iterator[Row]:
+    """Mean loss of each fortieth of the training."""
+    size = max(1, len(losses) // _CURVE)
+    for start in range(0, len(losses) - size + 1, size):
+        yield {"part": "curve", "step": start + size, "loss": sum(losses[start : start + size]) / size}
+
+
+def _profile(point: Profile) -> Iterator[Row]:
+    """In double precision: single precision ends at 1e-45, and 100 sigmoid layers leave less."""
+    from torch import nn
+
+    from headwater.diagnose import diagnose
+    from headwater.study.data import load_dataset
+    from headwater.study.training import batches
+
+    data = load_dataset()
+    model = _network(point, data).double()
+    drawn = [(inputs.double(), labels) for inputs, labels in batches(data, 6, seed=point.seed)]
+    report = diagnose(model, drawn, nn.CrossEntropyLoss(), steps=5, seed=point.seed)
+    last = report.layers[-1].signal
+    for layer in report.layers:
+        parts = layer.gain_parts
+        yield {
+            "part": "layer",
+            "layer": layer.depth,
+            "share": layer.signal / last if layer.signal is not None and last else None,
+            "gain": layer.gain,
+            "gain_activation": parts and parts.activation,
+            "gain_weights": parts and parts.weights,
+            "predicted_gain": layer.predicted_gain,
+            "update": layer.update_ratio,
+        }
+
+
+def derive(table: Table) -> list[Row]:
+    """The best of the rates, by the loss of the training, and what reaches the first layer beside it."""
+    rows: list[Row] = []
+    trainings, firsts = table.where(part="training"), table.where(part="layer", layer=1)
+    for training in best(trainings, ("activation", "depth", "seed")):
+        same = {key: training[key] for key in ("activation", "depth", "seed")}
+        rows.append({**training, "part": "best", "attenuation": firsts.where(**same).median("share")})
+        curve = table.where(part="curve", rate=training["rate"], **same)
+        rows += [{**row, "part": "best curve", "hidden": f"{row['depth']} hidden layers"} for row in curve]
+    return rows
+
+
+def best(trainings: Table, alike: Sequence[str]) -> Iterator[Row]:
+    """The training with the least final loss of each group; one that diverged comes last."""
+    groups: dict[tuple[Value, ...], list[Row]] = {}
+    for row in trainings:
+        groups.setdefault(tuple(row[key] for key in alike), []).append(row)
+    for rows in groups.values():
+        yield min(rows, key=lambda row: loss if math.isfinite(loss := number_in(row, "loss")) else math.inf)
+
+
+def says(table: Table) -> list[Statement]:
+    """What the numbers say."""
+    return [_shallow_and_deep(table), _first_layers(table), _cause(table)]
+
+
+def _shallow_and_deep(table: Table) -> Statement:
+    median = {
+        (activation, depth): table.where(part="best", activation=activation, depth=depth).median("accuracy")
+        for activation in ACTIVATIONS
+        for depth in (SHALLOW, DEEP)
+    }
+    known = not any(map(math.isnan, median.values()))
+    holds = all(median[name, SHALLOW] >= TRAINED > median[name, DEEP] for name in ACTIVATIONS) if known else None
+    found = "; ".join(f"{name} {median[name, SHALLOW]:.2f} and {median[name, DEEP]:.2f}" for name in ACTIVATIONS)
+    return Statement(
+        f"With PyTorch's default initialisation a network of {SHALLOW} hidden layers learns the digits with any of "
+        f"these activations, and the same network with {DEEP} does not, at any rate that was tried.",
+        f"Held-out accuracy with {SHALLOW} and with {DEEP} hidden layers, at the best rate: {found}.",
+        verdict(holds),
+    )
+
+
+def _first_layers(table: Table) -> Statement:
+    moved = table.where(part="best", activation="sigmoid", depth=DEEP)
+    first, last = moved.median("moved_first"), moved.median("moved_last")
+    share = table.where(part="layer", activation="sigmoid", depth=DEEP, layer=1).median("share")
+    known = not any(map(math.isnan, (first, last, share)))
+    return Statement(
+        f"Behind {DEEP} sigmoid layers the first layer does not learn.",
+        f"Of the gradient at the output layer {number(share)} reaches the first layer. At the best rate training "
+        f"changed the first layer's weights by {number(first)} of their norm, the output layer's by {number(last)}.",
+        verdict(first < LEARNS if known else None),
+    )
+
+
+def _cause(table: Table) -> Statement:
+    runs = table.where(part="best")
+    low = [row for row in runs if number_in(row, "attenuation") < _TOO_LITTLE]
+    high = [row for row in runs if number_in(row, "attenuation") >= _ENOUGH]
+    dead, alive = sum(not _trained(row) for row in low), sum(map(_trained, high))
+    return Statement(
+        f"Where less than {_TOO_LITTLE:g} of the gradient reaches the first layer at the start, plain gradient "
+        f"descent trains nothing; where at least {_ENOUGH:g} does, it trains.",
+        f"Of {len(low)} networks below {_TOO_LITTLE:g}, {dead} did not train; of {len(high)} from {_ENOUGH:g} on, "
+        f"{alive} did.",
+        verdict(dead == len(low) and alive == len(high) if low and high else None),
+    )
+
+
+def _trained(row: Row) -> bool:
+    return number_in(row, "accuracy") >= TRAINED
+
+
+_DEPTH = Column("depth", "hidden layers", log=True)
+_ACTIVATION = Column("activation", "activation", order=ACTIVATIONS)
+
+DEPTH = Experiment(
+    name="depth",
+    title="Depth",
+    question="How many hidden layers does a plain network bear before it no longer learns, and what reaches the first?",
+    setting=(
+        f"Networks of 1 to 100 hidden layers of {WIDTH} units on handwritten digits, with PyTorch's default "
+        "initialisation, which is what a user gets. Plain gradient descent, batches of 64, several rates; what is "
+        "shown is the rate with the least loss. The diagnosis is Headwater's own, at the start, in double precision."
+    ),
+    points=points,
+    measure=measure,
+    derive=derive,
+    cost=cost,
+    together=Together(("rate", "seed"), measure_together),
+    says=says,
+    figures=(
+        Figure(
+            "accuracy",
+            "lines",
+            "Accuracy against depth",
+            "Share of the held-out images that are classified rightly after training, at the best rate.",
+            "The depth at which each line falls to guessing is where its activation gives up.",
+            x=_DEPTH,
+            y=Column("accuracy", "held-out accuracy (share of images)", limits=(0.0, 1.02)),
+            series=_ACTIVATION,
+            where={"part": "best"},
+            levels=((0.1, "guessing"),),
+        ),
+        Figure(
+            "profile",
+            "lines",
+            f"The gradient at each layer of {DEEP}",
+            "a_l / a_L with a_l = |dL/dz_l|, the Frobenius norm over the batch of the gradient at the layer's output; "
+            "L is the output layer. No unit.",
+            "A straight line on this axis is a constant factor for each layer.",
+            x=Column("layer", "layer, from the input"),
+            y=Column("share", "gradient, as a share of the output layer's", log=True),
+            series=_ACTIVATION,
+            where={"part": "layer", "depth": DEEP},
+        ),
+        Figure(
+            "side-by-side",
+            "lines",
+            f"{SHALLOW} and {DEEP} hidden layers side by side",
+            "Cross-entropy of the training batches (nats), mean of each fortieth of the training, at the best rate.",
+            "The two differ in nothing but the number of layers.",
+            x=Column("step", "optimizer steps"),
+            y=Column("loss", "training loss (nats)"),
+            series=Column("hidden", "depth"),
+            panels=_ACTIVATION,
+            where={"part": "best curve"},
+            levels=((math.log(10), "guessing"),),
+        ),
+        Figure(
+            "learning",
+            "lines",
+            "Layers that learn",
+            f"Layers, the output layer among them, whose weights training changed by at least {LEARNS:g} of their "
+            "norm, |W_end - W_start| / |W_start|, at the best rate.",
+            "On the diagonal every layer learns.",
+            x=_DEPTH,
+            y=Column("learning", "layers that learn", log=False),
+            series=_ACTIVATION,
+            where={"part": "best"},
+        ),
+        Figure(
+            "first-layers",
+            "table",
+            f"Layers 1 to 5 of {DEEP}",
+            "Gradient: as above. Gain: norm of the gradient handed on over that received; its parts multiply to it, "
+            "and theory predicts it from the weights and the pre-activations. Update: |change of the weights| / "
+            "|weights| in a step that is bounded to a thousandth of the weights of the layer that moves most.",
+            "The gain looks harmless. It is what its power over the layers makes of it.",
+            columns=(
+                _ACTIVATION,
+                Column("layer", "layer"),
+                Column("share", "gradient (share of the output layer's)"),
+                Column("gain", "gain"),
+                Column("gain_activation", "by the activation"),
+                Column("gain_weights", "by the weights"),
+                Column("predicted_gain", "gain, predicted"),
+                Column("update", "relative update"),
+            ),
+            where={"part": "layer", "depth": DEEP, "layer": (1, 2, 3, 4, 5), "seed": 0},
+        ),
+    ),
+)

@@ -1,0 +1,93 @@
+"""Many networks of one shape, trained together: one operation on stacked weights in place of one for each network."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from headwater.measure import tiny_numbers_as_zero
+from headwater.study.data import Dataset
+from headwater.study.training import BATCH_SIZE, Training
+
+
+def train_together(
+    models: Sequence[nn.Module], data: Dataset, *, rates: Sequence[float], steps: int, seeds: Sequence[int]
+) -> list[Training]:
+    """Trains networks of one shape in place, each as `training.train` would: its own rate, and batches from its seed.
+
+    Shapes, of K networks: weights ``(K, out, in)``, inputs ``(K, batch, features)``, losses ``(K,)``. The gradient of
+    the sum of the losses holds the gradient of each, since no network reads another's weights.
+
+    Args:
+        models: alike but for their weights.
+        data: what they learn.
+        rates: of each.
+        steps: of all.
+        seeds: of each one's batches.
+    """
+    parameters, buffers = stack_module_state(list(models))
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    weights = list(parameters.values())
+    scales = [torch.tensor(rates).view(-1, *[1] * (weight.dim() - 1)) for weight in weights]
+    forward = _forward(models[0], buffers)
+    losses: list[Tensor] = []
+    with tiny_numbers_as_zero():
+        for _ in range(steps):
+            inputs, labels = _draw(data, generators)
+            loss = _cross_entropy(forward(parameters, inputs), labels)
+            gradients = torch.autograd.grad(loss.sum(), weights)
+            with torch.no_grad():
+                for weight, gradient, scale in zip(weights, gradients, scales, strict=True):
+                    weight.sub_(gradient.mul_(scale))
+            losses.append(loss.detach())
+        accuracies = _accuracies(forward, parameters, data)
+    _give_back(models, parameters)
+    curves = cast("list[list[float]]", torch.stack(losses, 1).tolist())
+    return [
+        Training(rate, tuple(curve), accuracy, math.log(data.classes))
+        for rate, curve, accuracy in zip(rates, curves, accuracies, strict=True)
+    ]
+
+
+def _forward(model: nn.Module, buffers: dict[str, Tensor]) -> Callable[[dict[str, Tensor], Tensor], Tensor]:
+    """Outputs ``(K, batch, classes)`` for stacked weights and inputs."""
+    base = copy.deepcopy(model).to("meta")  # its own weights are not used
+
+    def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        return functional_call(base, (parameters, buffers), (inputs,))
+
+    many = vmap(one)
+    return lambda parameters, inputs: many(parameters, buffers, inputs)
+
+
+def _draw(data: Dataset, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+    rows = torch.stack([torch.randint(len(data.inputs), (BATCH_SIZE,), generator=each) for each in generators])
+    return data.inputs[rows], data.labels[rows]
+
+
+def _cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean over each network's batch."""
+    each = nn.functional.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
+    return each.view(labels.shape).mean(1)
+
+
+def _accuracies(
+    forward: Callable[[dict[str, Tensor], Tensor], Tensor], parameters: dict[str, Tensor], data: Dataset
+) -> list[float]:
+    count = len(next(iter(parameters.values())))
+    with torch.no_grad():
+        outputs = forward(parameters, data.test_inputs.expand(count, *data.test_inputs.shape))
+    return cast("list[float]", (outputs.argmax(2) == data.test_labels).float().mean(1).tolist())
+
+
+def _give_back(models: Sequence[nn.Module], parameters: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, stacked in parameters.items():
+            for model, trained in zip(models, stacked, strict=True):
+                model.get_parameter(name).copy_(trained)
