@@ -17,6 +17,7 @@ from headwater.cli.fix import fix
 from headwater.cli.predict import predict
 from headwater.cli.report import report
 from headwater.cli.run import SETTINGS, run
+from headwater.cli.study import study
 from headwater.cli.ui import ui
 from headwater.errors import HeadwaterError
 
@@ -40,6 +41,7 @@ app.command(context_settings=SETTINGS)(fix)
 app.command()(report)
 app.command()(ui)
 app.command()(predict)
+app.command()(study)
 app.command()(explain)
 
 

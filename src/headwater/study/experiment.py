@@ -54,7 +54,9 @@ class Figure:
         series: the column that tells lines, or bars of a group, apart.
         panels: the column that has a panel for each of its values.
         where: only rows with these values; a tuple holds several.
-        expected: a column of what theory says of `y`, drawn dashed (heatmap: written under the value).
+        expected: a column of what theory says of `y`, drawn dashed (heatmap: in brackets under the value).
+        neutral: of a heat map, the value that is neither good nor bad, such as a gain of one; the two sides of it have
+            different colours.
         levels: values of `y` at which a thin line with a label helps, such as chance.
     """
 
@@ -71,6 +73,7 @@ class Figure:
     panels: Column | None = None
     where: Mapping[str, Value | tuple[Value, ...]] = field(default_factory=dict[str, "Value | tuple[Value, ...]"])
     expected: str | None = None
+    neutral: float | None = None
     levels: tuple[tuple[float, str], ...] = ()
 
 

@@ -3,7 +3,7 @@
 from headwater.trials.building import Recipe, built, made
 from headwater.trials.cache import Cache
 from headwater.trials.candidates import others, singles, told
-from headwater.trials.engines import ENGINES, executor
+from headwater.trials.engines import ENGINES, cores, executor
 from headwater.trials.gather import gather
 from headwater.trials.identity import identity
 from headwater.trials.judged import judged
@@ -24,6 +24,7 @@ __all__ = [
     "Trial",
     "Workload",
     "built",
+    "cores",
     "executor",
     "gather",
     "identity",

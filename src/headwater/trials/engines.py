@@ -66,7 +66,7 @@ class Processes(Executor):
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or _cores()
+        self._workers = workers or cores()
         self._pool: Any = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -109,7 +109,8 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Returns how many cores this process may use: the workers of the local engine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -148,7 +149,7 @@ def _dask(address: str | None, workers: int | None) -> Generator[Executor]:
         return
     with (
         distributed.LocalCluster(
-            n_workers=workers or _cores(), threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=workers or cores(), threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
