@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from headwater.records.numbers import number
-from headwater.study.experiment import (
-    Column,
-    Experiment,
-    Figure,
-    Row,
-    Statement,
-    Table,
-    Together,
-    Value,
-    number_in,
-    verdict,
-)
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from headwater.study.data import Dataset
+from headwater.study import plain
+from headwater.study.experiment import Column, Experiment, Figure, Row, Statement, Table, Together, verdict
+from headwater.study.plain import Plain
+from headwater.study.words import word
 
 WIDTH = 64
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "selu", "gelu")
@@ -32,25 +18,7 @@ _QUICK_DEPTHS, _DEPTHS = (1, 2, 5, 10, 20, 50, 100), (1, 2, 3, 5, 7, 10, 15, 20,
 _QUICK_RATES, _RATES = (0.01, 0.1, 1.0), (0.01, 0.03, 0.1, 0.3, 1.0)
 _QUICK_STEPS, _STEPS = 300, 600
 SHALLOW, DEEP = 2, 50
-TRAINED = 0.5
-"""Held-out accuracy from which a network counts as trained; guessing gives a tenth."""
-LEARNS = 0.05
-"""A layer learns when training changes its weights by a twentieth of their norm: below that, networks that failed and
-networks that trained part (84 trainings of networks on the digits)."""
-_ENOUGH, _TOO_LITTLE = 0.05, 1e-6
-"""Attenuations from which plain gradient descent trained on, and below which nothing did, in the same trainings."""
 _CURVE = 40
-
-
-@dataclass(frozen=True)
-class Training:
-    """A training by plain gradient descent; the initialisation is PyTorch's default."""
-
-    activation: str
-    depth: int
-    rate: float
-    steps: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +30,7 @@ class Profile:
     seed: int
 
 
-Point = Training | Profile
+Point = Plain | Profile
 
 
 def points(quick: bool, seeds: int) -> list[Point]:
@@ -71,59 +39,32 @@ def points(quick: bool, seeds: int) -> list[Point]:
     networks = [(activation, depth) for activation in ACTIVATIONS for depth in depths]
     found: list[Point] = []
     for activation, depth in networks:
-        found += [Training(activation, depth, rate, steps, seed) for rate in rates for seed in range(seeds)]
+        network = Plain(activation, "default", depth, WIDTH, 0.0, steps, 0)
+        found += [replace(network, rate=rate, seed=seed) for rate in rates for seed in range(seeds)]
         found += [Profile(activation, depth, seed) for seed in range(seeds)]
     return found
 
 
 def cost(point: Point) -> float:
-    """Layers times steps; a diagnosed layer costs as much as some hundred steps of it."""
-    return (point.depth + 2) * (point.steps if isinstance(point, Training) else 100)
+    """A diagnosed layer costs as much as some hundred steps of it."""
+    return plain.cost(point) if isinstance(point, Plain) else 100 * (point.depth + 2)
 
 
 def measure(point: Point) -> Sequence[Row]:
     """Trains a network, or diagnoses one."""
-    return list(_profile(point)) if isinstance(point, Profile) else measure_together([point])[0]
+    return measure_together([point])[0]
 
 
-def measure_together(points: Sequence[Point]) -> list[Sequence[Row]]:
-    """Trains networks of one shape at different rates and from different seeds."""
-    trainings = [point for point in points if isinstance(point, Training)]
-    if len(trainings) < len(points):
-        return [measure(point) for point in points]
-    from headwater.study.data import load_dataset
-    from headwater.study.stacked import train_together
-
-    data = load_dataset()
-    models, starts = [_network(point, data) for point in trainings], [_network(point, data) for point in trainings]
-    trained = train_together(
-        models,
-        data,
-        rates=[point.rate for point in trainings],
-        steps=trainings[0].steps,
-        seeds=[point.seed for point in trainings],
-    )
-    rows: list[Sequence[Row]] = []
-    for point, model, start, training in zip(trainings, models, starts, trained, strict=True):
-        moved = _moved(model, start)
-        row: Row = {"part": "training", "accuracy": training.accuracy, "loss": training.final_loss}
-        row |= {"learning": sum(each >= LEARNS for each in moved), "moved_first": moved[0], "moved_last": moved[-1]}
-        rows.append([row, *(_curve(training.losses) if point.depth in (SHALLOW, DEEP) else ())])
-    return rows
-
-
-def _network(point: Point, data: Dataset) -> nn.Sequential:
-    from headwater.study.networks import mlp
-
-    return mlp(
-        data.features, data.classes, depth=point.depth, width=WIDTH, activation=point.activation, seed=point.seed
-    )
-
-
-def _moved(model: nn.Module, start: nn.Module) -> list[float]:
-    """Change of each layer's weight matrix over the training, relative to its norm at the start."""
-    pairs = zip(model.parameters(), start.parameters(), strict=True)
-    return [((after - before).norm() / before.norm()).item() for after, before in pairs if before.dim() > 1]
+def measure_together(points: Sequence[Point]) -> list[list[Row]]:
+    """Trains networks of one shape at different rates and from different seeds; diagnoses go one by one."""
+    trainings = [point for point in points if isinstance(point, Plain)]
+    if trainings:
+        shown = (SHALLOW, DEEP)
+        return [
+            [row, *(_curve(training.losses) if point.depth in shown else ())]
+            for point, (row, training) in zip(trainings, plain.train(trainings), strict=True)
+        ]
+    return [list(_profile(point)) for point in points if isinstance(point, Profile)]
 
 
 def _curve(losses: Sequence[float]) -> Iterator[Row]:
@@ -142,7 +83,8 @@ def _profile(point: Profile) -> Iterator[Row]:
     from headwater.study.training import batches
 
     data = load_dataset()
-    model = _network(point, data).double()
+    same = Plain(point.activation, "default", point.depth, WIDTH, 0.0, 0, point.seed)
+    model = plain.network(same, data).double()
     drawn = [(inputs.double(), labels) for inputs, labels in batches(data, 6, seed=point.seed)]
     report = diagnose(model, drawn, nn.CrossEntropyLoss(), steps=5, seed=point.seed)
     last = report.layers[-1].signal
@@ -164,26 +106,22 @@ def derive(table: Table) -> list[Row]:
     """The best of the rates, by the loss of the training, and what reaches the first layer beside it."""
     rows: list[Row] = []
     trainings, firsts = table.where(part="training"), table.where(part="layer", layer=1)
-    for training in best(trainings, ("activation", "depth", "seed")):
+    for training in plain.best(trainings, ("activation", "depth", "seed")):
         same = {key: training[key] for key in ("activation", "depth", "seed")}
-        rows.append({**training, "part": "best", "attenuation": firsts.where(**same).median("share")})
+        rows.append({**training, "attenuation": firsts.where(**same).median("share")})
         curve = table.where(part="curve", rate=training["rate"], **same)
         rows += [{**row, "part": "best curve", "hidden": f"{row['depth']} hidden layers"} for row in curve]
     return rows
 
 
-def best(trainings: Table, alike: Sequence[str]) -> Iterator[Row]:
-    """The training with the least final loss of each group; one that diverged comes last."""
-    groups: dict[tuple[Value, ...], list[Row]] = {}
-    for row in trainings:
-        groups.setdefault(tuple(row[key] for key in alike), []).append(row)
-    for rows in groups.values():
-        yield min(rows, key=lambda row: loss if math.isfinite(loss := number_in(row, "loss")) else math.inf)
-
-
 def says(table: Table) -> list[Statement]:
     """What the numbers say."""
-    return [_shallow_and_deep(table), _first_layers(table), _cause(table)]
+    return [
+        _shallow_and_deep(table),
+        _first_layers(table),
+        _limits(table),
+        plain.decided_by(table.where(part="best"), "attenuation", "at the start"),
+    ]
 
 
 def _shallow_and_deep(table: Table) -> Statement:
@@ -193,8 +131,8 @@ def _shallow_and_deep(table: Table) -> Statement:
         for depth in (SHALLOW, DEEP)
     }
     known = not any(map(math.isnan, median.values()))
-    holds = all(median[name, SHALLOW] >= TRAINED > median[name, DEEP] for name in ACTIVATIONS) if known else None
-    found = "; ".join(f"{name} {median[name, SHALLOW]:.2f} and {median[name, DEEP]:.2f}" for name in ACTIVATIONS)
+    holds = all(median[name, SHALLOW] >= plain.TRAINED > median[name, DEEP] for name in ACTIVATIONS) if known else None
+    found = "; ".join(f"{word(name)} {median[name, SHALLOW]:.2f} and {median[name, DEEP]:.2f}" for name in ACTIVATIONS)
     return Statement(
         f"With PyTorch's default initialisation a network of {SHALLOW} hidden layers learns the digits with any of "
         f"these activations, and the same network with {DEEP} does not, at any rate that was tried.",
@@ -212,26 +150,30 @@ def _first_layers(table: Table) -> Statement:
         f"Behind {DEEP} sigmoid layers the first layer does not learn.",
         f"Of the gradient at the output layer {number(share)} reaches the first layer. At the best rate training "
         f"changed the first layer's weights by {number(first)} of their norm, the output layer's by {number(last)}.",
-        verdict(first < LEARNS if known else None),
+        verdict(first < plain.LEARNS if known else None),
     )
 
 
-def _cause(table: Table) -> Statement:
-    runs = table.where(part="best")
-    low = [row for row in runs if number_in(row, "attenuation") < _TOO_LITTLE]
-    high = [row for row in runs if number_in(row, "attenuation") >= _ENOUGH]
-    dead, alive = sum(not _trained(row) for row in low), sum(map(_trained, high))
+def _limits(table: Table) -> Statement:
+    deepest = {name: _deepest(table.where(part="best", activation=name)) for name in ACTIVATIONS}
+    known = all(len(table.where(part="best", activation=name)) for name in ACTIVATIONS)
+    others = [name for name in ACTIVATIONS if name != "sigmoid"]
+    holds = all(deepest[name] > deepest["sigmoid"] for name in others) if known else None
+    found = ", ".join(f"{word(name)} {deepest[name]}" for name in ACTIVATIONS)
     return Statement(
-        f"Where less than {_TOO_LITTLE:g} of the gradient reaches the first layer at the start, plain gradient "
-        f"descent trains nothing; where at least {_ENOUGH:g} does, it trains.",
-        f"Of {len(low)} networks below {_TOO_LITTLE:g}, {dead} did not train; of {len(high)} from {_ENOUGH:g} on, "
-        f"{alive} did.",
-        verdict(dead == len(low) and alive == len(high) if low and high else None),
+        "Another activation than the sigmoid puts the limit off, and does not lift it.",
+        f"Most hidden layers with which at least half of the seeds trained: {found}; {max(_depths(table))} were tried.",
+        verdict(holds and max(deepest.values()) < max(_depths(table)) if known else None),
     )
 
 
-def _trained(row: Row) -> bool:
-    return number_in(row, "accuracy") >= TRAINED
+def _deepest(table: Table) -> int:
+    trained = [depth for depth in _depths(table) if table.where(depth=depth).median("accuracy") >= plain.TRAINED]
+    return max(trained, default=0)
+
+
+def _depths(table: Table) -> list[int]:
+    return [depth for depth in table.where(part="best").distinct("depth") if isinstance(depth, int)] or [0]
 
 
 _DEPTH = Column("depth", "hidden layers", log=True)
@@ -250,7 +192,7 @@ DEPTH = Experiment(
     measure=measure,
     derive=derive,
     cost=cost,
-    together=Together(("rate", "seed"), measure_together),
+    together=Together(plain.DIFFER, measure_together),
     says=says,
     figures=(
         Figure(
@@ -294,8 +236,8 @@ DEPTH = Experiment(
             "learning",
             "lines",
             "Layers that learn",
-            f"Layers, the output layer among them, whose weights training changed by at least {LEARNS:g} of their "
-            "norm, |W_end - W_start| / |W_start|, at the best rate.",
+            f"Layers, the output layer among them, whose weights training changed by at least {plain.LEARNS:g} of "
+            "their norm, |W_end - W_start| / |W_start|, at the best rate.",
             "On the diagonal every layer learns.",
             x=_DEPTH,
             y=Column("learning", "layers that learn", log=False),

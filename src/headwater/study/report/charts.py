@@ -10,9 +10,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from headwater.errors import MissingDependencyError
-from headwater.study.experiment import Column, Figure, Row, Table, Value, selected
+from headwater.records.numbers import number
+from headwater.study.experiment import Figure, Row, Table, Value, selected
 from headwater.study.report.marks import INK, KINDS, LINE, SOFT, declared, drawable
-from headwater.study.report.words import ordered, word
+from headwater.study.words import ordered, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _THEMED = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)"}
 _WIDTH, _HEIGHT = 7.4, 3.7
 _ACROSS, _PANEL = 3, (3.1, 2.6)
+_FEW_DECADES = 3e3
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CELLS = 0.52
 """Height of a row of a heat map, in inches."""
 
@@ -57,7 +60,7 @@ def svg(figure: Figure, table: Table, *, themed: bool, prefix: str = "") -> str:
     with cast(Any, matplotlib).rc_context(style):
         drawing = _drawing(figure, list(selected(table.rows, figure.where)))
         blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        drawing.savefig(out, format="svg", transparent=themed, facecolor="white", metadata=blank)
+        drawing.savefig(out, format="svg", facecolor="none" if themed else "white", metadata=blank)
     return _embedded(out.getvalue(), themed, prefix)
 
 
@@ -116,6 +119,7 @@ def _hide(axes: Sequence[Axes], shown: int, across: int) -> None:
 
 
 def _dress(axes: Axes, figure: Figure) -> None:
+    axes.set_facecolor("none")
     axes.tick_params(labelsize=8, colors=SOFT, length=0, which="both")
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -138,20 +142,29 @@ def _name_axes(drawing: Drawing, axes: Sequence[Axes], figure: Figure) -> None:
     else:
         drawing.supxlabel(x.label, **style)
         drawing.supylabel(y.label, **style)
-    if x.log:
-        _plain_ticks(axes, x, figure)
+    for column, side in ((x, "x"), (y, "y")):
+        if column.log and figure.kind != "heatmap":
+            _plain_ticks(axes, side)
 
 
-def _plain_ticks(axes: Sequence[Axes], x: Column, figure: Figure) -> None:
-    """Depths such as 1, 2, 5, 10 read better than powers of ten where they span few of them."""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+def _plain_ticks(axes: Sequence[Axes], side: str) -> None:
+    """Depths such as 1, 2, 5 read better than powers of ten where they span few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for place in axes:
-        low, high = place.get_xlim()
-        if low > 0 and high / low < 1e4 and low >= 0.5:
-            place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            place.xaxis.set_major_formatter(ScalarFormatter())
-            place.xaxis.set_minor_formatter(NullFormatter())
+        axis: Any = getattr(place, f"{side}axis")
+        low, high = sorted(axis.get_view_interval())
+        if high / low < _FEW_DECADES:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(_power))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float, _place: int | None) -> str:
+    """``1e-30`` as 10⁻³⁰; without matplotlib's formulas, which a hostile name could use too."""
+    written = number(value)
+    mantissa, _, exponent = written.partition("e")
+    return "10" + exponent.translate(_RAISED) if mantissa == "1" and exponent else written
 
 
 def _legend(drawing: Drawing, axes: Axes, names: Sequence[Value]) -> None:

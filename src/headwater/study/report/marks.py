@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from headwater.records.numbers import number
 from headwater.study.experiment import Column, Figure, Row, Value, number_in
-from headwater.study.report.words import ordered, word
+from headwater.study.words import ordered, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

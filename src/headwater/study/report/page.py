@@ -13,9 +13,10 @@ from headwater.report.words import printable
 from headwater.study.experiment import Experiment, Figure, Statement, Table
 from headwater.study.report import tables
 from headwater.study.report.charts import left_out, svg
-from headwater.study.report.words import MARKS, made, omitted, tally, word
+from headwater.study.report.words import MARKS, made, omitted, tally
 from headwater.study.results import Results, statements
 from headwater.study.runner import Failure
+from headwater.study.words import word
 
 _MOST_FAILURES = 20
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.study.experiment import Figure, Table, selected
-from headwater.study.report.words import ordered, word
+from headwater.study.words import ordered, word
 
 
 def header(figure: Figure) -> list[str]:

@@ -1,34 +1,14 @@
-"""How values, verdicts and settings are written, in every rendering alike."""
+"""How verdicts and settings are written, in every rendering alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
-from headwater.records.numbers import count, number
-from headwater.study.experiment import Column, Statement, Value, Verdict
+from headwater.records.numbers import count
+from headwater.study.experiment import Statement, Verdict
 from headwater.study.results import Results
 
 MARKS: dict[Verdict, str] = {"holds": "✓", "does not hold": "✗", "cannot be said": "?"}
-
-
-def word(value: Value) -> str:
-    """A value as it is shown: whole numbers in full, others in two digits, words without underscores."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return value.replace("_", " ") if isinstance(value, str) else number(value)
-
-
-def ordered(values: Iterable[Value], column: Column | None) -> list[Value]:
-    """Returns different values in the order of the column; the others by their size, or as they come."""
-    found = list(dict.fromkeys(values))
-    first = [value for value in (column.order if column else ()) if value in found]
-    others = [value for value in found if value not in first]
-    if all(isinstance(value, int | float) for value in others):
-        others = sorted(cast("list[float]", others))
-    return [*first, *others]
 
 
 def tally(said: Sequence[Statement]) -> str:
