@@ -179,7 +179,7 @@ def _depths(table: Table) -> list[int]:
 _DEPTH = Column("depth", "hidden layers", log=True)
 _ACTIVATION = Column("activation", "activation", order=ACTIVATIONS)
 
-DEPTH = Experiment(
+EXPERIMENT = Experiment(
     name="depth",
     title="Depth",
     question="How many hidden layers does a plain network bear before it no longer learns, and what reaches the first?",

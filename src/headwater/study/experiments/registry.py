@@ -7,9 +7,15 @@ from typing import Any
 
 from headwater.errors import InputError
 from headwater.study.experiment import Experiment
-from headwater.study.experiments.depth import DEPTH
+from headwater.study.experiments import activations, depth, initialisations, optimizers, schedules
 
-EXPERIMENTS: tuple[Experiment[Any], ...] = (DEPTH,)
+EXPERIMENTS: tuple[Experiment[Any], ...] = (
+    depth.EXPERIMENT,
+    activations.EXPERIMENT,
+    initialisations.EXPERIMENT,
+    optimizers.EXPERIMENT,
+    schedules.EXPERIMENT,
+)
 
 
 def experiment(name: str) -> Experiment[Any]:
