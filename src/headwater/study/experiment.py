@@ -26,6 +26,7 @@ class Column:
         label: what the reader sees, with the unit: ``"hidden layers"``, ``"time (steps)"``.
         log: whether its axis is logarithmic.
         limits: ends of its axis, where the data should not choose them.
+        digits: significant digits in which its numbers are written.
         order: its values in the order in which they are shown, where that is not the order of the rows; others follow.
     """
 
@@ -33,6 +34,7 @@ class Column:
     label: str
     log: bool = False
     limits: tuple[float, float] | None = None
+    digits: int = 2
     order: tuple[str, ...] = ()
 
 

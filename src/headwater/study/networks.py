@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 INITIALISATIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "default": None,
-    "xavier": nn.init.xavier_normal_,
+    "xavier": nn.init.xavier_uniform_,
     "lecun": lambda weight: nn.init.normal_(weight, std=weight.shape[1] ** -0.5),
     "he": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
     "orthogonal": nn.init.orthogonal_,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headwater.records.numbers import number
 from headwater.study.experiment import Row, Statement, Table, Value, number_in, verdict
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 TRAINED = 0.5
 """Held-out accuracy from which a network counts as trained; guessing gives a tenth."""
 LEARNS = 0.05
-"""A layer learns when training changes its weights by a twentieth of their norm: below that, networks that failed and
-networks that trained part (84 trainings of networks on the digits)."""
+"""A layer learns when the steps of a training, summed up, are a twentieth of its weights: below that, networks that
+failed and networks that trained part (84 trainings of networks on the digits)."""
 ENOUGH, TOO_LITTLE = 0.05, 1e-6
 """Attenuations from which plain gradient descent trained, and below which nothing did, in the same trainings."""
 DIFFER = ("initialisation", "rate", "seed")
@@ -69,22 +70,21 @@ def network(point: Plain, data: Dataset) -> nn.Sequential:
 def train(points: Sequence[Plain]) -> list[tuple[Row, Training]]:
     """Trains networks that differ in `DIFFER` only, and returns for each a row and the training itself.
 
-    The row: ``part`` ``"training"``, held-out ``accuracy``, final ``loss``, the number of layers that are ``learning``,
-    and how far the first and the last layer ``moved_first``, ``moved_last``: |W_end - W_start| / |W_start|.
+    The row: ``part`` ``"training"``, held-out ``accuracy``, final ``loss``, the share of layers that are ``learning``,
+    and the relative updates of the first and of the last layer, summed up: ``path_first``, ``path_last``.
     """
     from headwater.study.data import load_dataset
     from headwater.study.stacked import train_together
 
     data = load_dataset()
-    models, starts = [network(point, data) for point in points], [network(point, data) for point in points]
+    models = [network(point, data) for point in points]
     rates, seeds = [point.rate for point in points], [point.seed for point in points]
-    trained = train_together(models, data, rates=rates, steps=points[0].steps, seeds=seeds)
     found: list[tuple[Row, Training]] = []
-    for model, start, training in zip(models, starts, trained, strict=True):
-        moved = _moved(model, start)
+    for trained in train_together(models, data, rates=rates, steps=points[0].steps, seeds=seeds):
+        training, paths = trained.training, trained.paths
         row: Row = {"part": "training", "accuracy": training.accuracy, "loss": training.final_loss}
-        row |= {"learning": sum(each >= LEARNS for each in moved), "moved_first": moved[0], "moved_last": moved[-1]}
-        found.append((row, training))
+        learning = sum(path >= LEARNS for path in paths) / len(paths)
+        found.append(({**row, "learning": learning, "path_first": paths[0], "path_last": paths[-1]}, training))
     return found
 
 
@@ -115,9 +115,10 @@ def decided_by(table: Table, attenuation: str, when: str) -> Statement:
     high = [row for row in table if ENOUGH <= number_in(row, attenuation) <= 1.0 / ENOUGH]
     dead, alive = sum(not is_trained(row) for row in low), sum(map(is_trained, high))
     return Statement(
-        f"Where less than {TOO_LITTLE:g} of the gradient reaches the first layer {when}, plain gradient descent trains "
-        f"nothing; where between {ENOUGH:g} and {1 / ENOUGH:g} of it does, it trains.",
-        f"Of {len(low)} networks below {TOO_LITTLE:g}, {dead} did not train; of {len(high)} in the band, {alive} did.",
+        f"Where less than {number(TOO_LITTLE)} of the gradient reaches the first layer {when}, plain gradient descent "
+        f"trains nothing; where between {ENOUGH:g} and {1 / ENOUGH:g} of it does, it trains.",
+        f"Of {len(low)} networks below {number(TOO_LITTLE)}, {dead} did not train; of {len(high)} in the band, {alive} "
+        "did.",
         verdict(dead == len(low) and alive == len(high) if low and high else None),
     )
 
@@ -125,9 +126,3 @@ def decided_by(table: Table, attenuation: str, when: str) -> Statement:
 def is_trained(row: Row) -> bool:
     """Whether a training got as far as `TRAINED`."""
     return number_in(row, "accuracy") >= TRAINED
-
-
-def _moved(model: nn.Module, start: nn.Module) -> list[float]:
-    """Change of each layer's weight matrix over the training, relative to its norm at the start."""
-    pairs = zip(model.parameters(), start.parameters(), strict=True)
-    return [((after - before).norm() / before.norm()).item() for after, before in pairs if before.dim() > 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -15,10 +16,27 @@ from headwater.measure import tiny_numbers_as_zero
 from headwater.study.data import Dataset
 from headwater.study.training import BATCH_SIZE, Training
 
+_LOOK = 10
+"""Steps of which one is looked at: the norms of all updates would cost a tenth of the training."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training, and how far it took the weights.
+
+    Attributes:
+        training: its losses and what came of it.
+        paths: for each weight matrix, from the input, the sum over the steps of ``|update| / |weight|``, Frobenius
+            norms; the weight is that at the start, and the sum is taken from every tenth step.
+    """
+
+    training: Training
+    paths: tuple[float, ...]
+
 
 def train_together(
     models: Sequence[nn.Module], data: Dataset, *, rates: Sequence[float], steps: int, seeds: Sequence[int]
-) -> list[Training]:
+) -> list[Trained]:
     """Trains networks of one shape in place, each as `training.train` would: its own rate, and batches from its seed.
 
     Shapes, of K networks: weights ``(K, out, in)``, inputs ``(K, batch, features)``, losses ``(K,)``. The gradient of
@@ -36,23 +54,36 @@ def train_together(
     weights = list(parameters.values())
     scales = [torch.tensor(rates).view(-1, *[1] * (weight.dim() - 1)) for weight in weights]
     forward = _forward(models[0], buffers)
+    start = [_norms(weight) for weight in weights]
+    paths = [torch.zeros_like(norm) for norm in start]
     losses: list[Tensor] = []
     with tiny_numbers_as_zero():
-        for _ in range(steps):
+        for step in range(steps):
             inputs, labels = _draw(data, generators)
             loss = _cross_entropy(forward(parameters, inputs), labels)
             gradients = torch.autograd.grad(loss.sum(), weights)
             with torch.no_grad():
-                for weight, gradient, scale in zip(weights, gradients, scales, strict=True):
-                    weight.sub_(gradient.mul_(scale))
+                updates = [gradient.mul_(scale) for gradient, scale in zip(gradients, scales, strict=True)]
+                for weight, update in zip(weights, updates, strict=True):
+                    weight.sub_(update)
+                if step % _LOOK == 0:
+                    for path, update in zip(paths, updates, strict=True):
+                        path.add_(_norms(update), alpha=min(_LOOK, steps - step))
             losses.append(loss.detach())
         accuracies = _accuracies(forward, parameters, data)
     _give_back(models, parameters)
     curves = cast("list[list[float]]", torch.stack(losses, 1).tolist())
+    relative = [path / norm for path, norm, weight in zip(paths, start, weights, strict=True) if weight.dim() > 2]
+    lengths = cast("list[list[float]]", torch.stack(relative, 1).tolist())
     return [
-        Training(rate, tuple(curve), accuracy, math.log(data.classes))
-        for rate, curve, accuracy in zip(rates, curves, accuracies, strict=True)
+        Trained(Training(rate, tuple(curve), accuracy, math.log(data.classes)), tuple(length))
+        for rate, curve, accuracy, length in zip(rates, curves, accuracies, lengths, strict=True)
     ]
+
+
+def _norms(stacked: Tensor) -> Tensor:
+    """The norm of each network's part, ``(K,)``."""
+    return cast(Tensor, torch.linalg.vector_norm(stacked.detach().flatten(1), dim=1))
 
 
 def _forward(model: nn.Module, buffers: dict[str, Tensor]) -> Callable[[dict[str, Tensor], Tensor], Tensor]:

@@ -23,13 +23,13 @@ NAMES = {
 """What is known in code under one name and to readers under another."""
 
 
-def word(value: Value) -> str:
+def word(value: Value, digits: int = 2) -> str:
     """A value as it is shown: whole numbers in full, others in two digits, names as the field writes them."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return NAMES.get(value, value) if isinstance(value, str) else number(value)
+    return NAMES.get(value, value) if isinstance(value, str) else number(value, digits)
 
 
 def ordered(values: Iterable[Value], column: Column | None) -> list[Value]:

@@ -23,7 +23,7 @@ WIDE, LAYERS = 512, 30
 _BATCH = 16
 WIDTH, _DEPTHS = 64, (5, 30)
 _QUICK_RATES, _RATES = (0.01, 0.1, 1.0), (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_QUICK_STEPS, _STEPS = 300, 600
+_QUICK_STEPS, _STEPS = 300, 400
 _DEVIATIONS = 2.0
 """Standard deviations by which a network of this width strays from the theory by chance one time in twenty."""
 _MOST = 0.95
@@ -219,7 +219,7 @@ EXPERIMENT = Experiment(
             "White is a gain of one. To the power of the depth, what is below vanishes and what is above explodes.",
             x=_INITIALISATION,
             y=_ACTIVATION,
-            value=Column("gain", "gain per layer", log=True),
+            value=Column("gain", "gain per layer", log=True, digits=3),
             expected="predicted",
             neutral=1.0,
             where={"part": "gain"},

@@ -15,8 +15,8 @@ from headwater.study.words import word
 WIDTH = 64
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "selu", "gelu")
 _QUICK_DEPTHS, _DEPTHS = (1, 2, 5, 10, 20, 50, 100), (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
-_QUICK_RATES, _RATES = (0.01, 0.1, 1.0), (0.01, 0.03, 0.1, 0.3, 1.0)
-_QUICK_STEPS, _STEPS = 300, 600
+_QUICK_RATES, _RATES = (0.01, 0.1, 1.0), (0.01, 0.1, 0.3, 1.0)
+_QUICK_STEPS, _STEPS = 300, 400
 SHALLOW, DEEP = 2, 50
 _CURVE = 40
 
@@ -142,14 +142,15 @@ def _shallow_and_deep(table: Table) -> Statement:
 
 
 def _first_layers(table: Table) -> Statement:
-    moved = table.where(part="best", activation="sigmoid", depth=DEEP)
-    first, last = moved.median("moved_first"), moved.median("moved_last")
+    best = table.where(part="best", activation="sigmoid", depth=DEEP)
+    first, last = best.median("path_first"), best.median("path_last")
     share = table.where(part="layer", activation="sigmoid", depth=DEEP, layer=1).median("share")
     known = not any(map(math.isnan, (first, last, share)))
     return Statement(
         f"Behind {DEEP} sigmoid layers the first layer does not learn.",
-        f"Of the gradient at the output layer {number(share)} reaches the first layer. At the best rate training "
-        f"changed the first layer's weights by {number(first)} of their norm, the output layer's by {number(last)}.",
+        f"Of the gradient at the output layer {number(share)} reaches the first layer. At the best rate all steps of "
+        f"the training together are {number(first)} of the first layer's weights, and {number(last)} of the output "
+        "layer's.",
         verdict(first < plain.LEARNS if known else None),
     )
 
@@ -236,11 +237,11 @@ EXPERIMENT = Experiment(
             "learning",
             "lines",
             "Layers that learn",
-            f"Layers, the output layer among them, whose weights training changed by at least {plain.LEARNS:g} of "
-            "their norm, |W_end - W_start| / |W_start|, at the best rate.",
-            "On the diagonal every layer learns.",
+            f"Share of the layers, the output layer among them, of which the steps of the training, summed up, are at "
+            f"least {plain.LEARNS:g} of the weights: sum of |update| / |W|, at the best rate.",
+            "At one every layer learns. A network that fails learns in its last layers, or in none.",
             x=_DEPTH,
-            y=Column("learning", "layers that learn", log=False),
+            y=Column("learning", "layers that learn (share)", limits=(-0.02, 1.02)),
             series=_ACTIVATION,
             where={"part": "best"},
         ),

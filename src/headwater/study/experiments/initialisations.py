@@ -15,8 +15,8 @@ _QUICK_ACTIVATIONS = ("sigmoid", "tanh", "relu", "gelu", "silu", "selu")
 ACTIVATIONS = ("sigmoid", "softplus", "tanh", "relu", "leaky_relu", "gelu", "silu", "elu", "selu")
 INITIALISATIONS = ("default", "xavier", "lecun", "orthogonal", "he")
 DEPTH, WIDTH = 30, 64
-_QUICK_RATES, _RATES = (0.003, 0.01, 0.1), (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-_QUICK_STEPS, _STEPS = 300, 600
+_QUICK_RATES, _RATES = (0.003, 0.01, 0.1), (0.001, 0.003, 0.01, 0.03, 0.1)
+_QUICK_STEPS, _STEPS = 300, 400
 
 
 def points(quick: bool, seeds: int) -> list[Plain]:
@@ -143,12 +143,12 @@ EXPERIMENT = Experiment(
             "learning",
             "heatmap",
             "Layers that learn",
-            f"Layers out of {DEPTH + 1} whose weights training changed by at least {plain.LEARNS:g} of their norm, "
-            "|W_end - W_start| / |W_start|, at the best rate.",
+            f"Share of the {DEPTH + 1} layers of which the steps of the training, summed up, are at least "
+            f"{plain.LEARNS:g} of the weights: sum of |update| / |W|, at the best rate.",
             "Where few layers learn, the network is as good as shallow.",
             x=_INITIALISATION,
             y=_ACTIVATION,
-            value=Column("learning", "layers that learn", limits=(0.0, DEPTH + 1.0)),
+            value=Column("learning", "layers that learn (share)", limits=(0.0, 1.0)),
             where={"part": "best"},
         ),
     ),

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _THEMED = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)"}
 _WIDTH, _HEIGHT = 7.4, 3.7
 _ACROSS, _PANEL = 3, (3.1, 2.6)
-_FEW_DECADES = 3e3
+_COUNTS, _FEW_DECADES = 0.5, 3e3
+_PLAIN = (1e-3, 1e3)
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CELLS = 0.52
 """Height of a row of a heat map, in inches."""
@@ -86,7 +87,7 @@ def _drawing(figure: Figure, rows: Sequence[Row]) -> Drawing:
 
     panels = ordered([row.get(figure.panels.name) for row in rows], figure.panels) if figure.panels else [None]
     panels = panels or [None]
-    across = min(len(panels), _ACROSS)
+    across = 2 if len(panels) in (2, 4) else min(len(panels), _ACROSS)
     down = math.ceil(len(panels) / across)
     drawing = Drawing(figsize=_size(figure, rows, across, down), layout="constrained")
     grid = drawing.subplots(down, across, squeeze=False, sharex=True, sharey=True)
@@ -108,7 +109,7 @@ def _size(figure: Figure, rows: Sequence[Row], across: int, down: int) -> tuple[
     if figure.kind == "heatmap":
         lines = len({row.get(declared(figure.y).name) for row in rows})
         return _WIDTH if across == 1 else _PANEL[0] * across, (_CELLS * lines + 0.5) * down + 0.5
-    return (_WIDTH, _HEIGHT) if across == down == 1 else (_PANEL[0] * across, _PANEL[1] * down + 0.5)
+    return (_WIDTH, _HEIGHT) if across == down == 1 else (_PANEL[0] * _ACROSS, _PANEL[1] * down + 0.5)
 
 
 def _hide(axes: Sequence[Axes], shown: int, across: int) -> None:
@@ -154,7 +155,7 @@ def _plain_ticks(axes: Sequence[Axes], side: str) -> None:
     for place in axes:
         axis: Any = getattr(place, f"{side}axis")
         low, high = sorted(axis.get_view_interval())
-        if high / low < _FEW_DECADES:
+        if low >= _COUNTS and high / low < _FEW_DECADES:
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FuncFormatter(_power))
         axis.set_minor_formatter(NullFormatter())
@@ -162,9 +163,10 @@ def _plain_ticks(axes: Sequence[Axes], side: str) -> None:
 
 def _power(value: float, _place: int | None) -> str:
     """``1e-30`` as 10⁻³⁰; without matplotlib's formulas, which a hostile name could use too."""
-    written = number(value)
-    mantissa, _, exponent = written.partition("e")
-    return "10" + exponent.translate(_RAISED) if mantissa == "1" and exponent else written
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    if mantissa != "1" or _PLAIN[0] <= value <= _PLAIN[1]:
+        return number(value)
+    return "10" + str(int(exponent)).translate(_RAISED)
 
 
 def _legend(drawing: Drawing, axes: Axes, names: Sequence[Value]) -> None:

@@ -87,13 +87,15 @@ def _heatmap(axes: Axes, figure: Figure, rows: Sequence[Row], names: Sequence[Va
     heights = [[_height(cells.get((a, d)), value) for a in across] for d in down]
     low, high = _ends([height for line in heights for height in line if math.isfinite(height)], figure, value)
     colours = _SEQUENTIAL if figure.neutral is None else _DIVERGING
-    image = cast(Any, axes).imshow(heights, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    edges = [[place - 0.5 for place in range(count + 1)] for count in (len(across), len(down))]
+    image = cast(Any, axes).pcolormesh(*edges, heights, cmap=colours, vmin=low, vmax=high)  # cells, not a bitmap
+    axes.invert_yaxis()
     axes.set_xticks(range(len(across)), [word(each) for each in across])
     axes.set_yticks(range(len(down)), [word(each) for each in down])
     axes.grid(False)
     for (a, d), found in cells.items():
         place = across.index(a), down.index(d)
-        text = number(found) + (f"\n({number(theory[a, d])})" if (a, d) in theory else "")
+        text = number(found, value.digits) + (f"\n({number(theory[a, d], value.digits)})" if (a, d) in theory else "")
         axes.text(*place, text, ha="center", va="center", fontsize=8, color=_on(image, heights[place[1]][place[0]]))
 
 

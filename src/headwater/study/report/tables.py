@@ -17,4 +17,4 @@ def cells(figure: Figure, table: Table) -> list[list[str]]:
     for column in reversed([column for column in figure.columns if column.order]):
         places = {value: place for place, value in enumerate(ordered([row.get(column.name) for row in rows], column))}
         rows.sort(key=lambda row, name=column.name, places=places: places[row.get(name)])
-    return [[word(row.get(column.name)) for column in figure.columns] for row in rows]
+    return [[word(row.get(column.name), column.digits) for column in figure.columns] for row in rows]
