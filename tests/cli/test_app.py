@@ -15,7 +15,7 @@ def test_version(capsys):
     assert run(capsys, "--version") == (0, f"headwater {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["check"], ["fix"], ["predict"], ["explain"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["check"], ["fix"], ["predict"], ["study"], ["explain"]])
 def test_help_of_every_command(capsys, command):
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0

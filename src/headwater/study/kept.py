@@ -87,8 +87,9 @@ def _sources(thing: Any, seen: set[int]) -> Iterator[str]:
     seen.add(id(thing))
     yield _source(thing)
     if isinstance(thing, ModuleType):
-        for name in {home for value in vars(thing).values() if _ours(home := _home(value))}:
-            yield from _sources(import_module(name), seen)
+        for value in list(vars(thing).values()):
+            if _ours(_home(value)):
+                yield from _sources(value, seen)
     for function in _functions(thing):
         for name in _names(function.__code__):
             value = import_module(name) if _ours(name) else function.__globals__.get(name)
