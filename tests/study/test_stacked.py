@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from headwater.study import stacked
 from headwater.study.data import Dataset
 from headwater.study.networks import mlp
 from headwater.study.stacked import train_together
@@ -27,6 +28,11 @@ def networks() -> list[nn.Sequential]:
     return [mlp(6, 3, depth=3, width=8, activation="gelu", initialisation=init, seed=seed) for init, seed in kinds]
 
 
+@pytest.fixture(autouse=True)
+def none_is_few(monkeypatch):
+    monkeypatch.setattr(stacked, "FEW", 1)
+
+
 def test_together_is_one_by_one(data):
     """At other rates, from other seeds and other first weights; 25 steps, since rounding grows with them."""
     rates, seeds = [0.1, 0.03, 0.3], [5, 6, 7]
@@ -46,6 +52,15 @@ def test_one_that_diverges_takes_no_other_along(data):
     alone = train_together(networks()[:1], data, rates=[0.1], steps=STEPS, seeds=[0])
     assert both[1].training.outcome == "diverged"
     assert both[0].training.losses == pytest.approx(alone[0].training.losses, rel=1e-4)
+
+
+def test_few_are_trained_one_by_one_and_tell_the_same(data, monkeypatch):
+    together = train_together(networks(), data, rates=[0.1] * 3, steps=STEPS, seeds=[1, 2, 3])
+    monkeypatch.setattr(stacked, "FEW", 4)
+    alone = train_together(networks(), data, rates=[0.1] * 3, steps=STEPS, seeds=[1, 2, 3])
+    for ours, theirs in zip(together, alone, strict=True):
+        assert ours.training.losses == pytest.approx(theirs.training.losses, rel=1e-4)
+        assert ours.paths == pytest.approx(theirs.paths, rel=1e-3)
 
 
 def test_the_path_is_the_sum_of_the_relative_updates_of_every_tenth_step(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -122,8 +123,13 @@ def _grouped(together: Together[Any], points: Mapping[int, Any]) -> list[list[in
     for place, point in points.items():
         alike = tuple(item for item in values(point).items() if item[0] not in together.differ)
         groups.setdefault(alike, []).append(place)
-    cut = together.most
-    return [group[start : start + cut] for group in groups.values() for start in range(0, len(group), cut)]
+    return [part for group in groups.values() for part in _parts(group, together.most)]
+
+
+def _parts(group: list[int], most: int) -> list[list[int]]:
+    """As few parts as hold no more than `most`, as equal as can be."""
+    count = math.ceil(len(group) / most)
+    return [group[i * len(group) // count : (i + 1) * len(group) // count] for i in range(count)]
 
 
 def _cost(experiment: Experiment[Any], task: Task) -> float:
@@ -157,15 +163,20 @@ def _lost(task: Task, why: str) -> list[list[Row] | str]:
 def _teller(
     experiment: Experiment[Any], tasks: Sequence[Task], points: int, found: int, progress: Progress | None
 ) -> Callable[[Task], None]:
-    """Counts what is done and estimates what is left: time so far times the cost that is left over the cost done."""
-    began, total, done, cost_done = time.monotonic(), sum(_cost(experiment, task) for task in tasks), found, 0.0
+    """Counts what is done, and estimates what is left from the cost that is left and the time that a cost took.
+
+    That time is counted from the first task that was done, since workers start before it.
+    """
+    total, done, cost_done, began = sum(_cost(experiment, task) for task in tasks), found, 0.0, time.monotonic()
+    first: list[float] = []
 
     def tell(task: Task) -> None:
         nonlocal done, cost_done
-        done, cost_done = done + len(task.points), cost_done + _cost(experiment, task)
-        spent = time.monotonic() - began
+        done, cost_done, now = done + len(task.points), cost_done + _cost(experiment, task), time.monotonic()
+        first.extend(() if first else (now, cost_done))
+        since, cost = (now - first[0], cost_done - first[1]) if cost_done > first[1] else (now - began, cost_done)
         if progress is not None:
-            progress(SoFar(done, points, spent, spent * (total - cost_done) / cost_done if cost_done else None))
+            progress(SoFar(done, points, now - began, since / cost * (total - cost_done) if cost else None))
 
     if progress is not None:
         progress(SoFar(found, points, 0.0, None if tasks else 0.0))
