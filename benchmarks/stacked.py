@@ -20,7 +20,7 @@ from benchmarks.tables import markdown, write
 from headwater.records.numbers import number
 from headwater.study.data import Dataset, load_dataset
 from headwater.study.networks import mlp
-from headwater.study.stacked import FEW, _stacked  # what is timed, whatever the number of networks
+from headwater.study.stacked import FEW, train_stacked  # what is timed, whatever the number of networks
 from headwater.study.training import train
 
 SHAPES = (
@@ -52,7 +52,7 @@ def networks(depth: int, width: int, count: int, data: Dataset) -> list[nn.Seque
 
 def together(depth: int, width: int, count: int, steps: int, data: Dataset) -> list[float]:
     rates, seeds = [_RATE] * count, list(range(count))
-    found = _stacked(networks(depth, width, count, data), data, rates, steps, seeds)
+    found = train_stacked(networks(depth, width, count, data), data, rates, steps, seeds)
     return [each.training.losses[-1] for each in found]
 
 

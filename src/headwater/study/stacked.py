@@ -53,7 +53,7 @@ def train_together(
     """
     if len(models) < FEW:
         return [_alone(*each, data, steps) for each in zip(models, rates, seeds, strict=True)]
-    return _stacked(models, data, rates, steps, seeds)
+    return train_stacked(models, data, rates, steps, seeds)
 
 
 def _alone(model: nn.Module, rate: float, seed: int, data: Dataset, steps: int) -> Trained:
@@ -70,12 +70,13 @@ def _alone(model: nn.Module, rate: float, seed: int, data: Dataset, steps: int) 
     return Trained(training, tuple(paths))
 
 
-def _stacked(
+def train_stacked(
     models: Sequence[nn.Module], data: Dataset, rates: Sequence[float], steps: int, seeds: Sequence[int]
 ) -> list[Trained]:
-    """Shapes, of K networks: weights ``(K, out, in)``, inputs ``(K, batch, features)``, losses ``(K,)``.
+    """Trains them as one, however few they are.
 
-    The gradient of the sum of the losses holds the gradient of each, since no network reads another's weights.
+    Shapes, of K networks: weights ``(K, out, in)``, inputs ``(K, batch, features)``, losses ``(K,)``. The gradient
+    of the sum of the losses holds the gradient of each, since no network reads another's weights.
     """
     parameters, buffers = stack_module_state(list(models))
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -100,11 +101,17 @@ def _stacked(
             losses.append(loss.detach())
         accuracies = _accuracies(forward, parameters, data)
     _give_back(models, parameters)
-    curves = cast("list[list[float]]", torch.stack(losses, 1).tolist())
     relative = [path / norm for path, norm, weight in zip(paths, start, weights, strict=True) if weight.dim() > 2]
-    lengths = cast("list[list[float]]", torch.stack(relative, 1).tolist())
+    return _each(rates, torch.stack(losses, 1), torch.stack(relative, 1), accuracies, math.log(data.classes))
+
+
+def _each(
+    rates: Sequence[float], losses: Tensor, paths: Tensor, accuracies: Sequence[float], chance: float
+) -> list[Trained]:
+    """Losses ``(K, steps)`` and paths ``(K, weight matrices)`` as one training for each network."""
+    curves, lengths = (cast("list[list[float]]", numbers.tolist()) for numbers in (losses, paths))
     return [
-        Trained(Training(rate, tuple(curve), accuracy, math.log(data.classes)), tuple(length))
+        Trained(Training(rate, tuple(curve), accuracy, chance), tuple(length))
         for rate, curve, accuracy, length in zip(rates, curves, accuracies, lengths, strict=True)
     ]
 
