@@ -54,6 +54,17 @@ def test_the_rows_carry_the_fields_of_their_point_in_the_order_of_the_points(tmp
     ]
 
 
+def test_a_value_that_is_none_is_missing_whether_it_was_measured_now_or_before(tmp_path):
+    experiment = small(tmp_path / "log", measure=nothing)
+    for _ in range(2):
+        ran = run(experiment, Inline(), tmp_path / "kept", quick=True, seeds=1)
+        assert all(set(row) == {"kind", "x", "seed", "folder", "part"} for row in ran.rows)
+
+
+def nothing(point: Point) -> list[dict[str, Any]]:
+    return [{"part": "value", "y": None}]
+
+
 def test_what_was_measured_is_not_measured_again_and_a_larger_grid_goes_on(tmp_path):
     experiment = small(tmp_path / "log")
     first = run(experiment, Inline(), tmp_path / "kept", quick=True, seeds=1)

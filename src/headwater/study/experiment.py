@@ -13,7 +13,8 @@ P = TypeVar("P")
 """A point, which is measured once: a frozen dataclass of plain values, its seed among them. Equal points have equal
 rows."""
 Row = dict[str, Value]
-"""One line of an experiment's table. Rows of different kinds tell themselves apart by a column ``part``."""
+"""One line of an experiment's table; what is ``None`` is missing. Rows of different kinds tell themselves apart by a
+column ``part``."""
 Verdict = Literal["holds", "does not hold", "cannot be said"]
 
 

@@ -108,7 +108,13 @@ def run(
                 store.put(point, rows[place])
         tell(task)
     failures = tuple(Failure(values(points[place]), errors[place]) for place in sorted(errors))
-    return Ran(tuple(row for place in sorted(rows) for row in rows[place]), failures, len(points), found)
+    measured = tuple(_there(row) for place in sorted(rows) for row in rows[place])
+    return Ran(measured, failures, len(points), found)
+
+
+def _there(row: Row) -> Row:
+    """A row without what is ``None``: that is missing, as it is once a table was written and read."""
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def plan(experiment: Experiment[Any], points: Mapping[int, Any]) -> list[Task]:

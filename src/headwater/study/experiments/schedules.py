@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headwater.records.numbers import number
-from headwater.study.experiment import Column, Experiment, Figure, Row, Statement, Table, number_in, verdict
+from headwater.study.experiment import Column, Experiment, Figure, Row, Statement, Table, verdict
 
 if TYPE_CHECKING:
     from torch import nn
@@ -163,7 +163,7 @@ def says(table: Table) -> list[Statement]:
 
 def _small(trainings: Table) -> Statement:
     small, others = trainings.where(schedule=SMALL), [row for row in trainings if row["schedule"] != SMALL]
-    soonest = min((number_in(row, "reached") for row in others if "reached" in row), default=math.nan)
+    soonest = min(Table(tuple(others)).numbers("reached"), default=math.nan)
     overshoot, loss, reached = (small.median(name) for name in ("overshoot", "loss", "reached"))
     when = (
         f"not within {STEPS} steps (its loss is {number(loss)} then)" if math.isnan(reached) else f"after {reached:.0f}"
@@ -218,7 +218,7 @@ def _warm(trainings: Table) -> Statement:
     peaks = [peak for peak in trainings.where(schedule=LARGE).distinct("peak") if isinstance(peak, float)]
     at = trainings.where(peak=max(peaks, default=math.nan))
     loss = {name: at.where(schedule=name).median("loss") for name in ("cosine", "warm-up, cosine")}
-    count = {name: len([r for r in at.where(schedule=name) if "reached" in r]) for name in loss}
+    count = {name: len(at.where(schedule=name).numbers("reached")) for name in loss}
     total = len(at.where(schedule="cosine"))
     return Statement(
         f"Warm-up bears a rate that is too large to begin with: from {max(peaks, default=math.nan):g} it reaches the "
