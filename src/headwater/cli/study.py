@@ -54,8 +54,8 @@ def study(
 
     Each experiment trains many small networks on data that needs no download,
     and measures them with Headwater: how depth, activation, initialisation,
-    optimizer and schedule decide what reaches the first layer. Claims were
-    written down before; the numbers say which of them hold.
+    optimizer and schedule decide what reaches the first layer. Each makes claims
+    that the numbers can refute, and says which of them hold.
 
     \b
     headwater study --list                   what there is

@@ -85,7 +85,7 @@ class Statement:
     """A claim, and what the numbers say to it.
 
     Attributes:
-        claim: a sentence that can be true or false, written before anything was measured.
+        claim: a sentence that the numbers can bear out or refute; it holds no results.
         found: a sentence made from the numbers.
         verdict: whether the numbers bear the claim out.
         source: who published it (authors, year, title), where somebody did.
