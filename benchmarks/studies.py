@@ -21,7 +21,8 @@ STUDIES = DOCS.parent / "studies"
 _INTRODUCTION = """# Studies
 
 Experiments on vanishing gradients that anyone can rerun: `headwater study NAME`, or `headwater study all`.
-Each claim is one that the numbers can refute; its verdict, and every number here, comes from the results. Made by `python -m benchmarks.studies`."""
+Each claim is one that the numbers can refute; its verdict, and every number here, comes from the results. Made by
+`python -m benchmarks.studies`."""
 
 
 def main() -> int:
