@@ -2,8 +2,8 @@
 
     python -m benchmarks.study_scaling [--rounds 3]
 
-The grid is that of `headwater study initialisations --quick` with shorter trainings. Both clusters measure it in turn, each
-round anew; the workers are warm, as they have measured one point each before the clock starts.
+The grid is that of `headwater study initialisations --quick` with shorter trainings. Both clusters measure it in turn,
+each round anew; the workers are warm, as they have measured short points before the clock starts.
 """
 
 from __future__ import annotations
