@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from benchmarks.tables import markdown, write
 from headwater.measure.through_time.capture import Captured, capture, prepared
-from headwater.measure.through_time.replay import Scan, replay
+from headwater.measure.through_time.replay import replay
 from headwater.measure.through_time.summary import log_norms
+from headwater.study.sequences.memory import replayed
 
 STEPS, BATCH, FEATURES = 100, 32, 32
 TOLERANCE, ERRORS = 0.03, 3.0
@@ -96,15 +97,6 @@ ROWS: tuple[tuple[str, type[nn.RNNBase], dict[str, Any], int, Change | None, flo
 )
 
 
-def replayed(layer: nn.RNNBase, x: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Scan, ...]:
-    """One real pass of the layer, replayed."""
-    calls: dict[str, list[Captured]] = {}
-    with capture(nn.ModuleDict({"layer": layer}), calls):
-        out = layer(x)[0]
-    loss(out).backward()
-    return replay(layer, *prepared(calls["layer"][0]), torch.Generator().manual_seed(0))
-
-
 def gain(kind: type[nn.RNNBase], options: dict[str, Any], width: int, change: Change | None, seed: int) -> float:
     torch.manual_seed(seed)
     layer = kind(FEATURES, width, **options).double()
@@ -113,7 +105,7 @@ def gain(kind: type[nn.RNNBase], options: dict[str, Any], width: int, change: Ch
             change(layer)
     x = torch.randn(STEPS, BATCH, FEATURES, dtype=torch.float64)
     aim = torch.randn(BATCH, width, dtype=torch.float64)
-    (scan,) = replayed(layer, x, lambda out: (out[-1] * aim).sum())
+    (scan,) = replayed(layer, lambda: (layer(x)[0][-1] * aim).sum())
     logs = log_norms(scan.total, None, reverse=False)
     return math.exp((logs[STEPS - 40] - logs[STEPS - 10]) / 30)
 
@@ -154,7 +146,7 @@ def exactness() -> tuple[str, float]:
         layer = kind(FEATURES, 64, **options).double()
         x = torch.randn(60, 8, FEATURES, dtype=torch.float64)
         aim = torch.randn(60, 8, 64, dtype=torch.float64)
-        (scan,) = replayed(layer, x, lambda out, aim=aim: (out * aim).sum())
+        (scan,) = replayed(layer, lambda layer=layer, x=x, aim=aim: (layer(x)[0] * aim).sum())
         expected = _unrolled(layer, cell(FEATURES, 64, **options).double(), x, aim)
         error = float((scan.total - expected).abs().max() / expected.abs().max())
         worst = max(worst, error)
