@@ -17,10 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-import headwater
 from benchmarks.tables import markdown, write
-from headwater.measure.layers import layers, uses
-from headwater.measure.structure import structure
+from headwater.study.literature.gains import itemised, mean_gain
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
@@ -74,11 +72,7 @@ def initialise(layer: nn.Linear, how: str) -> None:
 
 def measured_gain(network: nn.Sequential, width: int) -> float:
     """Geometric mean of the layers' gains for a random gradient at the last pre-activation."""
-    outputs = network(torch.randn(16, width, dtype=torch.float64))
-    trace = headwater.trace((outputs * torch.randn_like(outputs)).sum(), model=network)
-    shape = structure(trace)
-    gains = [layer.gain for layer in layers(trace, shape, uses(trace, shape)) if layer.gain]
-    return math.exp(sum(map(math.log, gains)) / len(gains))
+    return mean_gain(itemised(network, torch.randn(16, width, dtype=torch.float64)))
 
 
 def table(width: int, depth: int, seeds: int) -> dict[tuple[str, str], list[float]]:

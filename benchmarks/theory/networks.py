@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-import headwater
 from benchmarks.gains import ACTIVATIONS, UNSTABLE, initialise, measured_gain, table
 from benchmarks.theory.check import Check
 from benchmarks.theory.formulas import mean, predicted
 from headwater import theory
-from headwater.measure.layers import layers, uses
-from headwater.measure.structure import structure
-from headwater.records import Layer
+from headwater.study.literature.gains import (
+    TRANSIENT,
+    batch_norm,
+    highway_gain,
+    itemised,
+    layer_norm,
+    log_square,
+    mean_gain,
+    normalised_gain,
+    residual_gain,
+    stack,
+)
+from headwater.study.literature.lsuv import lsuv_
 from headwater.theory.meanfield import stability
 
 Array = torch.Tensor
 _WIDE, _DEEP = 1000, 40
 """Of the networks with normalisation."""
-_TRANSIENT = 5
-"""Layers at the input that are left out where a prediction is for the layers of a deep network far from its ends."""
 
 
 def checks(width: int, depth: int) -> list[Check]:
@@ -109,7 +115,7 @@ def convolutions() -> list[Check]:
             nn.init.zeros_(conv.bias)
         activation = ACTIVATIONS[name]()
         network = nn.Sequential(*(m for conv in convs[:-1] for m in (conv, activation)), convs[-1])
-        measured = _mean_gain(_layers(network, torch.randn(4, channels, 8, 8, dtype=torch.float64)))
+        measured = mean_gain(itemised(network, torch.randn(4, channels, 8, 8, dtype=torch.float64)))
         init = theory.initialisation("he" if he else "default", width=9 * channels)
         expected = mean(theory.gains(name, init, depth))
         found.append(
@@ -121,97 +127,60 @@ def convolutions() -> list[Check]:
 def normalised() -> list[Check]:
     """Deep networks of Linear, normalisation, activation; and of weights scaled so that each layer has variance one."""
     found: list[Check] = []
-    counted = _DEEP - 1 - _TRANSIENT
+    counted = _DEEP - 1 - TRANSIENT
     two, note = 2.0 * theory.log_gain_deviation([_WIDE] * counted) / counted, "two deviations"
     for name in ("relu", "tanh", "gelu", "sigmoid", "softplus"):
-        measured = _normalised_gain(name, lambda: nn.LayerNorm(_WIDE), batch=16)
+        measured = _normalised(name, nn.LayerNorm, 16)
         found.append(Check("LayerNorm", name, theory.layer_norm_gain(name), measured, two, note))
     for name in ("relu", "tanh", "gelu", "sigmoid"):
-        measured = _normalised_gain(name, lambda: nn.BatchNorm1d(_WIDE), batch=128)
+        measured = _normalised(name, nn.BatchNorm1d, 128)
         found.append(Check("BatchNorm, batch of 128", name, theory.batch_norm_gain(name), measured, two, note))
     for batch in (6, 8, 16):
-        seeds = [_normalised_gain("linear", lambda: nn.BatchNorm1d(_WIDE), batch, seed=seed) for seed in range(3)]
+        seeds = [_normalised("linear", nn.BatchNorm1d, batch, seed) for seed in range(3)]
         expected = theory.batch_norm_gain("linear", batch)
         found.append(Check("BatchNorm, linear", f"B = {batch}", expected, mean(tuple(seeds)), 0.01, "three seeds"))
     for name in ("tanh", "relu", "sigmoid", "gelu", "softplus"):
-        group, note = "LSUV (Mishkin and Matas 2016)", "mean is kept, variance is one"
+        group, note = "LSUV (Mishkin and Matas 2016)", "variance over units and samples is one"
         found.append(Check(group, name, theory.layer_norm_gain(name), _lsuv_gain(name), 0.02, note))
     return found
 
 
-def _normalised_gain(name: str, norm: Callable[[], nn.Module], batch: int, *, seed: int = 0) -> float:
-    torch.manual_seed(seed)
-    stack: list[nn.Module] = []
-    for _ in range(_DEEP):
-        linear = nn.Linear(_WIDE, _WIDE, bias=False)
-        nn.init.normal_(linear.weight, std=_WIDE**-0.5)
-        stack += [linear, norm(), ACTIVATIONS[name]()]
-    found = _layers(nn.Sequential(*stack[:-2]).double(), torch.randn(batch, _WIDE, dtype=torch.float64))
-    return _mean_gain(found[_TRANSIENT:])  # the inputs have another mean and variance than what follows
+def _normalised(name: str, norm: Callable[[int], nn.Module], batch: int, seed: int = 0) -> float:
+    return normalised_gain(ACTIVATIONS[name](), norm, width=_WIDE, depth=_DEEP, batch=batch, seed=seed)
 
 
 def _lsuv_gain(name: str, width: int = 500, depth: int = 30) -> float:
     torch.manual_seed(0)
-    x = inputs = torch.randn(64, width, dtype=torch.float64)
-    activation, stack = ACTIVATIONS[name](), list[nn.Module]()
-    with torch.no_grad():
-        for _ in range(depth):
-            linear = nn.Linear(width, width, bias=False).double()
-            nn.init.orthogonal_(linear.weight)
-            linear.weight /= linear(x).square().mean().sqrt()
-            stack += [linear, activation]
-            x = activation(linear(x))
-    return _mean_gain(_layers(nn.Sequential(*stack[:-1]), inputs))
+    inputs = torch.randn(64, width, dtype=torch.float64)
+    linears = [nn.Linear(width, width).double() for _ in range(depth)]
+    network = stack(linears, ACTIVATIONS[name]())
+    lsuv_(network, inputs, tolerance=1e-9)
+    return mean_gain(itemised(network, inputs))
 
 
 def residual() -> list[Check]:
     """40 blocks ``x + a W2 phi(W1 norm(x))``, weights that keep the variance."""
     group, blocks = "Residual networks, 40 blocks", 40
-    none: Callable[[Array], Array] = lambda x: x  # noqa: E731
-    layer: Callable[[Array], Array] = lambda x: F.layer_norm(x, x.shape[1:])  # noqa: E731
-    batch: Callable[[Array], Array] = lambda x: F.batch_norm(x, None, None, training=True)  # noqa: E731
     scale = blocks**-0.5
     cases = (
-        ("plain", theory.residual_gain(blocks), 1.0, none, 0.15),
-        ("scaled by 1 / sqrt(L)", theory.residual_gain(blocks, scale), scale, none, 0.02),
-        ("zero branch", 1.0, 0.0, none, 1e-9),
-        ("LayerNorm", theory.pre_norm_residual_gain(blocks), 1.0, layer, 0.03),
-        ("BatchNorm", theory.pre_norm_residual_gain(blocks, "batch"), 1.0, batch, 0.06),
+        ("plain", theory.residual_gain(blocks), 1.0, None, 0.15),
+        ("scaled by 1 / sqrt(L)", theory.residual_gain(blocks, scale), scale, None, 0.02),
+        ("zero branch", 1.0, 0.0, None, 1e-9),
+        ("LayerNorm", theory.pre_norm_residual_gain(blocks), 1.0, layer_norm, 0.03),
+        ("BatchNorm", theory.pre_norm_residual_gain(blocks, "batch"), 1.0, batch_norm, 0.06),
     )
     return [
-        Check(group, name, expected, _residual_gain(blocks, scale, norm), limit)
+        Check(group, name, expected, residual_gain(blocks, scale, norm), limit)
         for name, expected, scale, norm, limit in cases
     ]
-
-
-def _residual_gain(blocks: int, scale: float, norm: Callable[[Array], Array], width: int = 500) -> float:
-    torch.manual_seed(0)
-    inputs = torch.randn(64, width, dtype=torch.float64, requires_grad=True)
-    stream = inputs
-    for _ in range(blocks):
-        first, second = (torch.randn(width, width, dtype=torch.float64) * width**-0.5 for _ in range(2))
-        stream = stream + scale * (math.sqrt(2.0) * torch.relu(norm(stream) @ first) @ second)
-    return _total(stream, inputs)
 
 
 def highway() -> list[Check]:
     """40 blocks ``T tanh(W x) + (1 - T) x`` with the gate's bias at b_T."""
     return [
-        Check("Highway networks", f"gate bias {bias}", theory.highway_gain(bias), _highway_gain(bias), 0.006)
+        Check("Highway networks", f"gate bias {bias}", theory.highway_gain(bias), highway_gain(bias), 0.006)
         for bias in (-2.0, -3.0, -3.9, -4.6)
     ]
-
-
-def _highway_gain(bias: float, blocks: int = 40, width: int = 500) -> float:
-    torch.manual_seed(0)
-    inputs = torch.randn(16, width, dtype=torch.float64, requires_grad=True)
-    stream = inputs
-    for _ in range(blocks):
-        transform, gate = nn.Linear(width, width).double(), nn.Linear(width, width).double()
-        nn.init.constant_(gate.bias, bias)
-        opened = torch.sigmoid(gate(stream))
-        stream = opened * torch.tanh(transform(stream)) + (1.0 - opened) * stream
-    return _total(stream, inputs) ** (1.0 / blocks)
 
 
 def finite_width(draws: int = 300) -> list[Check]:
@@ -219,26 +188,11 @@ def finite_width(draws: int = 300) -> list[Check]:
     found: list[Check] = []
     for width, depth in ((50, 30), (100, 10), (100, 30), (200, 30)):
         generator = torch.Generator().manual_seed(0)
-        logs = [_log_square(width, depth, generator) for _ in range(draws)]
+        logs = [log_square(width, depth, generator) for _ in range(draws)]
         expected = 2.0 * theory.log_gain_deviation([width] * depth)
         note = f"{draws} draws"
         found.append(Check("ln |J^T v|^2", f"N = {width}, L = {depth}", expected, statistics.stdev(logs), 0.12, note))
     return found
-
-
-def _log_square(width: int, depth: int, generator: torch.Generator) -> float:
-    x = torch.randn(width, generator=generator)
-    weights, masks = list[Array](), list[Array]()
-    for _ in range(depth):
-        weights.append(torch.randn(width, width, generator=generator) * math.sqrt(2.0 / width))
-        x = weights[-1] @ x
-        masks.append((x > 0).float())
-        x = x * masks[-1]
-    delta = torch.randn(width, generator=generator)
-    start = delta.square().sum()
-    for weight, mask in zip(reversed(weights), reversed(masks), strict=True):
-        delta = weight.T @ (delta * mask)
-    return float((delta.square().sum() / start).log())
 
 
 def weight_ratio() -> list[Check]:
@@ -248,32 +202,14 @@ def weight_ratio() -> list[Check]:
     for _ in range(20):
         modules += [nn.Linear(256, 256, bias=False).double(), nn.ReLU()]
     network = nn.Sequential(*modules[:-1])
-    found = _layers(network, torch.randn(64, 256, dtype=torch.float64))
+    found = itemised(network, torch.randn(64, 256, dtype=torch.float64))
     weights = [float(module.weight.grad.norm()) for module in network if isinstance(module, nn.Linear)]  # type: ignore[union-attr]
     init = theory.Initialisation("", 1.0 / 3.0, 0.0)
     gain = mean(theory.gains("relu", init, 20))
     group, two = "Weight gradients hide it", 2.0 * theory.log_gain_deviation([256] * 19)
-    total = math.log(_mean_gain(found)) * 19
+    total = math.log(mean_gain(found)) * 19
     return [
-        Check(group, "gain of the signal", gain, _mean_gain(found), 0.02),
+        Check(group, "gain of the signal", gain, mean_gain(found), 0.02),
         Check(group, "ln of the total", 19 * math.log(gain), total, two / abs(19 * math.log(gain)), "two deviations"),
         Check(group, "ln of |dW_1| / |dW_20|", 0.0, math.log(weights[0] / weights[-1]), 2 * two, "of both"),
     ]
-
-
-def _layers(network: nn.Module, inputs: Array) -> tuple[Layer, ...]:
-    outputs = network(inputs)
-    trace = headwater.trace((outputs * torch.randn_like(outputs)).sum(), model=network)
-    shape = structure(trace)
-    return layers(trace, shape, uses(trace, shape))
-
-
-def _mean_gain(found: Iterable[Layer]) -> float:
-    return mean(tuple(layer.gain for layer in found if layer.gain))
-
-
-def _total(outputs: Array, inputs: Array) -> float:
-    seed = torch.randn_like(outputs)
-    headwater.trace((outputs * seed).sum())
-    assert inputs.grad is not None
-    return float(inputs.grad.norm() / seed.norm())
