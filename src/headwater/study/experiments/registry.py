@@ -7,7 +7,16 @@ from typing import Any
 
 from headwater.errors import InputError
 from headwater.study.experiment import Experiment
-from headwater.study.experiments import activations, depth, initialisations, optimizers, schedules
+from headwater.study.experiments import (
+    activations,
+    convolution,
+    depth,
+    initialisations,
+    optimizers,
+    published,
+    recurrent,
+    schedules,
+)
 
 EXPERIMENTS: tuple[Experiment[Any], ...] = (
     depth.EXPERIMENT,
@@ -15,6 +24,9 @@ EXPERIMENTS: tuple[Experiment[Any], ...] = (
     initialisations.EXPERIMENT,
     optimizers.EXPERIMENT,
     schedules.EXPERIMENT,
+    recurrent.EXPERIMENT,
+    convolution.EXPERIMENT,
+    published.EXPERIMENT,
 )
 
 
