@@ -8,24 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-
-STUDIES = "studies/"
-_NONE_YET = """\
-# Studies
-
-No study has been written up here yet. A study is an experiment that anyone can run again: its page stands in
-`docs/studies/`, with its figures, date, versions and seeds, and this site shows each page that lies there.
-"""
+from mkdocs.structure.files import Files
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds an index where the studies have none, and puts the pages of folders into the navigation."""
+    """Puts the pages of folders into the navigation."""
     texts = {file.src_uri: file.content_string for file in files.documentation_pages()}
-    if not indices(STUDIES, texts):
-        page = File.generated(config, f"{STUDIES}index.md", content=studies_index(texts))
-        files.append(page)
-        texts[page.src_uri] = page.content_string
     config.nav = expanded(config.nav, texts)
     return files
 
@@ -51,18 +39,3 @@ def ordered(folder: str, texts: Mapping[str, str]) -> list[str]:
 def indices(folder: str, texts: Mapping[str, str]) -> list[str]:
     """Returns the index of a folder, in a list that is empty where there is none."""
     return [path for path in (f"{folder}index.md", f"{folder}README.md") if path in texts]
-
-
-def studies_index(texts: Mapping[str, str]) -> str:
-    """Returns a page that leads to the studies that are there, or says that there are none."""
-    there = ordered(STUDIES, texts)
-    if not there:
-        return _NONE_YET
-    lines = [f"- [{title(path, texts[path])}]({posixpath.basename(path)})" for path in there]
-    return "\n".join(["# Studies", "", "Experiments that anyone can run again.", "", *lines, ""])
-
-
-def title(path: str, text: str) -> str:
-    """Returns the first heading of a page, or its file's name."""
-    found = re.search(r"^# (.+)$", text, re.MULTILINE)
-    return found[1].strip() if found else posixpath.basename(path).removesuffix(".md")

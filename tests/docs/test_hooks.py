@@ -96,8 +96,5 @@ def test_a_folder_stands_for_its_pages_in_the_order_of_its_index() -> None:
     assert navigation.expanded(nav, TEXTS) == [{"Home": "index.md"}, {"Guides": pages}]
 
 
-def test_studies_are_shown_when_there_are_some_and_missed_kindly_when_not() -> None:
-    assert "No study has been written up here yet" in navigation.studies_index(TEXTS)
-    some = TEXTS | {"studies/depth.md": "# Depth\n", "studies/odd.md": "no heading"}
-    assert "- [Depth](depth.md)\n- [odd](odd.md)" in navigation.studies_index(some)
-    assert navigation.indices("studies/", some | {"studies/README.md": ""}) == ["studies/README.md"]
+def test_a_readme_is_an_index_too() -> None:
+    assert navigation.indices("studies/", TEXTS | {"studies/README.md": ""}) == ["studies/README.md"]
