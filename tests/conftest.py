@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--js-flags=--expose-gc"])
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def code_in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives this process a script: one that pytest-xdist started has none, and looks like an interactive session."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
 
 
 @pytest.fixture

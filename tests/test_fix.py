@@ -62,6 +62,7 @@ def test_trials_in_other_processes_end_alike():
     assert pairs and all(ours.losses == theirs.losses and ours.held_out == theirs.held_out for ours, theirs in pairs)
 
 
+@pytest.mark.usefixtures("code_in_files")
 def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
     def goes_on(**changes: Any) -> int:
         return fixed(steps=20, seeds=2, trials=tmp_path, **changes).record.steps_spent

@@ -171,6 +171,7 @@ def test_results_of_a_function_are_kept_where_it_says(
     assert given == [Path("there/trials"), Path("runs/network/trials")]
 
 
+@pytest.mark.usefixtures("code_in_files")
 def test_a_healthy_function(mine: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "fix", "mine.py:network")
     assert code == 0 and "Healthy" in out
