@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from headwater.study.experiments import EXPERIMENTS
 from tests.cli.test_app import run
 from tests.test_run import SIGMOID, headwater
 
@@ -36,15 +37,22 @@ def test_the_python_session(tmp_path):
 SERVING = ("headwater ui", "headwater run --live")
 """What does not end by itself: `tests/cli/test_live.py` and `tests/dashboard` do the same."""
 
+TAKES_MINUTES = ("headwater study depth", "headwater study all")
+"""`tests/cli/test_study.py` runs a small one."""
+
 
 def commands() -> list[str]:
     blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("headwater ") and not line.startswith(SERVING)]
+    return [line for line in lines if line.startswith("headwater ") and not line.startswith((*SERVING, *TAKES_MINUTES))]
 
 
 def test_the_readme_shows_the_command_line():
     assert len(commands()) >= 4
+
+
+def test_the_studies_that_it_names_are_there():
+    assert set(re.findall(r"headwater study (\w+)", TEXT)) <= {"all", *(each.name for each in EXPERIMENTS)}
 
 
 IN_A_PROCESS = ("headwater run ", "headwater report ")
