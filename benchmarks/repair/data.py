@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.detection.data import Data
-from headwater.study import load_dataset
+from headwater.study.data import load_dataset
 
 LETTERS, ASKED = 4, 3
 _CLOTHES = (3000, 1000)

@@ -30,7 +30,7 @@ DEEP_SIGMOID = """\
 import torch
 from torch import nn
 
-from headwater.study import load_dataset
+from headwater.study.data import load_dataset
 from headwater.study.training import batches
 
 
@@ -59,7 +59,7 @@ TRAIN = """\
 import torch
 from torch import nn
 
-from headwater.study import load_dataset
+from headwater.study.data import load_dataset
 from headwater.study.training import batches
 
 torch.set_num_threads(1)

@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 
-from headwater import study
+from headwater.study import demo as story
 from tests.cli.test_app import run
 from tests.report.fix.records import FIXED
 
@@ -11,16 +11,16 @@ pytest.importorskip("sklearn")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
-    monkeypatch.setattr(study, "run_chapter", partial(study.run_chapter, steps=20))
-    monkeypatch.setattr(study, "STEPS", 20)
-    monkeypatch.setattr(study, "run_fix", lambda data, **_: FIXED)
+    monkeypatch.setattr(story, "run_chapter", partial(story.run_chapter, steps=20))
+    monkeypatch.setattr(story, "STEPS", 20)
+    monkeypatch.setattr(story, "run_fix", lambda data, **_: FIXED)
     monkeypatch.chdir(tmp_path)
 
 
 def test_the_demo_tells_the_story_and_writes_its_page(capsys, tmp_path):
     code, out, err = run(capsys, "demo")
     assert (code, err) == (0, "")
-    for number, plan in enumerate(study.PLANS, 1):
+    for number, plan in enumerate(story.PLANS, 1):
         assert f"{number}. {plan.title}" in out
     assert "✓ Recommended: ReLU in place of sigmoid" in out
     assert "headwater check mine.py:network" in out

@@ -13,7 +13,7 @@ from rich.console import Console
 from headwater.cli.console import progress_bar
 
 if TYPE_CHECKING:
-    from headwater.study import Chapter
+    from headwater.study.demo import Chapter
 
 
 class Data(str, Enum):
@@ -36,25 +36,26 @@ def demo(
     At the end headwater.fix finds what mends the 50 sigmoid layers, and proves
     it. A page is written that puts all of it side by side.
     """
-    from headwater import study  # here and not above: it imports torch
+    from headwater.study import demo as story  # here and not above: it imports torch
+    from headwater.study.data import load_dataset
 
     console = Console(emoji=False)
-    dataset = study.load_dataset(data.value)
-    console.print(study.setting(dataset), highlight=False)
+    dataset = load_dataset(data.value)
+    console.print(story.setting(dataset), highlight=False)
     started = time.perf_counter()
     chapters: list[Chapter] = []
-    for number, plan in enumerate(study.PLANS, 1):
+    for number, plan in enumerate(story.PLANS, 1):
         with progress_bar() as tell:
-            chapters.append(study.run_chapter(plan, dataset, seed=seed, progress=tell))
-        study.print_chapter(console, number, chapters[-1])
+            chapters.append(story.run_chapter(plan, dataset, seed=seed, progress=tell))
+        story.print_chapter(console, number, chapters[-1])
         if chapters[-1].report.findings and not any(earlier.report.findings for earlier in chapters[:-1]):
             chapters[-1].report.print(console)  # the first diagnosis in full; the page holds the others
     with progress_bar() as tell:
-        found = study.run_fix(dataset, seed=seed, progress=tell)
-    result = study.Demo(dataset, study.STEPS, tuple(chapters), found)
-    study.print_demo(console, result)
-    study.print_fix(console, found)
-    study.save_demo(result, out)
+        found = story.run_fix(dataset, seed=seed, progress=tell)
+    result = story.Demo(dataset, story.STEPS, tuple(chapters), found)
+    story.print_demo(console, result)
+    story.print_fix(console, found)
+    story.save_demo(result, out)
     console.print(_NEXT.format(out=out, seconds=time.perf_counter() - started), markup=False, highlight=False)
 
 

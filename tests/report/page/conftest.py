@@ -15,7 +15,7 @@ from headwater.report import Report
 from headwater.report.page import document, overview, render
 from headwater.report.page.history import history_of
 from headwater.store import StoredRun, open_run
-from headwater.study import load_dataset
+from headwater.study.data import load_dataset
 from headwater.study.networks import mlp
 from headwater.study.training import batches
 from tests.pages import EVIL

@@ -5,11 +5,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from headwater.study import (
+from headwater.study.data import load_dataset
+from headwater.study.demo import (
     PLANS,
     Chapter,
     Demo,
-    load_dataset,
     print_chapter,
     print_demo,
     print_fix,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from headwater.study import PLANS, Chapter, load_dataset, run_chapter
-from headwater.study.demo import story
+from headwater.study.data import load_dataset
+from headwater.study.demo import PLANS, Chapter, run_chapter, story
 
 pytest.importorskip("sklearn")
 
