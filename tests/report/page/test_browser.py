@@ -347,12 +347,15 @@ def test_it_reads_without_scripts_and_in_a_notebook(browser: Any, tmp_path: Path
     assert "Kept from learning" in plain.inner_text("h1") and "HW103" in plain.inner_text("main")
     context.close()
     (tmp_path / "notebook.html").write_text(
-        f"<style>h1 {{ color: rgb(1, 2, 3) !important }}</style><h1>Mine</h1>{report._repr_html_()}", encoding="utf-8"
+        f"<style>h1 {{ color: rgb(1, 2, 3) !important }}</style><h1>Mine</h1>"
+        f"<div style='height: 3000px'></div>{report._repr_html_()}",
+        encoding="utf-8",
     )
     notebook = Opened(browser, "light", 1000)
     notebook.page.goto((tmp_path / "notebook.html").as_uri())
     frame = notebook.page.frame_locator("iframe")
     frame.locator(SHOWN.format("verdict")).wait_for()
+    assert notebook.page.evaluate("scrollY") == 0, "the page around it was scrolled"
     frame.locator(".views a:text-is('Flow')").click()
     frame.locator(SHOWN.format("flow")).wait_for()
     frame.locator(".brand").click()

@@ -183,6 +183,12 @@ async function view(state, parts, query, isLatest) {
   parts.main.dataset.drawn = current.id;
 }
 
+// Moves the row of views only: scrollIntoView would, in a frame, scroll the page around it too.
+function reveal(nav, tab) {
+  const [row, own] = [nav.getBoundingClientRect(), tab.getBoundingClientRect()];
+  nav.scrollLeft += Math.min(0, own.left - row.left) + Math.max(0, own.right - row.right);
+}
+
 function header(state, parts) {
   const { overview, query, current } = state;
   parts.subject.textContent = overview.run?.name ? `${overview.run.name} · ${overview.title}` : overview.title;
@@ -196,7 +202,7 @@ function header(state, parts) {
     address.delete("a");
     return h("a", { href: `#${address}`, "aria-current": each === current ? "page" : null, title: `${each.title} (${i + 1})` }, each.title);
   }));
-  parts.nav.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
+  reveal(parts.nav, parts.nav.querySelector("[aria-current]"));
   const versions = Object.entries(overview.versions ?? {}).map(([name, version]) => `${name} ${version}`).join(", ");
   replace(parts.footer, "A gradient is the Frobenius norm over a whole batch. Keys: 1–9 views, t light or dark. ", versions);
 }
