@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 import polars
 import pytest
@@ -39,6 +40,18 @@ def test_a_name_of_a_file_that_is_no_unicode_is_told_as_far_as_it_is_one(tmp_pat
     run = open_run(tmp_path / "x")
     assert run.info.command == ("caf?.py", "--fast") and run.trials() == {"t-1": {"file": "caf?.py"}}
     assert run.events()[0].finding.where.file == "caf?.py"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_columns_may_be_arrays(tmp_path: Path, times: int) -> None:
+    one = writer(tmp_path / "x")
+    for first in range(times):
+        one.append({"step": np.arange(2) + 2 * first, "layer": ["", ""], "loss": np.array([0.0, 0.5])})
+    one.append({"step": [9], "layer": ["net.0"], "gain": [0.25]})
+    one.close()
+    found = open_run(tmp_path / "x").table(["loss", "gain"])
+    assert found["loss"].to_pylist() == [0.0, 0.5] * times + [None]
+    assert found["gain"].to_pylist() == [None, None] * times + [0.25]
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:

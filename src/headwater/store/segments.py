@@ -80,9 +80,11 @@ def table(columns: Columns, rank: int) -> Table:
 
 def chained(parts: Sequence[Columns]) -> Columns:
     """Puts columns one after the other; what one part lacks is empty there."""
+    if len(parts) == 1:
+        return parts[0]
     names = dict.fromkeys(name for part in parts for name in part)
     return {
-        name: list(chain.from_iterable(part.get(name) or [None] * len(part["step"]) for part in parts))
+        name: list(chain.from_iterable(part[name] if name in part else [None] * len(part["step"]) for part in parts))
         for name in names
     }
 
