@@ -4,7 +4,8 @@
 
 A script trains at a fixed pace of steps, under `headwater run --live`. A follower does what the page does: it listens
 to the stream of events, and on each that tells of rows it asks for the loss and for the gradient of all layers. The
-delay is the age of the newest step that it was shown, looked at every tenth of a second, also between two events. The
+delay is the age of the newest step that it was shown, looked at every tenth of a second, also between two events: of
+the newest whose loss was shown, and of the newest with norms of the gradients, which cost more and come less often. The
 same script runs first alone, and then watched with nobody looking, for a minute each. What a step takes is without its
 pause: by the clock, which all else on the machine moves, and in time of a processor that the training thread used.
 """
@@ -37,6 +38,8 @@ SAID = "said.txt"
 START, LOOK = 15.0, 0.1
 """Seconds at the beginning that are not counted, in which PyTorch loads and the first steps are itemised; and seconds
 between two looks."""
+NEAR = 2000
+"""Steps before the newest among which the newest with a norm is looked for."""
 SCRIPT = """
 import json, sys, time
 import torch
@@ -74,10 +77,12 @@ class Seen:
     """What the follower saw: delays in seconds, memory in MB, and the share of a processor that the server took."""
 
     delays: list[float] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
     training: list[float] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
     shown: int = -1
+    normed: int = -1
     share: float = 0.0
 
 
@@ -132,8 +137,9 @@ def follow(folder: Path, rate: float, seconds: float) -> tuple[Seen, tuple[float
         used, since = sum(server.cpu_times()[:2]), time.time()
         for _ in range(int(seconds / LOOK)):
             time.sleep(LOOK)
-            if (made := _made_at(folder, seen.shown, rate)) is not None:
-                seen.delays.append(time.time() - made)
+            for step, delays in ((seen.shown, seen.delays), (seen.normed, seen.norms)):
+                if (made := _made_at(folder, step, rate)) is not None:
+                    delays.append(time.time() - made)
             seen.server.append(server.memory_info().rss / 1e6)
             seen.training.append(training.memory_info().rss / 1e6)
         seen.share = (sum(server.cpu_times()[:2]) - used) / (time.time() - since)
@@ -161,6 +167,15 @@ def _listen(port: int, seen: Seen) -> None:
         seen.answers.append(first + second)
         # the last bucket may hold many steps: its newest is the run's last, which the answer was made from
         seen.shown = found["last"]
+        seen.normed = max(seen.normed, _newest(asker, found["last"]))
+
+
+def _newest(asker: Asker, last: int) -> int:
+    """The newest step with a norm: one by one, which the page does not ask for."""
+    path = f"/api/runs/train/series?statistics=grad_norm&first={max(0, last - NEAR)}&points={NEAR + 1}"
+    found, _ = asker.ask(path)
+    known = zip(found["steps"], found["series"]["grad_norm"]["mean"], strict=True)
+    return max((step for step, norm in known if norm is not None), default=-1)
 
 
 def _made_at(folder: Path, step: int, rate: float) -> float | None:
@@ -189,7 +204,7 @@ def main() -> None:
 
 
 def _told(given: argparse.Namespace, seen: Seen, *steps: tuple[float, float]) -> tuple[str, str]:
-    delays = sorted(seen.delays)
+    delays, norms = sorted(seen.delays), sorted(seen.norms)
     tenth = max(1, len(seen.server) // 10)
 
     def ends(sizes: list[float]) -> str:
@@ -199,6 +214,9 @@ def _told(given: argparse.Namespace, seen: Seen, *steps: tuple[float, float]) ->
         ["delay, median", f"{statistics.median(delays):.2f} s", ""],
         ["delay, 99th percentile", f"{delays[int(0.99 * len(delays))]:.2f} s", f"{DELAY_LIMIT:g} s"],
         ["delay at most", f"{delays[-1]:.2f} s", ""],
+        ["delay of the norms, median", f"{statistics.median(norms):.2f} s", ""],
+        ["delay of the norms, 99th percentile", f"{norms[int(0.99 * len(norms))]:.2f} s", f"{DELAY_LIMIT:g} s"],
+        ["delay of the norms at most", f"{norms[-1]:.2f} s", ""],
         ["answers to one event (loss and history), median", f"{1e3 * statistics.median(seen.answers):.0f} ms", ""],
         ["events that were followed", f"{len(seen.answers)}", ""],
         ["memory of the server, first and last tenth", ends(seen.server), "300 MB"],

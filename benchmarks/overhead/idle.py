@@ -22,6 +22,7 @@ from torch import nn
 
 from benchmarks.overhead.networks import KINDS, Training
 from benchmarks.overhead.variants import BLOCK, Headwater
+from headwater.monitor.rhythm import Rhythm
 
 NEVER = 10**9
 EMPTIES = 4_000_000
@@ -78,7 +79,8 @@ def _measure(training: Training, blocks: int, *, awake: bool) -> tuple[float, fl
         for _ in range(2 * BLOCK):  # its first probe and figures
             training.step()
     track: Any = watching._watch.monitor.tracks[0]
-    track.governor.wants_probe, track.governor.stride, track.stride = lambda step: False, lambda: NEVER, NEVER
+    track.governor.wants_probe, track.governor.stride = lambda step: False, lambda: NEVER
+    track.rhythm = Rhythm(NEVER)
     track.sleep.nests = awake  # of an optimizer whose steps nest none is slept through
     time.sleep(1.0)
     times: tuple[list[float], list[float]] = [], []

@@ -44,3 +44,20 @@ def test_a_loss_that_is_nan_is_noted_and_one_that_is_not_there_is_none() -> None
     assert first.loss is not None and math.isnan(first.loss) and second.loss is None
     norm = first.gradients["w"]
     assert norm is not None and math.isnan(norm)
+
+
+def test_between_two_steps_with_figures_loss_and_rate_alone_can_be_noted() -> None:
+    parameter = nn.Parameter(torch.ones(4))
+    parameter.grad = torch.full((4,), 3.0)
+    figures = Figures({"w": parameter})
+    for step in range(2 * BLOCK):
+        whole = step % 2 == 0
+        figures.take(step, Notes(loss=torch.tensor(float(step)), learning_rate=0.1), whole=whole)
+        figures.take(step, Notes(loss=torch.tensor(float(step)), learning_rate=0.1), whole=whole)
+    figures.take(2 * BLOCK, Notes())
+    *seen, newest = figures.collect(everything=True)
+    assert [each.loss for each in seen] == [float(step) for step in range(2 * BLOCK)]
+    assert [each.gradients["w"] for each in seen] == [6.0, None] * BLOCK
+    assert {each.learning_rate for each in seen} == {0.1}
+    weighed = [each.step for each in (*seen, newest) if each.weights]
+    assert weighed == [0, 2 * BLOCK]  # every so many steps with figures, whatever was noted between them

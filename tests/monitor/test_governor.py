@@ -13,6 +13,7 @@ import torch
 from headwater.errors import InputError
 from headwater.monitor import Monitor, Settings
 from headwater.monitor.governor import (
+    BEAT,
     CALLED,
     COUNTED,
     EAGER,
@@ -21,8 +22,8 @@ from headwater.monitor.governor import (
     SPENDABLE,
     Governor,
     Purse,
-    common_stride,
 )
+from headwater.monitor.rhythm import common_stride
 
 
 class Training:
@@ -300,3 +301,23 @@ def test_while_somebody_looks_on_figures_come_in_any_case_and_keep_to_their_part
     owing = governor.stride()
     purse.eager = True
     assert governor.stride() == pytest.approx(seconds / 5e-3, rel=0.02) and governor.stride() < owing
+
+
+def test_while_somebody_looks_on_loss_and_rate_are_noted_often_however_dear_figures_are() -> None:
+    now, purse = [0.0], Purse()
+    governor = Governor(Settings(), clock=lambda: now[0], purse=purse)
+    for _ in range(40):
+        now[0] += 5e-3
+        governor.step_ended(probed=False, measured=False)
+    assert governor.beat() == 0
+    purse.eager = True
+    assert governor.beat() == pytest.approx(BEAT / 5e-3, abs=1)
+    cost, before = governor.figure_cost, governor.spent
+
+    def passes() -> None:
+        now[0] += 1e-3
+
+    governor.bill(passes)
+    governor.step_ended(probed=False, measured=False, noted=True)
+    assert governor.spent == pytest.approx(before + 1e-3)
+    assert governor.figure_cost == cost  # which says nothing about what figures cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from headwater.monitor import Monitor, Settings
-from headwater.monitor.figures import BLOCK
+from headwater.monitor.figures import BLOCK, StepFigures
+from headwater.monitor.sink import Sink
 from tests.monitor.training import assert_as_found, batch
 
 STRIDE = 50
@@ -46,7 +48,7 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
     (track,) = monitor.tracks
     taken: list[int] = []
     take = track._figures.take
-    track._figures.take = lambda step, notes: (taken.append(step), take(step, notes))[1]  # type: ignore[method-assign]
+    track._figures.take = lambda step, notes, **how: (taken.append(step), take(step, notes, **how))[1]  # type: ignore[method-assign]
     most = 0
     for step in range(4 * STRIDE):
         trained(model, optimizer, 1)
@@ -56,6 +58,32 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
     assert most == STRIDE - 3  # all but the step with figures, and the ones after and before, which close the account
     assert taken == [*range(BLOCK), *range(STRIDE, 4 * STRIDE, STRIDE)]
     assert_as_found()
+
+
+class Eager(Sink):
+    """Waits for figures."""
+
+    eager = True
+
+    def __init__(self) -> None:
+        self.seen: list[StepFigures] = []
+
+    def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
+        self.seen += figures
+
+
+def test_who_looks_on_sees_the_loss_between_two_steps_with_figures(model: nn.Module) -> None:
+    optimizer, sink = torch.optim.SGD(model.parameters(), lr=0.01), Eager()
+    monitor = watched(optimizer, model)
+    monitor.sinks.add(sink)
+    governor: Any = monitor.tracks[0].governor
+    governor.beat = lambda: 8
+    trained(model, optimizer, 4 * STRIDE)
+    monitor.detach()
+    late = [each for each in sink.seen if each.step > BLOCK]
+    assert [each.step for each in late if any(each.gradients.values())] == [STRIDE, 2 * STRIDE, 3 * STRIDE]
+    assert [each.step for each in late] == sorted({*range(40, 200, 8), STRIDE, 2 * STRIDE, 3 * STRIDE})
+    assert all(each.loss is not None and each.learning_rate == 0.01 for each in late)
 
 
 def test_a_probe_that_was_asked_for_is_made_where_it_was_asked_for(model: nn.Module) -> None:

@@ -41,7 +41,8 @@ class StepFigures:
 
     Attributes:
         step: number of the step, from 0.
-        gradients: Frobenius norm of the gradient that the optimizer consumed, by parameter; ``None`` without one.
+        gradients: Frobenius norm of the gradient that the optimizer consumed, by parameter; ``None`` without one, or
+            where loss and rate alone were noted.
         weights: Frobenius norm of the weights before the step; empty but for one in `BLOCK` steps.
         loss: of the last backward pass before the step, unscaled.
         clip: factor by which clipping shortened the gradient; ``None`` when nothing clipped.
@@ -107,39 +108,34 @@ class Figures:
         self._underway: list[_Block] = []
         self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
 
-    def take(self, step: int, notes: Notes) -> None:
+    def take(self, step: int, notes: Notes, *, whole: bool = True) -> None:
         """Notes the gradients of a step, as the optimizer is about to consume them; of several calls the last counts.
 
-        Nothing is read: no device is waited for.
+        Nothing is read: no device is waited for. What is not `whole` has notes and no gradients.
         """
         if self._steps and self._steps[-1][0] == step:
             self._steps.pop()
-            self._taken -= 1
+            self._taken -= whole
         elif len(self._steps) == BLOCK or (self._steps and not self._taken % BLOCK):
             self._send()
         if not self._steps:
             self._since = time.monotonic()
             self._weights = None
-        if not self._taken % BLOCK:
+        if whole and not self._taken % BLOCK:
             self._weights = self._norms(dict(enumerate(self._parameters)))
-        row = self._rows[len(self._steps)]
-        present = self._gradients()
-        norms = self._norms(present)
-        if notes.gradient_scale is not None:
-            norms = norms / notes.gradient_scale
-        count = len(self._names)
-        if len(present) == count:
-            row[:count].copy_(norms)
-        else:
+        row, count = self._rows[len(self._steps)], len(self._names)
+        present = self._gradients() if whole else {}
+        if len(present) < count:
             row[:count].fill_(MISSING)
-            row[torch.tensor(list(present), device=row.device, dtype=torch.long)] = norms
+        if present:
+            self._note(row, present, notes.gradient_scale)
         loss = notes.loss
         if loss is not None and notes.loss_scale is not None:
             loss = loss / notes.loss_scale.to(loss.device, non_blocking=True)
         for place, value in enumerate((loss, notes.clip, notes.skipped)):
             _put(row, count + place, value)
         self._steps.append((step, notes.learning_rate, notes.loss is not None))
-        self._taken += 1
+        self._taken += whole
 
     def collect(self, *, everything: bool = False) -> list[StepFigures]:
         """Returns the figures that have arrived; with `everything` all, for which a device may have to be waited."""
@@ -165,6 +161,16 @@ class Figures:
 
     def _is_old(self) -> bool:
         return time.monotonic() - self._since > self._age()
+
+    def _note(self, row: torch.Tensor, gradients: Mapping[int, torch.Tensor], scale: Any) -> None:
+        """Writes the norms of gradients into a row."""
+        norms = self._norms(gradients)
+        if scale is not None:
+            norms = norms / scale
+        if len(gradients) == len(self._names):
+            row[: len(self._names)].copy_(norms)
+        else:
+            row[torch.tensor(list(gradients), device=row.device, dtype=torch.long)] = norms
 
     def _gradients(self) -> dict[int, torch.Tensor]:
         """Those that are there, by the number of the parameter."""

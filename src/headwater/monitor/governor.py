@@ -44,6 +44,8 @@ SELDOM = 1000
 """Steps at most between two figures."""
 EAGER = 0.4
 """Seconds at most between two figures while somebody looks on, whatever is owed: probes wait until that is paid."""
+BEAT = 0.25
+"""Seconds between two steps of which loss and rate are noted while somebody looks on, whatever figures cost."""
 FIGURES_FIRST = 0.75
 """Part of what may be spent that figures get while somebody looks on; probes get the rest. With half of it the newest
 step that a reader saw was 0.83 s old in the median, and one look in a hundred 2.33 s (`python -m benchmarks.live`)."""
@@ -118,12 +120,13 @@ class Governor:
         self._granted, self._since = self._allowed(), self.elapsed
         self._budget = SPENDABLE * budget
 
-    def step_ended(self, *, probed: bool, measured: bool, slept: int = 0) -> None:
+    def step_ended(self, *, probed: bool, measured: bool, noted: bool = False, slept: int = 0) -> None:
         """Closes the account of a step.
 
         Args:
             probed: whether it was itemised.
             measured: whether its figures were taken.
+            noted: whether its loss and rate alone were.
             slept: steps before it that were only counted.
         """
         now, bill = self._clock(), self._bill
@@ -146,6 +149,8 @@ class Governor:
             self._figures += bill
             self._newest.append(bill)
             self.figure_cost = bill if not self.figure_cost else HALF * (self.figure_cost + bill)
+        elif noted:
+            self._figures += bill
         else:
             self._idled(bill)
         if not is_first:  # what came before the first step's end was no step
@@ -208,6 +213,12 @@ class Governor:
             stride = min(stride, max(1, int(max(EAGER, usual / (FIGURES_FIRST * self._budget)) / step)))
         return stride
 
+    def beat(self) -> int:
+        """Every how many steps loss and rate alone are noted; 0: never."""
+        if not self._purse.eager or not self._plain:
+            return 0
+        return max(1, int(BEAT / max(median(self._plain), 1e-9)))
+
     def age(self) -> float:
         """Seconds after which figures that were noted are fetched in any case: at once, if somebody waits for them."""
         return 0.0 if self._purse.eager else AGE
@@ -264,11 +275,3 @@ class Governor:
         usual = median(self._plain)
         extra = took - usual
         return max(bill, extra) if took < PAUSE * usual + bill else bill
-
-
-def common_stride(stride: int) -> int:
-    """Returns the next power of two: ranks find strides of their own, and meet at the steps of the largest.
-
-    Where parameters are sharded, the norm of one rank's part alone says nothing.
-    """
-    return 1 << (stride - 1).bit_length()

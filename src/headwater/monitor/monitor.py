@@ -274,7 +274,9 @@ class Monitor:
             self._rest(track, slept)
         else:
             self._billed(track, self._close_step, track)
-            track.governor.step_ended(probed=track.was_probe, measured=track.was_measured, slept=slept)
+            track.governor.step_ended(
+                probed=track.was_probe, measured=track.was_measured, noted=track.was_noted, slept=slept
+            )
             track.space()
         self.resting = len(self.tracks) == 1 and track.rests and not self._parting
 

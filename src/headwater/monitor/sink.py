@@ -23,7 +23,7 @@ class Sink:
 
     @property
     def eager(self) -> bool:
-        """Whether somebody waits for what it gets: then figures come several times a second, if they can."""
+        """Whether somebody waits for what it gets: then loss and rate come often, and figures as often as they can."""
         return False
 
     def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
@@ -40,7 +40,7 @@ class Sink:
 
         Args:
             track: name of the optimizer; empty for the only one without a name.
-            figures: one for each step whose figures were taken.
+            figures: one for each step whose figures were taken; or, without norms, whose loss was noted.
         """
 
     def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:

@@ -21,10 +21,11 @@ from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.belongings import Belongings, Models, weakly
 from headwater.monitor.clip import Clip, factor
 from headwater.monitor.figures import BLOCK, Figures, Notes, StepFigures
-from headwater.monitor.governor import Governor, common_stride
+from headwater.monitor.governor import Governor
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
+from headwater.monitor.rhythm import Rhythm, common_stride
 from headwater.monitor.sleep import Sleep
 from headwater.monitor.stepping import under_way
 from headwater.monitor.window import Window
@@ -55,9 +56,10 @@ class Track:
         governor: keeps its account.
         closure: whether the optimizer evaluates the loss itself (LBFGS).
         itemised: number of the step that ended last, if its probe was heard and counts.
-        was_probe, was_measured: whether the step that ended last was itemised, and whether its figures were taken.
+        was_probe, was_measured, was_noted: whether the step that ended last was itemised, measured, or noted.
         skipped: steps that a gradient scaler left out.
         held: names of a model's parameters that any watched optimizer holds.
+        rhythm: steps that are kept.
         sleep: coming steps that are only counted.
         others: those of the models that other optimizers train that hold some of these parameters (identities).
     """
@@ -86,20 +88,17 @@ class Track:
         self._steps = self._before_scaled = 0
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
-        self.stride = 1
+        self.rhythm = Rhythm()
         self._thread: int | None = None
-        self._told = False
+        self._told = self._credit_due = self._taken = False
         self.itemised: int | None = None
-        self.was_probe = self.was_measured = False
-        self.skipped = 0
+        self.was_probe = self.was_measured = self.was_noted = False
+        self.skipped = self._batch = 0
         self._parameters: dict[str, nn.Parameter] = {}
         self._figures = Figures({})
-        self._credit_due = False
-        self._taken = False
         self._clip: Clip | None = None
         self._losses: dict[int, torch.Tensor] = {}
         self._waiting: list[StepFigures] = []
-        self._batch = 0
         self._sequences: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._meet()
 
@@ -121,7 +120,7 @@ class Track:
     @property
     def idle(self) -> bool:
         """Whether nothing of this step is kept."""
-        return self._armed() is None and self.steps % self.stride != 0
+        return self._armed() is None and not self.rhythm.keeps(self.steps)
 
     @property
     def rests(self) -> bool:
@@ -177,7 +176,7 @@ class Track:
             return
         if limit is not None and not hasattr(norm, "to_local"):
             self._clip = Clip(norm, limit)
-        elif self._probe is not None or self.steps % self.stride == 0:
+        elif self._probe is not None or self.rhythm.measures(self.steps):
             self._clip = Clip(self._figures.total(), None)
 
     def scaled(self, scale: Any) -> None:
@@ -208,7 +207,7 @@ class Track:
         if self.closure:  # the gradients of the last evaluation; before the step there were none
             self._credit()
             self._take()
-        self.was_probe, self.was_measured = self._probe is not None, self._taken
+        self.was_probe, self.was_measured, self.was_noted = self._probe is not None, self._taken, not self.idle
         events = self._close_probe(moved=not self._overflow())
         self._steps += 1
         self._taken = False
@@ -218,13 +217,13 @@ class Track:
     def rest(self) -> None:
         """Closes a step of which nothing was kept."""
         self._steps += 1
-        self.was_probe = self.was_measured = False
+        self.was_probe = self.was_measured = self.was_noted = False
         self.itemised, self._loss_scale = None, None
 
     def lie_down(self, steps: int) -> None:
         """Plans to count at most so many steps and do nothing else, and wakes up one before the next that is kept."""
         if self.rests:
-            self.sleep.begin(min(steps, -self.steps % self.stride - 1))
+            self.sleep.begin(min(steps, self.rhythm.rests(self.steps)))
 
     def wake(self) -> int:
         """Attends to steps again; returns how many were only counted."""
@@ -235,7 +234,7 @@ class Track:
     def skip(self) -> list[Event]:
         """Closes a step that a gradient scaler left out without calling the optimizer."""
         self.skipped += 1
-        self.was_probe = self.was_measured = False
+        self.was_probe = self.was_measured = self.was_noted = False
         events = self._close_probe(moved=False)
         self._forget_step()
         return events
@@ -250,7 +249,8 @@ class Track:
     def space(self) -> None:
         """Spaces the next figures as the account allows, once it holds this step and a first block of figures."""
         if self.steps >= BLOCK and (self.was_measured or self.was_probe):
-            self.stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
+            stride, beat = self.governor.stride(), self.governor.beat()
+            self.rhythm = Rhythm(common_stride(stride) if self._is_sharded() else stride, beat)
 
     def close(self) -> None:
         """Removes every hook."""
@@ -290,9 +290,9 @@ class Track:
             probe.open()
 
     def _take(self) -> None:
-        if self.steps % self.stride == 0 and self._parameters:
-            self._figures.take(self.steps, self._notes())
-            self._taken = True
+        if self._parameters and self.rhythm.keeps(self.steps):
+            self._taken = self.rhythm.measures(self.steps)
+            self._figures.take(self.steps, self._notes(), whole=self._taken)
 
     def _credit(self) -> None:
         """Reads the gradients for the probe of this step, and for what the one before did."""
