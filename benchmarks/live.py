@@ -221,7 +221,7 @@ def _told(given: argparse.Namespace, seen: Seen, *steps: tuple[float, float]) ->
         ["events that were followed", f"{len(seen.answers)}", ""],
         ["memory of the server, first and last tenth", ends(seen.server), "300 MB"],
         ["memory of the training, first and last tenth", ends(seen.training), ""],
-        ["the server takes of a processor", f"{100 * seen.share:.1f} %", ""],
+        ["the server takes of a processor, asked for the norms step by step besides", f"{100 * seen.share:.1f} %", ""],
     ]
     for name, (clock, used) in zip(("alone", "under watch", "under watch and followed"), steps, strict=True):
         rows.append([f"a step {name}: by the clock, of a processor", f"{1e3 * clock:.2f} ms, {1e3 * used:.2f} ms", ""])

@@ -13,7 +13,6 @@ import torch
 from headwater.errors import InputError
 from headwater.monitor import Monitor, Settings
 from headwater.monitor.governor import (
-    BEAT,
     CALLED,
     COUNTED,
     EAGER,
@@ -311,7 +310,7 @@ def test_while_somebody_looks_on_loss_and_rate_are_noted_often_however_dear_figu
         governor.step_ended(probed=False, measured=False)
     assert governor.beat() == 0
     purse.eager = True
-    assert governor.beat() == pytest.approx(BEAT / 5e-3, abs=1)
+    assert governor.beat() == pytest.approx(EAGER / 5e-3, abs=1)
     cost, before = governor.figure_cost, governor.spent
 
     def passes() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from headwater.store.following import NAME, is_followed
 from headwater.store.writer import RunWriter
 
-LOOK, EVERY = 1.0, 0.25
+LOOK, EVERY = 1.0, 0.3
 """Seconds between two looks whether somebody follows, and between two flushes while somebody does."""
 REST = 20.0
 """After segments were joined, none are for so many times the time that it took."""

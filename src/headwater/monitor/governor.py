@@ -43,9 +43,8 @@ LOOKING = 1 / 3
 SELDOM = 1000
 """Steps at most between two figures."""
 EAGER = 0.4
-"""Seconds at most between two figures while somebody looks on, whatever is owed: probes wait until that is paid."""
-BEAT = 0.25
-"""Seconds between two steps of which loss and rate are noted while somebody looks on, whatever figures cost."""
+"""Seconds, while somebody looks on, between two steps of which loss and rate are noted; and between two figures, if they
+cost little, whatever is owed: probes wait until that is paid."""
 FIGURES_FIRST = 0.75
 """Part of what may be spent that figures get while somebody looks on; probes get the rest. With half of it the newest
 step that a reader saw was 0.83 s old in the median, and one look in a hundred 2.33 s (`python -m benchmarks.live`)."""
@@ -217,7 +216,7 @@ class Governor:
         """Every how many steps loss and rate alone are noted; 0: never."""
         if not self._purse.eager or not self._plain:
             return 0
-        return max(1, int(BEAT / max(median(self._plain), 1e-9)))
+        return max(1, int(EAGER / max(median(self._plain), 1e-9)))
 
     def age(self) -> float:
         """Seconds after which figures that were noted are fetched in any case: at once, if somebody waits for them."""
