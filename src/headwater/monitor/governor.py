@@ -43,8 +43,8 @@ LOOKING = 1 / 3
 SELDOM = 1000
 """Steps at most between two figures."""
 EAGER = 0.4
-"""Seconds, while somebody looks on, between two steps of which loss and rate are noted; and between two figures, if they
-cost little, whatever is owed: probes wait until that is paid."""
+"""Seconds, while somebody looks on, between two steps of which loss and rate are noted. So it is with figures too, if
+they cost little, whatever is owed: probes wait until that is paid."""
 FIGURES_FIRST = 0.75
 """Part of what may be spent that figures get while somebody looks on; probes get the rest. With half of it the newest
 step that a reader saw was 0.83 s old in the median, and one look in a hundred 2.33 s (`python -m benchmarks.live`)."""
