@@ -13,7 +13,7 @@ demo: $(VENV)/.installed-demo  ## see the problem and its diagnosis on real data
 	$(BIN)/headwater demo
 
 test: $(VENV)/.installed-test  ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(VENV)/.installed-dev  ## check style, types and the direction of imports
 	$(BIN)/ruff check .
