@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 import headwater
+from headwater.monitor.figures import StepFigures
 from tests.integrations.problem import network, train
 
 
@@ -37,6 +39,21 @@ def test_tensorboard_shows_scalars_and_findings(tmp_path: Path) -> None:
     assert len(events.Scalars("headwater/loss")) == 20
     text = events.Tensors("headwater/findings/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "HW101" in text
+
+
+def test_tensorboard_shows_no_norm_where_none_was_taken(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from headwater.integrations.tensorboard import TensorBoardSink
+
+    sink = TensorBoardSink(tmp_path)
+    first = StepFigures(0, {"w": 3.0, "b": 4.0}, {}, 1.0, None, False, 0.1)
+    sink.figures("", [first, replace(first, step=1, gradients={"w": None, "b": None})])
+    sink.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(each.step, each.value) for each in events.Scalars("headwater/gradient norm")] == [(0, 5.0)]
+    assert [each.step for each in events.Scalars("headwater/loss")] == [0, 1]
 
 
 def test_weights_and_biases_keeps_it_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,8 @@ class TensorBoardSink(Sink):
         prefix = f"headwater/{track}/" if track else "headwater/"
         for each in figures:
             norms = [norm for norm in each.gradients.values() if norm is not None]
-            self._writer.add_scalar(prefix + "gradient norm", sum(n * n for n in norms) ** 0.5, each.step)
+            if norms:
+                self._writer.add_scalar(prefix + "gradient norm", sum(n * n for n in norms) ** 0.5, each.step)
             if each.loss is not None:
                 self._writer.add_scalar(prefix + "loss", each.loss, each.step)
 
