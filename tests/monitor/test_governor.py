@@ -283,9 +283,9 @@ def test_a_closed_account_stays_as_it_is() -> None:
     assert training.governor.elapsed == elapsed
 
 
-@pytest.mark.parametrize(("figure", "seconds"), [(1e-3, EAGER), (6e-3, 1.6)])
+@pytest.mark.parametrize(("figure", "seconds"), [(1e-3, EAGER), (5.4e-3, 1.5)])
 def test_while_somebody_looks_on_figures_come_in_any_case_and_keep_to_their_part(figure: float, seconds: float) -> None:
-    """Six milliseconds are three quarters of half a per cent of 1.6 seconds."""
+    """5.4 milliseconds are nine tenths of 0.4 per cent of 1.5 seconds."""
     now, purse = [0.0], Purse()
     governor = Governor(Settings(), clock=lambda: now[0], purse=purse)
 
