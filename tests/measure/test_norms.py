@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headwater.measure import norms
 from headwater.measure.norms import NormBook, any_nonzero, frobenius
 
 
@@ -65,3 +67,31 @@ def test_book_joins_what_is_added_under_one_key() -> None:
     book.add((0, -1), torch.tensor([3.0]))
     book.add((0, -1), torch.tensor([4.0]))
     assert book.read() == {(0, -1): pytest.approx(5.0)}
+
+
+def test_book_looks_once_at_a_tensor_that_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[torch.Tensor] = []
+
+    def look(tensor: torch.Tensor) -> float:
+        looked.append(tensor)
+        return frobenius(tensor)
+
+    monkeypatch.setattr(norms, "frobenius", look)
+    book, same = NormBook(), torch.tensor([3.0])
+    book.add((0, 0), same)
+    book.add((1, -1), same)
+    assert len(looked) == 1
+    same.mul_(2.0)  # as a hook between two operations may do
+    book.add((2, -1), same)
+    assert book.read() == {(0, 0): 3.0, (1, -1): 3.0, (2, -1): 6.0} and len(looked) == 2
+
+
+def test_book_keeps_no_tensor_and_takes_none_for_another() -> None:
+    book = NormBook()
+    for value in range(1000):  # each where the one before it was, mostly with its identity
+        book.add((value, 0), torch.tensor([float(value)]))
+    assert book.read() == {(value, 0): float(value) for value in range(1000)}
+    gone = weakref.ref(tensor := torch.ones(1))
+    book.add((0, 0), tensor)
+    del tensor
+    assert gone() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -108,9 +109,10 @@ def test_a_fork_receives_the_sum() -> None:
     assert fork.norm_in == pytest.approx(float(h.grad.norm()), rel=1e-6)
 
 
-def test_a_users_hook_between_two_operations_is_seen() -> None:
+@pytest.mark.parametrize("hook", [lambda gradient: gradient * 0.25, lambda gradient: gradient.mul_(0.25)])
+def test_a_users_hook_between_two_operations_is_seen(hook: Callable[[torch.Tensor], torch.Tensor]) -> None:
     h = F.linear(torch.randn(3, 4), nn.Parameter(torch.randn(4, 4)))
-    h.register_hook(lambda gradient: gradient * 0.25)
+    h.register_hook(hook)
     trace = headwater.trace(h.tanh().sum())
     tanh, linear = (next(op for op in trace.ops if op.kind == kind) for kind in ("Tanh", "Mm"))
     assert linear.norm_in == pytest.approx(0.25 * (tanh.norm_out or 0.0), rel=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any, cast
 
 import torch
@@ -74,19 +75,24 @@ class NormBook:
 
     On a CPU a norm is read at once. On an accelerator it stays there, as float64 so that no second look is needed, and
     `read` fetches all of them in one transfer: the backward pass is never made to wait.
+
+    What one operation hands on is mostly the very tensor that reaches the next one. It is looked at once: a tensor that
+    is still there, and in which nothing was written since, has the norm that it had. (What is written through ``.data``
+    leaves no mark.)
     """
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, int], float] = {}
         self._waiting: dict[torch.device, list[tuple[tuple[int, int], torch.Tensor]]] = {}
+        self._known: dict[int, tuple[weakref.ref[torch.Tensor], int, float | torch.Tensor]] = {}
 
     def add(self, key: tuple[int, int], tensor: torch.Tensor) -> None:
         """Adds the tensor's norm to those under `key`, jointly: the root of the sum of squares."""
-        if tensor.device.type == "cpu":
-            self._join(key, frobenius(tensor))
-        else:
-            norm = vector_norm(dense(tensor), torch.float64)
+        norm = self._norm(tensor)
+        if isinstance(norm, torch.Tensor):
             self._waiting.setdefault(tensor.device, []).append((key, norm))
+        else:
+            self._join(key, norm)
 
     def read(self) -> dict[tuple[int, int], float]:
         """Returns every norm; a key to which nothing was added is missing."""
@@ -95,7 +101,18 @@ class NormBook:
             for (key, _), number in zip(waiting, numbers, strict=True):
                 self._join(key, number)
         self._waiting.clear()
+        self._known.clear()
         return self._numbers
+
+    def _norm(self, tensor: torch.Tensor) -> float | torch.Tensor:
+        """A number, or on an accelerator a tensor."""
+        known = self._known.get(id(tensor))
+        if known is not None and known[0]() is tensor and known[1] == tensor._version:
+            return known[2]
+        on_cpu = tensor.device.type == "cpu"
+        norm = frobenius(tensor) if on_cpu else vector_norm(dense(tensor), torch.float64)
+        self._known[id(tensor)] = weakref.ref(tensor), tensor._version, norm
+        return norm
 
     def _join(self, key: tuple[int, int], norm: float) -> None:
         before = self._numbers.get(key)
