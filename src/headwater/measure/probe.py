@@ -139,6 +139,8 @@ class Probe:
 
     def rescale(self, scale: float) -> None:
         """Divides the loss that was filed last and every gradient behind it: a gradient scaler had multiplied them."""
+        if scale == 1.0:
+            return
         passes = self._passes
         passes.steps[-1] = replace(passes.steps[-1], loss=passes.steps[-1].loss / scale)
         passes.layers[-1] = tuple(unscaled.layer(each, scale) for each in passes.layers[-1])

@@ -62,7 +62,7 @@ def mixed(maps: Maps, value: torch.Tensor) -> float | None:
         value = value.repeat_interleave(rows.shape[1] // value.shape[1], dim=1)  # grouped queries share values
     if rows[..., 0, 0].numel() != value[..., 0, 0].numel() or rows.shape[-1] != value.shape[-2]:
         return None
-    if rows.shape[-2] < 2 or not bool(rows.isfinite().all()):
+    if rows.shape[-2] < 2 or not bool(rows.sum().isfinite()):
         return None
     out = rows.flatten(0, 1) @ value.flatten(0, 1)
     size = frobenius(out)

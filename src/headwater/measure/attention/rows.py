@@ -91,7 +91,7 @@ def written_maps(site: AttentionSite) -> Maps | None:
 def judge(maps: Maps) -> Rows:
     """Sums rows up; those with a choice of one key are left out."""
     rows = maps.rows
-    free = (maps.allowed > 1) & rows.isfinite().all(dim=-1)
+    free = (maps.allowed > 1) & rows.sum(dim=-1).isfinite()  # of probabilities: a sum is finite where each is
     if not bool(free.any()):
         return Rows()
     entropy = -torch.xlogy(rows, rows).sum(dim=-1)
