@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from benchmarks.repair import autotrainer as changes
 from benchmarks.repair import methods
+from benchmarks.repair.autotrainer import CHANGES, altered
 from benchmarks.repair.chosen import BY_NAME, KINDS, broken, healthy, kind
 from benchmarks.repair.methods import autotrainer, random_search
 from benchmarks.repair.outcome import Line, is_broken, is_repaired, is_worse, keep, kept
@@ -63,15 +66,66 @@ def test_a_random_search_spends_its_budget_and_keeps_the_best(both: tuple[Object
     assert (score_of(search.run(Trial(found.remedies, 0, 30))) > original) == found.claimed
 
 
-def test_the_published_order_stops_at_the_first_that_trains(
-    both: tuple[ObjectsWorkload, ObjectsWorkload], monkeypatch: pytest.MonkeyPatch
+def test_the_published_order_stops_at_the_first_that_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "sigmoid-normal-3x128"
+    training = workloads(name)[1]
+    cure = "ReLU, He's initialisation"
+    some = {"nothing": lambda model: False, "no cure": lambda model: True, cure: CHANGES[cure]}
+    for module in (methods, changes):
+        monkeypatch.setattr(module, "CHANGES", some)
+    found = autotrainer(name, training, steps=800)
+    assert (found.remedies, found.claimed, found.steps) == ((cure,), True, 3 * 800)  # the original is trained first
+    del some[cure]
+    found = autotrainer(name, training, steps=800)
+    assert (found.remedies, found.claimed, found.steps) == ((), False, 2 * 800)
+
+
+class Recurrent(nn.Module):
+    """Has a layer of each kind that the published changes are about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.act = nn.Linear(4, 8), nn.Tanh()
+        self.memory, self.second = nn.GRU(8, 8, batch_first=True), nn.Linear(8, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head, self.out = nn.Linear(8, 3), nn.Sigmoid()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.second(self.memory(self.act(self.first(x)))[0])
+        return self.out(self.head(self.attention(h, h, h)[0]))
+
+
+def test_the_published_changes_are_made_to_any_network() -> None:
+    x = torch.randn(5, 7, 4)
+    model = Recurrent()
+    assert CHANGES["SELU"](model)
+    assert isinstance(model.act, nn.SELU) and isinstance(model.out, nn.Sigmoid)  # the output's is no hidden one
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    assert CHANGES["ReLU, He's initialisation"](model) and isinstance(model.act, nn.ReLU)
+    drawn = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    weights = {f"{name}.weight" for name in ("first", "second", "head", "attention.out_proj")}
+    assert drawn == weights | {"memory.weight_ih_l0"}
+    assert CHANGES["batch normalisation"](model)
+    hidden = model.second
+    assert isinstance(hidden, nn.Sequential) and isinstance(model.head, nn.Linear)
+    out = hidden(torch.randn(5, 7, 8)).detach()
+    assert out.mean(dim=(0, 1)).abs().max() < 1e-5 and out.var(dim=(0, 1)).min() > 0.9
+    model(x).sum().backward()
+    images = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+    assert CHANGES["batch normalisation"](images) and isinstance(images[0][1], nn.BatchNorm2d)
+    assert not CHANGES["batch normalisation"](nn.Sequential(nn.Linear(2, 2))) and not CHANGES["SELU"](nn.GRU(2, 2))
+
+
+def test_new_parameters_reach_an_optimizer_that_came_with_its_model(
+    both: tuple[ObjectsWorkload, ObjectsWorkload],
 ) -> None:
-    rates = (("raise-rate:tenfold",), ("lower-rate:hundredth",), ("lower-rate:tenth",))
-    monkeypatch.setattr(methods, "ORDER", rates)
-    found = autotrainer(NAME, both[1], steps=60)
-    assert (found.remedies, found.claimed, found.steps) == (rates[1], True, 180)  # the original is trained first
-    monkeypatch.setattr(methods, "ORDER", rates[:1])
-    assert autotrainer(NAME, both[1], steps=60).remedies == ()
+    def made() -> tuple[nn.Module, torch.optim.Optimizer]:
+        model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+        return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+    model, optimizer = altered(replace(both[0], make_model=made), "batch normalisation").make_model()
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    assert held == {id(p) for p in model.parameters()} and len(held) == 6
 
 
 def test_lines_are_kept_and_the_later_one_counts(tmp_path: Path) -> None:

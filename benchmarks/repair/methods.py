@@ -5,9 +5,9 @@
 steps are spent as Headwater spent on this case; takes the best by the held-out score, the original among them.
 `adam`: Adam at 1e-3, always.
 `autotrainer`: the order that AutoTrainer publishes for vanishing gradients: SELU; ReLU with He initialisation; batch
-normalisation. Each is a full retraining; the first of which the training score reaches its threshold of 0.6 is taken,
-and the original when that reaches it, or when none does. (Zhang, Zhai, Ma and Shen 2021, "AutoTrainer: an automatic DNN
-training problem detection and repair system", ICSE.)
+normalisation (`benchmarks.repair.autotrainer`). Each is a full retraining; the first of which the training score
+reaches its threshold of 0.6 is taken, and the original when that reaches it, or when none does. What changes nothing in
+a network is not trained.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 
+from benchmarks.repair.autotrainer import CHANGES, altered, alters
 from benchmarks.repair.chosen import BY_NAME
 from benchmarks.repair.training import factory, make_model, material, score_of
 from headwater import fix
@@ -27,7 +28,6 @@ from headwater.trials.candidates import in_order
 from headwater.trials.engines import Inline
 
 THRESHOLD = 0.6
-ORDER = (("activation-swap:selu",), ("activation-swap:relu", "init-matched:he"), ("normalisation:batch",))
 _MOST_DRAWS = 1000
 
 
@@ -36,7 +36,7 @@ class Attempt:
     """What a method came to.
 
     Attributes:
-        remedies: keys; none to leave the training as it is.
+        remedies: keys, or the name of AutoTrainer's change; none to leave the training as it is.
         claimed: whether it says that this helps.
         steps, seconds: what it took.
         why: in a sentence.
@@ -98,11 +98,11 @@ def autotrainer(name: str, training: ObjectsWorkload, steps: int) -> Attempt:
     """Retrains for `steps` in the published order, judged by the score on the training data."""
     own = replace(training, validation=material(BY_NAME[name].build(0)).train)
     begin, spent = time.perf_counter(), 0
-    for remedies in ((), *ORDER):
-        result = own.run(Trial(remedies, 0, steps))
+    for changes in ((), *((each,) for each in CHANGES if alters(own, each))):
+        result = (altered(own, *changes) if changes else own).run(Trial((), 0, steps))
         spent += result.spent
         if score_of(result) >= THRESHOLD:
-            return Attempt(remedies, bool(remedies), spent, time.perf_counter() - begin)
+            return Attempt(changes, bool(changes), spent, time.perf_counter() - begin)
     return Attempt((), False, spent, time.perf_counter() - begin, "none of the three reaches the threshold")
 
 

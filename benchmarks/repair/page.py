@@ -27,8 +27,8 @@ anything was repaired.
 A search is given one epoch of the training data, of which it may hold a part out, and its trials are short. What it
 recommends is then judged by {judges} whole trainings, {whole} times as long, with other seeds and on test data that it
 never saw. Scores are 0 for the best constant answer and 1 for a perfect one. *Repaired*: within {points} points of the
-twin's score. *Made worse*: more than {points} points below the original's. All methods but Adam choose among the same
-remedies. What each method does is told in `benchmarks/repair/methods.py`."""
+twin's score. *Made worse*: more than {points} points below the original's. Headwater and the random search choose
+among the same remedies. What each method does is told in `benchmarks/repair/methods.py`."""
 _MILD = """
 
 {amount} more are not counted, as the original comes within two points of its twin when it is trained for so long:
@@ -45,9 +45,9 @@ _UNTIL_TRAINED = """\
 does. *Steps for each repaired*: those of the whole search on all cases, by the trainings that it repaired. A whole
 training takes {whole} times the steps of a trial. Seconds are those of one core.
 
-On {idle} of the cases none of AutoTrainer's three changes applies, or the original reaches its threshold: it trains the
-original once and stops. On the other {tried} it spends {theirs:,} steps and repairs {their_repairs}, Headwater
-{ours:,} and {our_repairs}."""
+On {idle} of the cases none of AutoTrainer's three changes is about anything in the network, or the original reaches its
+threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps and repairs
+{their_repairs}, Headwater {ours:,} and {our_repairs}."""
 
 
 def write_page(lines: Lines) -> None:
