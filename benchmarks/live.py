@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import math
 import signal
 import statistics
 import subprocess
@@ -204,7 +205,7 @@ def main() -> None:
 
 
 def _told(given: argparse.Namespace, seen: Seen, *steps: tuple[float, float]) -> tuple[str, str]:
-    delays, norms = sorted(seen.delays), sorted(seen.norms)
+    delays, norms = sorted(seen.delays), sorted(seen.norms or [math.inf])
     tenth = max(1, len(seen.server) // 10)
 
     def ends(sizes: list[float]) -> str:

@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -202,3 +203,37 @@ def test_losses_that_cannot_be_traced(loss: object, words: str) -> None:
 def test_a_loss_that_is_nan() -> None:
     with pytest.raises(NonFiniteLossError, match="nan"):
         headwater.trace(nn.Parameter(torch.ones(())) * math.nan)
+
+
+class Scaled(torch.autograd.Function):
+    """Multiplies the gradient in place and past autograd, as a kernel of a user's may."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        gradient.data.mul_(0.25)
+        return gradient
+
+
+class Inferred(torch.autograd.Function):
+    """Its gradient is a tensor that counts no versions."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return gradient * 0.25
+
+
+@pytest.mark.parametrize("function", [Scaled, Inferred])
+def test_what_a_users_function_hands_on_is_what_reaches_the_next(function: type[torch.autograd.Function]) -> None:
+    h = F.linear(torch.randn(3, 4), torch.randn(4, 4, requires_grad=True))
+    trace = headwater.trace((function.apply(h).tanh() * torch.randn(3, 4)).sum())
+    tanh, linear = (next(op for op in trace.ops if op.kind == kind) for kind in ("Tanh", "Mm"))
+    assert linear.norm_in == pytest.approx(0.25 * (tanh.norm_out or 0.0), rel=1e-6)

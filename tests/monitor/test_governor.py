@@ -311,7 +311,7 @@ def test_while_somebody_looks_on_loss_and_rate_are_noted_often_however_dear_figu
     assert governor.beat() == 0
     purse.eager = True
     assert governor.beat() == pytest.approx(EAGER / 5e-3, abs=1)
-    cost, before = governor.figure_cost, governor.spent
+    known, before = (governor.figure_cost, governor.idle_cost), governor.spent
 
     def passes() -> None:
         now[0] += 1e-3
@@ -319,4 +319,4 @@ def test_while_somebody_looks_on_loss_and_rate_are_noted_often_however_dear_figu
     governor.bill(passes)
     governor.step_ended(probed=False, measured=False, noted=True)
     assert governor.spent == pytest.approx(before + 1e-3)
-    assert governor.figure_cost == cost  # which says nothing about what figures cost
+    assert (governor.figure_cost, governor.idle_cost) == known  # it says nothing about what these cost

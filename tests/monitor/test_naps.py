@@ -12,6 +12,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from headwater.monitor import Monitor, Settings
 from headwater.monitor.figures import BLOCK, StepFigures
+from headwater.monitor.rhythm import Rhythm
 from headwater.monitor.sink import Sink
 from tests.monitor.training import assert_as_found, batch
 
@@ -77,13 +78,33 @@ def test_who_looks_on_sees_the_loss_between_two_steps_with_figures(model: nn.Mod
     monitor = watched(optimizer, model)
     monitor.sinks.add(sink)
     governor: Any = monitor.tracks[0].governor
+    trained(model, optimizer, BLOCK - 1)
+    assert governor.beat() > 0
     governor.beat = lambda: 8
-    trained(model, optimizer, 4 * STRIDE)
+    trained(model, optimizer, 4 * STRIDE - BLOCK + 1)
     monitor.detach()
     late = [each for each in sink.seen if each.step > BLOCK]
     assert [each.step for each in late if any(each.gradients.values())] == [STRIDE, 2 * STRIDE, 3 * STRIDE]
     assert [each.step for each in late] == sorted({*range(40, 200, 8), STRIDE, 2 * STRIDE, 3 * STRIDE})
     assert all(each.loss is not None and each.learning_rate == 0.01 for each in late)
+
+
+def test_who_comes_later_is_noticed_between_two_steps_with_figures(model: nn.Module) -> None:
+    optimizer, sink = torch.optim.SGD(model.parameters(), lr=0.01), Eager()
+    monitor = watched(optimizer, model)
+    (track,) = monitor.tracks
+    track.governor.stride = lambda: 10_000  # type: ignore[method-assign]
+    track.governor.patience = lambda step: 20  # type: ignore[method-assign]
+    trained(model, optimizer, 2 * BLOCK)
+    assert track.rhythm == Rhythm(10_000)
+    monitor.sinks.add(sink)
+    track.governor.stride = lambda: 100  # type: ignore[method-assign]
+    track.governor.beat = lambda: 8  # type: ignore[method-assign]
+    trained(model, optimizer, 2 * STRIDE)
+    assert track.rhythm == Rhythm(100, 8)
+    noted = [each.step for each in sink.seen if not any(each.gradients.values())]
+    assert 3 * BLOCK + 8 > noted[0] > 2 * BLOCK
+    monitor.detach()
 
 
 def test_a_probe_that_was_asked_for_is_made_where_it_was_asked_for(model: nn.Module) -> None:

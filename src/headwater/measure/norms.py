@@ -77,8 +77,8 @@ class NormBook:
     `read` fetches all of them in one transfer: the backward pass is never made to wait.
 
     What one operation hands on is mostly the very tensor that reaches the next one. It is looked at once: a tensor that
-    is still there, and in which nothing was written since, has the norm that it had. (What is written through ``.data``
-    leaves no mark.)
+    is still there, and in which nothing was written since, has the norm that it had. What is written past autograd,
+    by a kernel of the user's or through ``.data``, leaves no mark.
     """
 
     def __init__(self) -> None:
@@ -86,9 +86,12 @@ class NormBook:
         self._waiting: dict[torch.device, list[tuple[tuple[int, int], torch.Tensor]]] = {}
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], int, float | torch.Tensor]] = {}
 
-    def add(self, key: tuple[int, int], tensor: torch.Tensor) -> None:
-        """Adds the tensor's norm to those under `key`, jointly: the root of the sum of squares."""
-        norm = self._norm(tensor)
+    def add(self, key: tuple[int, int], tensor: torch.Tensor, *, anew: bool = False) -> None:
+        """Adds the tensor's norm to those under `key`, jointly: the root of the sum of squares.
+
+        With `anew` it is looked at in any case: something may have been written in it that left no mark.
+        """
+        norm = self._norm(tensor, anew)
         if isinstance(norm, torch.Tensor):
             self._waiting.setdefault(tensor.device, []).append((key, norm))
         else:
@@ -104,14 +107,15 @@ class NormBook:
         self._known.clear()
         return self._numbers
 
-    def _norm(self, tensor: torch.Tensor) -> float | torch.Tensor:
+    def _norm(self, tensor: torch.Tensor, anew: bool) -> float | torch.Tensor:
         """A number, or on an accelerator a tensor."""
         known = self._known.get(id(tensor))
-        if known is not None and known[0]() is tensor and known[1] == tensor._version:
+        version = -1 if tensor.is_inference() else tensor._version  # tensors of inference mode count no versions
+        if known is not None and known[0]() is tensor and known[1] == version >= 0 and not anew:
             return known[2]
         on_cpu = tensor.device.type == "cpu"
         norm = frobenius(tensor) if on_cpu else vector_norm(dense(tensor), torch.float64)
-        self._known[id(tensor)] = weakref.ref(tensor), tensor._version, norm
+        self._known[id(tensor)] = weakref.ref(tensor), version, norm
         return norm
 
     def _join(self, key: tuple[int, int], norm: float) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from headwater.graph import Graph, GraphOp
 from headwater.graph.kinds import DATA_SLOT, NORMALISATIONS
-from headwater.measure.norms import frobenius
+from headwater.measure.norms import dense, frobenius
 from headwater.measure.saved import layer_input
 from headwater.measure.units import applies_weight
 from headwater.records import InputRecord, Layer, SpreadRecord
@@ -77,12 +77,14 @@ def spread(tensor: torch.Tensor) -> float:
     ``R^2 = 1 - n |mean|^2 / |h|^2`` takes half of the time, and loses every digit once R is below 1e-4: where R is
     small the centred tensor is formed explicitly.
     """
-    norm = frobenius(tensor)
+    tensor = dense(tensor)
+    numbers = tensor if tensor.dtype is torch.float64 else tensor.float()
+    norm = frobenius(numbers)
     if not norm > 0:
         return 0.0
-    mean = tensor.float().mean(dim=0, keepdim=True)
-    square = 1.0 - len(tensor) * (frobenius(mean) / norm) ** 2
-    return math.sqrt(square) if square > _CLEAR else frobenius(tensor.float() - mean) / norm
+    mean = numbers.mean(dim=0, keepdim=True)
+    square = 1.0 - len(numbers) * (frobenius(mean) / norm) ** 2
+    return math.sqrt(square) if square > _CLEAR else frobenius(numbers - mean) / norm
 
 
 def _range(tensor: torch.Tensor) -> tuple[float, float, float, float]:

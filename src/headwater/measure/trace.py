@@ -21,6 +21,8 @@ Observer = Callable[[GraphOp, Gradients], None]
 """Called for each operation, with the gradient that reaches it, while its saved tensors can still be read."""
 
 _JOINT = -1
+_FOREIGN = "CppFunction"
+"""A user's function in C++; those in Python have a class to be known by. Some write in the gradient that they get."""
 # A gradient whose root mean square has fewer than four bits left above its dtype's smallest number
 _LOST_BITS = 16
 
@@ -97,6 +99,7 @@ def listening(graph: Graph, observe: Observer | None = None, guard: Guard = ungu
 def _hook(op: GraphOp, book: NormBook, observe: Observer | None) -> Callable[[Any, Any], None]:
     index, isometric = op.index, op.kind in ISOMETRIES and len(op.edges) == 1
     slots = () if isometric else tuple(slot for slot, _ in op.edges)
+    foreign = isinstance(op.node, torch.autograd.function.BackwardCFunction) or type(op.node).__name__ == _FOREIGN
 
     def hook(gradients_out: Gradients, gradients_in: Gradients) -> None:
         if observe is not None:
@@ -107,7 +110,7 @@ def _hook(op: GraphOp, book: NormBook, observe: Observer | None) -> Callable[[An
         for slot in slots:
             gradient = gradients_out[slot]
             if gradient is not None:
-                book.add((index, slot), gradient)
+                book.add((index, slot), gradient, anew=foreign)
 
     return hook
 

@@ -45,7 +45,8 @@ class StepFigures:
             where loss and rate alone were noted.
         weights: Frobenius norm of the weights before the step; empty but for one in `BLOCK` steps.
         loss: of the last backward pass before the step, unscaled.
-        clip: factor by which clipping shortened the gradient; ``None`` when nothing clipped.
+        clip: factor by which clipping shortened the gradient; ``None`` when nothing clipped, or where it was not
+            looked at as loss and rate alone were noted.
         skipped: whether a gradient scaler told the optimizer to leave the weights alone.
         learning_rate: the largest of the groups.
     """

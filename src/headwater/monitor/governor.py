@@ -47,7 +47,8 @@ EAGER = 0.4
 """Seconds, while somebody looks on, between two steps of which loss and rate are noted. So it is with figures too, if
 they cost little, whatever is owed: probes wait until that is paid."""
 FIGURES_FIRST = 0.9
-"""Part of what may be spent that figures get while somebody looks on; probes get the rest."""
+"""Part of what may be spent that figures get while somebody looks on, whatever being called costs: a little more is
+then spent, and probes wait, mostly until `Settings.at_least_every`."""
 PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 
@@ -125,7 +126,7 @@ class Governor:
         Args:
             probed: whether it was itemised.
             measured: whether its figures were taken.
-            noted: whether its loss and rate alone were.
+            noted: whether anything of it was kept, its loss and rate at the least.
             slept: steps before it that were only counted.
         """
         now, bill = self._clock(), self._bill

@@ -277,6 +277,7 @@ class Monitor:
             track.governor.step_ended(
                 probed=track.was_probe, measured=track.was_measured, noted=track.was_noted, slept=slept
             )
+            self._mind()
             track.space()
         self.resting = len(self.tracks) == 1 and track.rests and not self._parting
 
@@ -287,7 +288,15 @@ class Monitor:
         settle()
         if governor.rested(track.steps, began, slept):
             self._billed(track, track.arm)
+        self._mind()
         track.lie_down(governor.patience(track.steps))
+
+    def _mind(self) -> None:
+        """Takes note of whether somebody looks on: then all tracks are spaced anew, at once."""
+        if self._purse.eager is not (eager := self.sinks.eager):
+            self._purse.eager = eager
+            for track in self.tracks:
+                track.space(anew=True)
 
     def _wake(self) -> None:
         """Attends to the next step, whatever was planned."""
@@ -308,7 +317,6 @@ class Monitor:
     def _publish(self, track: Track, events: Iterable[Event], *, everything: bool = False) -> None:
         if figures := track.collect(everything=everything):
             self.sinks.figures(track.name, figures)
-            self._purse.eager = self.sinks.eager
         if track.itemised is not None and track.measured is not None and not everything:
             self.sinks.probe(track.name, track.itemised, track.measured, track.findings)
         for event in events:

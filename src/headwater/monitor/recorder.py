@@ -63,7 +63,8 @@ class Recorder(Sink):
 
     @property
     def eager(self) -> bool:
-        """Whether somebody looks at the run."""
+        """Whether somebody looks at the run; asking costs next to nothing."""
+        self._follower.look()
         return self._follower.active
 
     def joined(self, track: str, optimizer: Any, models: Mapping[str, nn.Module]) -> None:
@@ -91,7 +92,6 @@ class Recorder(Sink):
                 _add(columns, (each.step, track, layer, parameter, norm, weight, None, None, None, None))
         self._try(self.writer.append, columns)
         self._retry_late()
-        self._follower.look()
 
     def probe(self, track: str, step: int, measurement: Measurement, findings: Sequence[Finding]) -> None:
         """Writes one row for each layer, and now and then all that waits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rhythm:
     """The steps that are kept.
 
@@ -23,7 +23,7 @@ class Rhythm:
 
     def keeps(self, step: int) -> bool:
         """Whether anything of this step is kept."""
-        return step % self.stride == 0 or (self.beat > 0 and step % self.beat == 0)
+        return self.measures(step) or (self.beat > 0 and step % self.beat == 0)
 
     def rests(self, step: int) -> int:
         """Steps from this one on, up to the one before the next that is kept."""

@@ -56,7 +56,7 @@ class Track:
         governor: keeps its account.
         closure: whether the optimizer evaluates the loss itself (LBFGS).
         itemised: number of the step that ended last, if its probe was heard and counts.
-        was_probe, was_measured, was_noted: whether the step that ended last was itemised, measured, or noted.
+        was_probe, was_measured, was_noted: whether the step that ended last was itemised, measured, or kept at all.
         skipped: steps that a gradient scaler left out.
         held: names of a model's parameters that any watched optimizer holds.
         rhythm: steps that are kept.
@@ -246,9 +246,9 @@ class Track:
         self.skipped += sum(step.skipped for step in found)
         return found
 
-    def space(self) -> None:
+    def space(self, *, anew: bool = False) -> None:
         """Spaces the next figures as the account allows, once it holds this step and a first block of figures."""
-        if self.steps >= BLOCK and (self.was_measured or self.was_probe):
+        if self.steps >= BLOCK and (anew or self.was_measured or self.was_probe):
             stride, beat = self.governor.stride(), self.governor.beat()
             self.rhythm = Rhythm(common_stride(stride) if self._is_sharded() else stride, beat)
 

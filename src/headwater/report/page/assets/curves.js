@@ -78,7 +78,7 @@ function option(c, width, { lines, axis, range, zoom, marks, skipped, left }) {
       connectNulls: true,
       lineStyle: { width: 1.7, color: c[line.colour] ?? line.colour },
       itemStyle: { color: c[line.colour] ?? line.colour },
-      data: line.steps.map((step, i) => [step, at(line.mean[i])]),
+      data: given(line, line.mean).map((i) => [line.steps[i], at(line.mean[i])]),
     },
   ]);
   const lost = lines.flatMap((line) => line.steps.filter((_, i) => line.mean[i] !== null && !drawable(axis, line.mean[i])));
@@ -95,11 +95,16 @@ function option(c, width, { lines, axis, range, zoom, marks, skipped, left }) {
   };
 }
 
+// Places of a line that hold something: at others the pointer would find a step without a number.
+function given(line, values) {
+  return line.steps.map((_, i) => i).filter((i) => (values[i] ?? null) !== null);
+}
+
 function tooltip(c, lines) {
   return {
     ...base(c).tooltip,
-    formatter: (given) => {
-      const step = given[0].value[0];
+    formatter: (found) => {
+      const step = found[0].value[0];
       const rows = lines.map((line) => {
         const i = line.steps.indexOf(step);
         const value = line.mean[i] ?? null;
@@ -114,8 +119,9 @@ function tooltip(c, lines) {
 
 function band(line, at, c) {
   const invisible = { type: "line", symbol: "none", silent: true, stack: `${line.name} band`, stackStrategy: "all", lineStyle: { opacity: 0 }, tooltip: { show: false } };
-  const low = line.steps.map((step, i) => [step, at(line.min[i])]);
-  const rise = line.steps.map((step, i) => [step, at(line.max[i]) === null || at(line.min[i]) === null ? null : at(line.max[i]) - at(line.min[i])]);
+  const places = given(line, line.min);
+  const low = places.map((i) => [line.steps[i], at(line.min[i])]);
+  const rise = places.map((i) => [line.steps[i], at(line.max[i]) === null || at(line.min[i]) === null ? null : at(line.max[i]) - at(line.min[i])]);
   return [
     { ...invisible, data: low },
     { ...invisible, data: rise, areaStyle: { color: c[line.colour] ?? line.colour, opacity: 0.16 } },
