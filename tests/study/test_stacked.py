@@ -9,7 +9,7 @@ from torch import nn
 from headwater.study import stacked
 from headwater.study.data import Dataset
 from headwater.study.networks import mlp
-from headwater.study.stacked import train_together
+from headwater.study.stacked import LARGE, is_faster, train_together
 from headwater.study.training import train
 
 STEPS = 25
@@ -61,6 +61,13 @@ def test_few_are_trained_one_by_one_and_tell_the_same(data, monkeypatch):
     for ours, theirs in zip(together, alone, strict=True):
         assert ours.training.losses == pytest.approx(theirs.training.losses, rel=1e-4)
         assert ours.paths == pytest.approx(theirs.paths, rel=1e-3)
+
+
+def test_large_networks_are_trained_one_by_one(data, monkeypatch):
+    assert is_faster(3, LARGE - 1) and not is_faster(3, LARGE)
+    monkeypatch.setattr(stacked, "train_stacked", None)
+    monkeypatch.setattr(stacked, "LARGE", 100)
+    assert len(train_together(networks(), data, rates=[0.1] * 3, steps=2, seeds=[1, 2, 3])) == 3
 
 
 def test_the_path_is_the_sum_of_the_relative_updates_of_every_tenth_step(data):

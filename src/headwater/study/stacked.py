@@ -17,8 +17,9 @@ from headwater.measure.norms import frobenius
 from headwater.study.data import Dataset
 from headwater.study.training import BATCH_SIZE, Training, train
 
-FEW = 4
-"""Networks from which training together is faster: `python -m benchmarks.stacked`."""
+FEW, LARGE = 4, 300_000
+"""Networks from which training together is faster, and parameters of each from which it no longer is: `python -m
+benchmarks.stacked`."""
 _LOOK = 10
 """Steps of which one is looked at: the norms of all updates would cost a tenth of the training."""
 
@@ -42,7 +43,7 @@ def train_together(
 ) -> list[Trained]:
     """Trains networks of one shape in place, each as `training.train` does: its own rate, and batches from its seed.
 
-    Few networks are trained one by one, which is as fast or faster.
+    Few or large networks are trained one by one, which is as fast or faster.
 
     Args:
         models: alike but for their weights.
@@ -51,9 +52,14 @@ def train_together(
         steps: of all.
         seeds: of each one's batches.
     """
-    if len(models) < FEW:
+    if not is_faster(len(models), sum(parameter.numel() for parameter in models[0].parameters())):
         return [_alone(*each, data, steps) for each in zip(models, rates, seeds, strict=True)]
     return train_stacked(models, data, rates, steps, seeds)
+
+
+def is_faster(networks: int, parameters: int) -> bool:
+    """Whether so many networks of so many parameters are trained together in less time than one by one."""
+    return networks >= FEW and parameters < LARGE
 
 
 def _alone(model: nn.Module, rate: float, seed: int, data: Dataset, steps: int) -> Trained:
