@@ -205,35 +205,32 @@ def test_a_loss_that_is_nan() -> None:
         headwater.trace(nn.Parameter(torch.ones(())) * math.nan)
 
 
-class Scaled(torch.autograd.Function):
-    """Multiplies the gradient in place and past autograd, as a kernel of a user's may."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        gradient.data.mul_(0.25)
-        return gradient
+def past_autograd(gradient: torch.Tensor) -> torch.Tensor:
+    """Writes in place, as a kernel of a user's may."""
+    gradient.data.mul_(0.25)
+    return gradient
 
 
-class Inferred(torch.autograd.Function):
-    """Its gradient is a tensor that counts no versions."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            return gradient * 0.25
+@torch.inference_mode()
+def inferred(gradient: torch.Tensor) -> torch.Tensor:
+    """Makes a tensor that counts no versions."""
+    return gradient * 0.25
 
 
-@pytest.mark.parametrize("function", [Scaled, Inferred])
-def test_what_a_users_function_hands_on_is_what_reaches_the_next(function: type[torch.autograd.Function]) -> None:
+@pytest.mark.parametrize("quarter", [past_autograd, inferred])
+def test_what_a_users_function_hands_on_is_what_reaches_the_next(
+    quarter: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    class Quarter(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+            return quarter(gradient)
+
     h = F.linear(torch.randn(3, 4), torch.randn(4, 4, requires_grad=True))
-    trace = headwater.trace((function.apply(h).tanh() * torch.randn(3, 4)).sum())
+    trace = headwater.trace((Quarter.apply(h).tanh() * torch.randn(3, 4)).sum())
     tanh, linear = (next(op for op in trace.ops if op.kind == kind) for kind in ("Tanh", "Mm"))
     assert linear.norm_in == pytest.approx(0.25 * (tanh.norm_out or 0.0), rel=1e-6)

@@ -277,7 +277,6 @@ class Monitor:
             track.governor.step_ended(
                 probed=track.was_probe, measured=track.was_measured, noted=track.was_noted, slept=slept
             )
-            self._mind()
             track.space()
         self.resting = len(self.tracks) == 1 and track.rests and not self._parting
 
@@ -286,9 +285,9 @@ class Monitor:
         began, governor = track.governor.now(), track.governor
         track.rest()
         settle()
+        self._mind()
         if governor.rested(track.steps, began, slept):
             self._billed(track, track.arm)
-        self._mind()
         track.lie_down(governor.patience(track.steps))
 
     def _mind(self) -> None:
@@ -308,6 +307,7 @@ class Monitor:
         events = track.after_step()
         self._take_leave()
         self._publish(track, events)
+        self._mind()
         self._follows[track], self._last = self._opened_by, track
         settle()
         for each in tuple(self.tracks):  # each is armed by the step after which its own backward pass came last time
