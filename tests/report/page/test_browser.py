@@ -364,3 +364,24 @@ def test_it_reads_without_scripts_and_in_a_notebook(browser: Any, tmp_path: Path
     assert notebook.page.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "32px"
     notebook.page.close()
     assert notebook.complaints == []
+
+
+def test_the_pointer_finds_a_number_between_steps_of_which_only_the_loss_was_noted(
+    opened: Opened, pages: dict[str, str], tmp_path: Path
+) -> None:
+    data = carried(pages["recorded"])
+    steps, norms = list(range(100)), [float(step + 1) if step % 30 == 0 else None for step in range(100)]
+    line = {name: norms for name in ("mean", "min", "max")}
+    loss = {name: [1.0 + step for step in steps] for name in ("mean", "min", "max")}
+    of = {"layer": "", "track": "", "first": 0, "last": 99, "steps": steps, "series": {"loss": loss, "grad_norm": line}}
+    text = document(data["overview"], data["history"], [of | {"flags": {"skipped": [], "probe": []}}])
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    opened.show((tmp_path / "page.html").as_uri(), "history")
+    chart = opened.page.locator("#history-grad_norm .canvas")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    for share in (0.35, 0.5, 0.7):
+        opened.page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"])
+        told = chart.get_by_text("step ").inner_text()
+        assert told.split()[1] in ("30", "60", "90"), told
