@@ -371,7 +371,7 @@ def test_the_pointer_finds_a_number_between_steps_of_which_only_the_loss_was_not
 ) -> None:
     data = carried(pages["recorded"])
     steps, norms = list(range(100)), [float(step + 1) if step % 30 == 0 else None for step in range(100)]
-    line = {name: norms for name in ("mean", "min", "max")}
+    line = dict.fromkeys(("mean", "min", "max"), norms)
     loss = {name: [1.0 + step for step in steps] for name in ("mean", "min", "max")}
     of = {"layer": "", "track": "", "first": 0, "last": 99, "steps": steps, "series": {"loss": loss, "grad_norm": line}}
     text = document(data["overview"], data["history"], [of | {"flags": {"skipped": [], "probe": []}}])
