@@ -28,4 +28,6 @@ def test_slope_is_the_derivative_over_its_largest(activation: nn.Module) -> None
     (op,) = [op for op in walk(y.sum()).ops if op.kind in SLOPES]
     found = slope(op, lambda tensor: tensor)
     assert found is not None
-    torch.testing.assert_close(found.abs(), derivative.abs() / derivative.abs().max(), atol=2e-4, rtol=0.0)
+    torch.testing.assert_close(
+        found.to(derivative.dtype).abs(), derivative.abs() / derivative.abs().max(), atol=2e-4, rtol=0.0
+    )

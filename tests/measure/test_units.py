@@ -135,3 +135,20 @@ def test_positions_are_left_out_only_where_there_are_many() -> None:
     assert (record.units, record.samples) == (6, 4 * 30 * 30)
     (record,) = units_of(model, torch.randn(16, 3, 32, 32))
     assert 4096 <= record.samples < 16 * 30 * 30
+
+
+@pytest.mark.parametrize("size", [10, 9])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("samples", [3, 255, 256, 600])
+def test_every_slope_of_a_large_batch_is_counted(samples: int, layout: torch.memory_format, size: int) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * (size - 2) ** 2, 2))
+    with torch.no_grad():
+        model[0].bias[:3] = torch.tensor([-100.0, 100.0, -2.0])  # never, always, rarely
+    model = model.to(memory_format=layout)
+    x = torch.randn(samples, 3, size, size).to(memory_format=layout)
+    active = (model[:2](x) > 0).double().mean(dim=(0, 2, 3))
+    dead = tuple((active == 0).nonzero().flatten().tolist())
+    (record,) = units_of(model, x)
+    assert record.mean_square_slope == pytest.approx(float(active.mean()), rel=1e-12)
+    assert record.dead_units == dead and 0 in dead

@@ -224,12 +224,13 @@ def _parameter(
 
 def _median_profile(profiles: list[Profile]) -> Profile:
     """Median of the signal at each point, with slope and attenuation of the medians."""
-    points = [
+    points = tuple(
         _median_point([p for profile in profiles for p in profile.points if p.name == point.name])
         for point in profiles[-1].points
-    ]
+    )
     lost = next((p.underflow_at for p in profiles if p.underflow_at), None)
-    return summarise(points, profiles[-1].noise, recurrent=any(p.recurrent for p in profiles), underflow_at=lost)
+    recurrent = any(p.recurrent for p in profiles)
+    return summarise(replace(profiles[-1], points=points, recurrent=recurrent, underflow_at=lost))
 
 
 def _median_point(several: list[ProfilePoint]) -> ProfilePoint:

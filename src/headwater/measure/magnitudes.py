@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import cast
 
+import numpy as np
 import torch
 
 from headwater.graph import GraphOp
@@ -101,16 +101,14 @@ def _sample(tensor: torch.Tensor) -> torch.Tensor:
 
 def _counted(samples: Sequence[torch.Tensor], rows: Sequence[int]) -> list[list[int]]:
     """The numbers in each bin, of all samples that have the same row."""
-    device = samples[0].device
-    numbers = torch.cat([each.to(device) for each in samples])
-    sizes = torch.tensor([each.numel() for each in samples], device=device)
-    row = torch.repeat_interleave(torch.tensor(rows, device=device), sizes)
-    powers = torch.frexp(numbers).exponent.long() - 1  # frexp's mantissa lies between a half and one
-    places = (powers - _LOWEST).clamp(0, _ZERO - 1)
+    numbers = torch.cat([each.to(samples[0].device) for each in samples]).cpu().numpy()
+    row = np.repeat(rows, [each.numel() for each in samples])
+    powers = np.frexp(numbers)[1] - 1  # its mantissa lies between a half and one
+    places = np.clip(powers - _LOWEST, 0, _ZERO - 1)
     places[numbers == 0] = _ZERO
-    places[~numbers.isfinite()] = _NON_FINITE
-    counts = torch.bincount(row * _BINS + places, minlength=(max(rows) + 1) * _BINS)
-    return cast("list[list[int]]", counts.view(-1, _BINS).tolist())
+    places[~np.isfinite(numbers)] = _NON_FINITE
+    counts = np.bincount(row * _BINS + places, minlength=(max(rows) + 1) * _BINS)
+    return counts.reshape(-1, _BINS).tolist()
 
 
 def _moved(counts: Sequence[int], by: int) -> list[int]:

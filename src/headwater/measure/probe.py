@@ -24,7 +24,7 @@ from headwater.measure.magnitudes import Magnitudes
 from headwater.measure.norms import NormBook
 from headwater.measure.precision import Precision
 from headwater.measure.prediction import Expected, PreActivations, Predictions
-from headwater.measure.profile import profile
+from headwater.measure.profile import trunk
 from headwater.measure.saved import saved
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
@@ -193,7 +193,7 @@ class Probe:
         names = {use.op: use.layer for use in used}
         classes = self._owners.classes
         passes.layers.append(layers(trace, shape, used, classes=classes, zero_parameters=self._zeros))
-        passes.profiles.append(profile(trace, shape, used))
+        passes.profiles.append(trunk(trace, shape, used))
         passes.through_time.after(step, trace, shape, used, self._owners)
         if self._predictions is not None:
             passes.expected[step] = self._predictions.paths(trace, shape, used)
@@ -209,9 +209,11 @@ class Probe:
             now = head(graph, trace, outputs, targets)
             passes.head = now if step == 0 else replace(now, ops=passes.head.ops)
         passes.steps.append(_step_record(step, trace))
-        passes.identical = named(self._model, identical_units)
         if step == 0:
             passes.equal_at_start = named(self._model, equal_units)
+            passes.identical = named(self._model, identical_units)
+        elif passes.identical:  # units that differ do not grow alike
+            passes.identical &= named(self._model, identical_units)
         self._graph, self._attention, self._predictions = Graph([]), None, None
         return trace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from scipy import stats
@@ -14,7 +15,12 @@ from headwater.records import Profile, ProfilePoint, Trace
 
 
 def profile(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profile:
-    """Returns the profile of the trunk that leads to the deepest first layer.
+    """Returns the profile of the trunk that leads to the deepest first layer."""
+    return summarise(trunk(trace, structure, used))
+
+
+def trunk(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profile:
+    """Returns the points of that profile, without what `summarise` adds to them.
 
     Points are the layers on the trunk and, between them, the places where branches meet (one for each depth).
     A weight that is used again along the trunk (a loop) stands at its use nearest the loss only.
@@ -29,13 +35,12 @@ def profile(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profil
         if lost
         else None
     )
-    return summarise(points, noise(trace, path), recurrent=recurrent, underflow_at=place)
+    return Profile(tuple(points), None, None, None, noise(trace, path), recurrent, place)
 
 
-def summarise(
-    points: Sequence[ProfilePoint], noise: float, *, recurrent: bool = False, underflow_at: str | None = None
-) -> Profile:
+def summarise(record: Profile) -> Profile:
     """Adds attenuation and the Theil-Sen slope (Sen 1968) of ``ln signal`` against depth to the points."""
+    points = record.points
     live = [(p.depth, math.log(p.signal)) for p in points if p.signal > 0 and math.isfinite(p.signal)]
     slope = None
     if len({depth for depth, _ in live}) > 1:
@@ -44,7 +49,7 @@ def summarise(
     if len(points) > 1 and points[-1].signal > 0:
         attenuation = points[0].signal / points[-1].signal
     gain = math.exp(-slope) if slope is not None else None
-    return Profile(tuple(points), attenuation, slope, gain, noise, recurrent, underflow_at)
+    return replace(record, attenuation=attenuation, slope=slope, gain=gain)
 
 
 def noise(trace: Trace, path: Sequence[int]) -> float:

@@ -26,6 +26,9 @@ as good as dead."""
 _ENOUGH = 4096
 """Samples of one pass that a smooth activation is judged on; slopes that are exactly zero are looked for on all."""
 
+_LARGE, _LANES, _BYTE = 2**16, 8, 255
+"""Numbers from which on it pays; bytes of an int64; the largest number that a byte holds."""
+
 
 @dataclass
 class _Tally:
@@ -122,8 +125,7 @@ class Units:
 def _sums(op: GraphOp, *, channels_first: bool) -> tuple[torch.Tensor, torch.Tensor, int] | None:
     """Sum of the squared slopes of each unit and its steepest, over so many samples; ``None`` where there are none.
 
-    A slope that is one or zero is only added up, in the layout that it has: such activations are large, and this is
-    most of what looking at a convolutional network costs.
+    A slope that is one or zero is only counted, in the layout that it has.
     """
     if op.kind not in EXACT:
         found = slope(op, partial(_samples, channels_first=channels_first, most=_ENOUGH))
@@ -138,10 +140,24 @@ def _sums(op: GraphOp, *, channels_first: bool) -> tuple[torch.Tensor, torch.Ten
     units = 1 if channels_first and active.dim() > 2 else active.dim() - 1
     positions = [dim for dim in range(1, active.dim()) if dim != units]
     samples = active.numel() // max(1, active.shape[units])
+    count = _true_of_batch(active)
     if positions:
-        active = active.sum(dim=positions, dtype=torch.float32)  # exact, up to 2^24 positions
-    count = active.sum(dim=0, dtype=torch.float64).cpu()
+        count = count.sum(dim=[dim - 1 for dim in positions])  # exact, up to 2^24
+    count = count.double().cpu()
     return count, count, samples
+
+
+def _true_of_batch(mask: torch.Tensor) -> torch.Tensor:
+    """How often each element is true over the first dimension, float32.
+
+    Activations of images are large, and this is most of what looking at them costs. There eight numbers of a byte are
+    added at once, as one of eight bytes: no sum of them exceeds a byte.
+    """
+    if mask.numel() < _LARGE or mask[:1].numel() % _LANES or not mask.is_contiguous():
+        return mask.float().sum(dim=0)
+    rows = mask.flatten(1).view(torch.int64)
+    sums = [rows[at : at + _BYTE].sum(dim=0).view(torch.uint8).float() for at in range(0, len(rows), _BYTE)]
+    return torch.stack(sums).sum(dim=0).view(mask.shape[1:])
 
 
 def _samples(tensor: torch.Tensor, *, channels_first: bool, most: int) -> torch.Tensor:

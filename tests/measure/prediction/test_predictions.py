@@ -202,6 +202,18 @@ def test_formula_against_random_gradients(name: str) -> None:
     assert factor(top, graph[top.edges[0][1]]) == pytest.approx(_monte_carlo(function, x), rel=0.04)
 
 
+@pytest.mark.parametrize("centre", [0.0, 3.0, 100.0, 1e4])
+def test_the_variance_is_right_wherever_the_numbers_lie(centre: float) -> None:
+    torch.manual_seed(0)
+    z = (centre + torch.randn(64, 256)).requires_grad_()
+    with PreActivations() as watched:
+        y = torch.relu(z)
+    moments = watched.moments[y.grad_fn]
+    exact = z.detach().double()
+    assert float(moments.mean) == pytest.approx(float(exact.mean()), rel=1e-5, abs=1e-6)
+    assert float(moments.variance) == pytest.approx(float(exact.var(correction=0)), rel=1e-4)
+
+
 def test_watching_the_functions_changes_no_number() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(8, 8), nn.GELU())

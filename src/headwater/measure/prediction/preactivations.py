@@ -22,6 +22,9 @@ _FUNCTIONS = frozenset(
     "hardtanh hardtanh_ hardswish hardsigmoid softplus logsigmoid".split()
 )
 
+_CLEAR = 0.01
+"""Share of the mean square that a difference of two sums gives to five digits, and not much less."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -69,10 +72,18 @@ def _differentiable(z: Any) -> bool:
 
 
 def _moments(z: torch.Tensor) -> Moments:
-    """On a processor in two passes: there `torch.var_mean` over all numbers takes seven times as long."""
+    """On a processor `torch.var_mean` over all numbers takes ten times as long as their mean and their norm.
+
+    The difference of mean square and squared mean loses digits where the mean outweighs the spread: there, the numbers
+    are centred first.
+    """
     numbers = dense(z).float()
     if numbers.device.type != "cpu":
         variance, mean = torch.var_mean(numbers, correction=0)
         return Moments(mean, variance)
     mean = numbers.mean()
-    return Moments(mean, vector_norm(numbers - mean, torch.float32).square() / numbers.numel())
+    square = vector_norm(numbers, torch.float32).square() / numbers.numel()
+    variance = square - mean.square()
+    if not variance > _CLEAR * square:  # also where it is no number
+        variance = vector_norm(numbers - mean, torch.float32).square() / numbers.numel()
+    return Moments(mean, variance)
