@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -96,3 +97,41 @@ def test_git_applies_the_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "fix.diff").write_bytes(todo.diff.encode())
     git(tmp_path, "apply", "fix.diff")
     assert path.read_text() == old.replace("Sigmoid", "ReLU")
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_where_one_file_cannot_be_replaced_all_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    paths = [tmp_path / "net.py", tmp_path / "train.py"]
+    for path in paths:
+        written(path, OLD, "latin-1")
+    todo = patch([change(edit(path, "x =", "Sigmoid", "torch.nn.ReLU")) for path in paths], optimizer=None)
+    assert len(todo.files) == 2
+    paths[0].chmod(0o750)
+    called: list[Path] = []
+    original = os.replace
+
+    def replace(new: Path, path: Path) -> None:
+        called.append(path)
+        if len(called) == at:
+            raise OSError("no space left")
+        original(new, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(PatchError, match="every file is as it was: no space left"):
+        apply(todo)
+    assert {path.read_bytes() for path in paths} == {OLD.encode("latin-1")}
+    assert stat.S_IMODE(paths[0].stat().st_mode) == 0o750
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_where_one_file_cannot_be_written_all_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "train.py"
+    todo = made(path)
+
+    def fsync(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(PatchError, match="every file is as it was"):
+        apply(todo)
+    assert path.read_bytes() == OLD.encode("latin-1") and list(tmp_path.iterdir()) == [path]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from headwater.errors import PatchError
@@ -22,7 +23,8 @@ def apply(patch: Patch, *, force: bool = False, tracked: bool = False) -> None:
         tracked: whether git must know each file, so that it can restore what was in it.
 
     Raises:
-        PatchError: a file holds something else than when the patch was made, or changes that git has no copy of.
+        PatchError: a file holds something else than when the patch was made, or changes that git has no copy of; or
+            one cannot be written.
     """
     for file in patch.files:
         if not file.path.is_file() or file.path.read_bytes() != file.old.encode(file.encoding):
@@ -37,9 +39,26 @@ def apply(patch: Patch, *, force: bool = False, tracked: bool = False) -> None:
                 f"{file.path} has changes that are not committed. Commit them first, so that git can undo the fix; "
                 "or insist with --force (force=True)."
             )
-    written = [(_beside(file), file.path) for file in patch.files]
-    for new, path in written:
-        os.replace(new, path)
+    _written(patch.files)
+
+
+def _written(files: Sequence[PatchedFile]) -> None:
+    """Writes all texts beside the files, new and old, and then renames: what fails late is undone by renaming too."""
+    beside: list[Path] = []
+    replaced: list[tuple[Path, Path]] = []
+    try:
+        new = [_beside(beside, file, file.new) for file in files]
+        old = [_beside(beside, file, file.old) for file in files]
+        for file, after, before in zip(files, new, old, strict=True):
+            os.replace(after, file.path)
+            replaced.append((before, file.path))
+    except OSError as error:
+        for before, path in replaced:
+            os.replace(before, path)
+        raise PatchError(f"The fix cannot be written, and every file is as it was: {error}") from error
+    finally:
+        for path in beside:
+            path.unlink(missing_ok=True)
 
 
 def _is_tracked(path: Path) -> bool:
@@ -61,11 +80,13 @@ def _git(command: str, path: Path) -> str:
     return said.stdout.strip() if said.returncode == 0 else ""
 
 
-def _beside(file: PatchedFile) -> Path:
-    """Writes the new text to a temporary file in the same folder, so that it can take the old one's place at once."""
+def _beside(beside: list[Path], file: PatchedFile, text: str) -> Path:
+    """Writes a text to a temporary file in the same folder, so that it can take the file's place at once."""
     with tempfile.NamedTemporaryFile(dir=file.path.parent, prefix=f".{file.path.name}.", delete=False) as new:
-        new.write(file.new.encode(file.encoding))
+        path = Path(new.name)
+        beside.append(path)
+        new.write(text.encode(file.encoding))
         new.flush()
         os.fsync(new.fileno())
-    shutil.copymode(file.path, new.name)
-    return Path(new.name)
+    shutil.copymode(file.path, path)
+    return path
