@@ -5,8 +5,8 @@
 Each script of tests/source/fix_scripts is run as it is; a fix is sought with the defaults of ``headwater fix``; the
 diff is applied to a copy, and that is run. Each ends by printing what it reaches on data that it held out, which the
 search never sees. Repaired is a script that then passes what its healthy twin does. Writes
-docs/benchmarks/fix-scripts.md when all ran; leaves with status 1 when one is not repaired and not told why. Half an
-hour on two cores.
+docs/benchmarks/fix-scripts.md when all ran; leaves with status 1 when one is not repaired, unless the change that is
+recommended cannot be written safely and is given as a snippet. Half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Outcome:
         before, after: accuracy on held-out data as it was, and with the diff applied; ``None`` where there is none.
         lines: that the diff adds or removes.
         told: why a part of the change stands in a snippet and in no diff, or why nothing is recommended.
+        snippet: whether the recommendation, or a part of it, is given as one.
         seconds: of the search.
         steps: optimizer steps of the search.
     """
@@ -51,6 +52,7 @@ class Outcome:
     after: float | None
     lines: int
     told: str
+    snippet: bool
     seconds: float
     steps: int
 
@@ -58,6 +60,11 @@ class Outcome:
     def repaired(self) -> bool:
         """Whether it passes what its healthy twin does."""
         return self.after is not None and self.after >= self.script.accuracy
+
+    @property
+    def answered(self) -> bool:
+        """Whether it is repaired, or the change that repairs it is shown where it cannot be written."""
+        return self.repaired or (bool(self.remedies) and self.snippet)
 
 
 def main() -> int:
@@ -76,7 +83,7 @@ def main() -> int:
     else:
         told = _summary(outcomes)
         write("fix-scripts", "`headwater fix` on broken scripts", "python -m benchmarks.fix_scripts", told, table)
-    return int(not all(outcome.repaired or outcome.told for outcome in outcomes))
+    return int(not all(outcome.answered for outcome in outcomes))
 
 
 def tried(script: Script) -> Outcome:
@@ -100,6 +107,7 @@ def tried(script: Script) -> Outcome:
         after,
         _changed(record.diff),
         _told(found),
+        bool(record.snippet),
         seconds,
         record.steps_spent,
     )
