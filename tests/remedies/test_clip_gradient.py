@@ -13,7 +13,7 @@ from headwater.measure.optimizers import copied
 from headwater.records import ClipRecord, PrecisionRecord
 from headwater.remedies import remedy
 from tests.builders import measurement
-from tests.remedies.rewriting import network, same_by_code, same_weights, trained, training
+from tests.remedies.rewriting import executed, network, same_by_code, same_weights, trained, training
 
 CLIP, MEDIAN = remedy("clip-gradient"), remedy("clip-gradient:median")
 
@@ -49,6 +49,43 @@ def test_the_code_clips_as_the_live_hook_does() -> None:
     assert same_by_code(change, lambda model: steep(model, 3.0), live)
     model = network()
     assert not same_weights(trained(model, steep(model, 3.0)), live.model)
+
+
+def moved_by_closures(model: nn.Module, optimizer: Any, handed: str) -> list[float]:
+    """Lengths of the steps, in units of the rate, where a closure computes the gradient, as Lightning does."""
+    parameters, lengths = list(model.parameters()), list[float]()
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = 1e3 * model(torch.ones(4, 5)).square().mean()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        before = torch.nn.utils.parameters_to_vector(parameters).detach().clone()
+        loss = optimizer.step(closure) if handed == "by place" else optimizer.step(closure=closure)
+        after = torch.nn.utils.parameters_to_vector(parameters).detach()
+        assert loss.item() > 0
+        lengths.append(float((before - after).norm()) / 0.5)
+    return lengths
+
+
+@pytest.mark.parametrize("handed", ["by place", "by name"])
+def test_a_gradient_that_a_closure_computes_is_clipped_live_as_in_the_code(handed: str) -> None:
+    live = training(sgd)
+    change = CLIP.apply(live)
+    ours = moved_by_closures(live.model, live.optimizer, handed)
+    assert ours == pytest.approx([1.0] * 3, rel=1e-3)
+    model = network()
+    theirs = moved_by_closures(model, executed(change.code, model, sgd(model)), handed)
+    assert ours == theirs and same_weights(model, live.model)
+
+
+def test_a_step_in_a_wider_format_is_clipped_once_behind_its_closure() -> None:
+    live = training(sgd)
+    CLIP.apply(live)
+    remedy("kahan-summation").apply(live)
+    assert moved_by_closures(live.model, live.optimizer, "by place") == pytest.approx([1.0] * 3, rel=1e-3)
 
 
 @pytest.mark.parametrize("fused", [True, False])

@@ -9,13 +9,15 @@ gradient descent showed,
 
     |g| = sqrt(sum_l (|dw_l| / rate)^2)              from the updates of the probation
 
-so that an ordinary gradient passes as it is and only the rare one is cut.
+so that an ordinary gradient passes as it is and only the rare one is cut. A closure that is handed to the step, as
+Lightning always does, computes the gradient inside of it: there the norm is cut behind the closure. In Lightning
+``Trainer(gradient_clip_val=...)`` does the same; take one of both.
 
 ## When not
 
 It never cures a vanishing gradient: it makes it smaller. Behind it a rate that is too large stays hidden. Where every
-step is clipped, the rate is really another one (HW505). Not with an optimizer that computes its gradient inside the
-step (LBFGS), where there is nothing to clip before it.
+step is clipped, the rate is really another one (HW505). Not with LBFGS, whose line search needs the gradient of the
+loss as it is.
 
 ## Safety
 
@@ -34,6 +36,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch.optim import LBFGS, SGD, Optimizer
@@ -48,16 +51,25 @@ _CODE = "clip-gradient"
 _LIMIT = 1.0
 
 
-def clip_gradient(limit: float, optimizer: Optimizer, *_: object) -> None:
-    """Cuts the gradient to a norm of at most `limit`."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    scale = getattr(optimizer, "grad_scale", None)  # set by GradScaler where the step itself takes it out
-    torch.nn.utils.clip_grad_norm_(parameters, limit if scale is None else limit * float(scale))
+def clip_gradient(limit: float, optimizer: Optimizer, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Cuts the gradient to a norm of at most `limit`; one that a closure computes, behind the closure."""
+    closure = args[1] if len(args) > 1 else options.get("closure")
+
+    def clipped() -> Any:
+        loss = None if closure is None else closure()
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        scale = getattr(optimizer, "grad_scale", None)  # set by GradScaler where the step itself takes it out
+        torch.nn.utils.clip_grad_norm_(parameters, limit if scale is None else limit * float(scale))
+        return loss
+
+    if closure is None:
+        return clipped()
+    return ((args[0], clipped, *args[2:]), options) if len(args) > 1 else (args, {**options, "closure": clipped})
 
 
 def _refusal(training: Training) -> str | None:
     if isinstance(training.optimizer, LBFGS):
-        return "LBFGS computes its gradients inside the step"
+        return "LBFGS computes its gradients inside the step, and searches along them as they are"
     if training.measurement.precision.clips:
         return "the gradient is clipped already"
     return None
@@ -88,7 +100,12 @@ def _apply(key: str, limit_of: Callable[[Training], float]) -> Callable[[Trainin
         training.optimizer.register_step_pre_hook(partial(clip_gradient, limit))
         hooked = f"{{optimizer}}.register_step_pre_hook(partial(clip_gradient, {limit}))"
         after = f"{source(clip_gradient)}\n\n{hooked}"
-        imports = ("import torch", "from functools import partial", "from torch.optim import Optimizer")
+        imports = (
+            "import torch",
+            "from functools import partial",
+            "from typing import Any",
+            "from torch.optim import Optimizer",
+        )
         says = f"the gradient is clipped to a norm of {number(limit)}"
         return Change(key, says, ("",), code=Code(after=after, imports=imports))
 
