@@ -74,6 +74,37 @@ def test_layers_in_lists_and_dicts_are_trained(make: type[nn.Module]) -> None:
     assert all(torch.equal(after[name], written[name]) for name in after)
 
 
+class Heads(nn.Module):
+    """Heads by number and by names that no module can bear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Linear(3, 3)
+        self.by_number = {2: nn.Linear(3, 2), 7: nn.Linear(3, 2)}
+        self.by_path = {"a.b": nn.Linear(3, 2), "keys": nn.Linear(3, 2)}
+        self.scales = {0: nn.Parameter(torch.ones(2))}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).tanh()
+        return self.scales[0] * sum(head(x) for heads in (self.by_number, self.by_path) for head in heads.values())
+
+
+def test_a_dict_whose_keys_are_no_names_of_modules_stays() -> None:
+    live = training(Heads())
+    change = REMEDY.apply(live)
+    assert len(change.places) == 4 * 2 + 1
+    assert list(live.model.by_number) == [2, 7]  # type: ignore[call-overload]
+    before = {name: tensor.clone() for name, tensor in live.model.state_dict().items()}
+    after = trained(live.model, live.optimizer)
+    assert all(not torch.equal(before[name], after[name]) for name in change.places)
+    model = Heads()
+    exec("import torch", names := {"net": model})
+    exec(change.code.before.replace("{model}", "net"), names)
+    written = trained(model, SGD(model.parameters(), lr=0.1))
+    assert all(torch.equal(after[name], written[name]) for name in after)
+
+
 def test_parameters_of_the_model_that_are_in_no_group_get_one() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1))
     model[2].bias.requires_grad_(False)

@@ -6,7 +6,8 @@ An optimizer knows the parameters that it was given when it was made. Those of t
 in no group get a group of their own, with the options that the optimizer was built with. Layers in a plain list, tuple
 or dict are unknown to their module, and so to ``model.parameters()``: they are put into `nn.ModuleList` or
 `nn.ModuleDict` (parameters: `nn.ParameterList`, `nn.ParameterDict`) of the same name first, which index and iterate
-alike.
+alike. A dict whose keys cannot be names of modules (numbers, names with a dot) stays as it is, and what it holds gets a
+list beside it.
 
 ## When not
 
@@ -36,6 +37,7 @@ from headwater.records import Change, Code
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "register-parameters"
+_BESIDE = "_registered"
 _ADDED = """known = set(id(p) for group in {optimizer}.param_groups for p in group["params"])
 missing = [p for p in {model}.parameters() if p.requires_grad and id(p) not in known]
 if missing:
@@ -61,10 +63,11 @@ def _apply(training: Training) -> Change:
         path, name = found
         owner = training.model.get_submodule(path)
         layers = getattr(owner, name)
-        kind = _registering(layers)
-        setattr(owner, name, getattr(nn, kind)(layers))
+        kind, beside = _registering(layers)
+        setattr(owner, name + beside, getattr(nn, kind)(layers.values() if beside else layers))
         at = f"{{model}}.get_submodule({path!r})" if path else "{model}"
-        lists.append(f"{at}.{name} = torch.nn.{kind}({at}.{name})")
+        held = f"{at}.{name}.values()" if beside else f"{at}.{name}"
+        lists.append(f"{at}.{name}{beside} = torch.nn.{kind}({held})")
     missing = _missing(training)
     if not missing:
         raise RemedyError(f"{_CODE} looked for trainable parameters that the optimizer does not hold")
@@ -97,10 +100,20 @@ def _parameters(value: Any) -> list[nn.Parameter]:
     return [p for module in modules for p in module.parameters()]
 
 
-def _registering(value: Any) -> str:
-    """Name of the class in ``torch.nn`` that registers what a list, tuple or dict holds."""
+def _registering(value: Any) -> tuple[str, str]:
+    """Class in ``torch.nn`` that registers what a list, tuple or dict holds, and what its name has behind the dict's.
+
+    Empty where it takes the place of the old one: not of a dict whose keys cannot be names of modules.
+    """
     holds = "Parameter" if isinstance(_held(value)[0], nn.Parameter) else "Module"
-    return holds + ("Dict" if isinstance(value, dict) else "List")
+    if not isinstance(value, dict):
+        return f"{holds}List", ""
+    own = (nn.ModuleDict(), nn.ParameterDict())
+    names = all(
+        isinstance(key, str) and key and "." not in key and not any(hasattr(each, key) for each in own)
+        for key in cast("dict[Any, Any]", value)
+    )
+    return (f"{holds}Dict", "") if names else (f"{holds}List", _BESIDE)
 
 
 def _held(value: Any) -> list[Any]:
