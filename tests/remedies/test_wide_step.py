@@ -182,7 +182,8 @@ def test_hooks_schedules_copies_and_closures_work_as_before(key: str) -> None:
 
     losses: list[float] = []
     for _ in range(30):
-        live.optimizer.step(closure)
+        loss: Any = live.optimizer.step(closure)
+        assert loss.item() == losses[-1]
     assert losses[-1] < 0.9 * losses[0]
 
 

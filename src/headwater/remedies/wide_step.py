@@ -31,9 +31,10 @@ class WideStep(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Widens the weights and their gradients, takes the step, and rounds the weights back."""
+        loss = None
         if closure is not None:
             with torch.enable_grad():
-                closure()
+                loss = closure()
         held = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         own = [(p, p.data, p.grad) for p in held if p.dtype != torch.float64]
         for p, weight, gradient in own:
@@ -47,6 +48,7 @@ class WideStep(Optimizer):
             weight.copy_(self.rounded(p, p.data, weight.dtype))  # where others may share it
             p.data = weight
             p.grad = gradient
+        return loss
 
     step.hooked = True  # type: ignore[attr-defined]  # hooks run around the step inside, once
 
