@@ -164,8 +164,32 @@ def test_no_second_connection_none_in_a_loop_and_none_in_a_trained_network(name:
 def test_only_the_hooks_that_are_registered_are_written() -> None:
     torch.manual_seed(0)
     change = remedy("normalisation:batch").apply(made(mlp(8, 12, 1, 4), 32, 8))
-    assert "def units_normalised(" in change.code.before and "def normalised(" not in change.code.before
+    assert "def batch_normalised(" in change.code.before and "def normalised(" not in change.code.before
     assert change.says == "batch normalisation before 1 activation"
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (mlp(8, 12, 3, 4), (32, 8)),
+        (nn.Sequential(nn.Conv2d(3, 5, 4), nn.ReLU(), nn.Flatten(), nn.Linear(5, 4)), (32, 3, 4, 4)),
+    ],
+)
+def test_a_last_batch_of_one_is_normalised_by_the_batches_before(model: nn.Module, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    found = made(model, *shape)
+    remedy("normalisation:batch").apply(found)
+    first: Any = model.get_submodule("0")
+    for _ in range(200):
+        model(torch.randn(*shape))
+    mean, variance = first.norm.running_mean.clone(), first.norm.running_var.clone()
+    x = torch.randn(1, *shape[1:])
+    out = first(x).flatten()
+    plain = type(first).forward(first, x).flatten()
+    torch.testing.assert_close(out, (plain - mean) / (variance + first.norm.eps).sqrt())
+    assert model(x).requires_grad and torch.equal(first.norm.running_mean, mean)
+    model.eval()
+    torch.testing.assert_close(first(x).flatten(), out)
 
 
 def test_normalisations_have_their_statistics_and_learn_with_their_layer() -> None:

@@ -12,7 +12,8 @@ The signal then reaches every layer with variance one, whatever the weights: the
 the mean does not count, and it is 1.21 for ReLU (`headwater.theory.layer_norm_gain`, `batch_norm_gain`).
 
 The normalisation becomes a part of its layer, ``layer.norm``, and acts on its output: the names of the other parameters
-stay, and so does all code that calls the layer. Its own parameters learn in the group of the layer's.
+stay, and so does all code that calls the layer. Its own parameters learn in the group of the layer's. A last batch of
+one sample has no deviation: `batch` then takes the mean and the deviation of the batches before it.
 
 ## When not
 
@@ -61,9 +62,14 @@ _NORMALISED = """\
 def normalised(layer, inputs, output):
     return layer.norm(output)
 """
-_UNITS_NORMALISED = """\
-def units_normalised(layer, inputs, output):
-    return layer.norm(output.flatten(0, -2)).view_as(output)  # positions are samples too
+_BATCH_NORMALISED = """\
+def batch_normalised(layer, inputs, output):
+    norm = layer.norm
+    units = output.flatten(0, -2) if isinstance(layer, torch.nn.Linear) else output  # positions are samples too
+    if output.numel() > norm.num_features:
+        return norm(units).view_as(output)
+    known = (norm.running_mean, norm.running_var, norm.weight, norm.bias)  # one sample has no statistics of its own
+    return torch.nn.functional.batch_norm(units, *known, eps=norm.eps).view_as(output)
 """
 """BatchNorm1d takes the second axis for the units, and those of a linear layer lie on the last."""
 
@@ -98,7 +104,7 @@ def _apply(variant: str, training: Training) -> Change:
     modules = dict(named(training.model))
     statements = {name: _statements(variant, modules[name]) for name in found}
     lines = [line for each in statements.values() for line in each]
-    hooks = [hook for hook in (_NORMALISED, _UNITS_NORMALISED) if _registered(hook) in lines]
+    hooks = [hook for hook in (_NORMALISED, _BATCH_NORMALISED) if _registered(hook) in lines]
     code = loops(training, statements)
     code = replace(code, before="".join(hooks) + code.before)
     run(code, training)
@@ -111,14 +117,14 @@ def _apply(variant: str, training: Training) -> Change:
 
 def _statements(variant: str, module: nn.Module) -> tuple[str, str]:
     if isinstance(module, nn.Linear):
-        norm, hook = ("LayerNorm", _NORMALISED) if variant == "layer" else ("BatchNorm1d", _UNITS_NORMALISED)
+        norm = "LayerNorm" if variant == "layer" else "BatchNorm1d"
         made = f"{norm}(layer.out_features)"
     else:
         dimensions = cast(nn.Conv2d, module).weight.dim() - 2
         made = (
             "GroupNorm(1, layer.out_channels)" if variant == "layer" else f"BatchNorm{dimensions}d(layer.out_channels)"
         )
-        hook = _NORMALISED
+    hook = _NORMALISED if variant == "layer" else _BATCH_NORMALISED
     return f"layer.norm = torch.nn.{made}.to(layer.weight)", _registered(hook)
 
 
