@@ -185,9 +185,56 @@ def test_the_first_block_of_a_network_with_positions_first() -> None:
     assert float(model(x).detach().std(0).min()) > 1e-3
 
 
-def equal_positions(model: nn.Module) -> Training:
+class Beside(nn.Module):
+    """An attention of PyTorch's beside the embedding, in the model or in a block of it, called in three ways."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__()
+        self.call, self.embed = call, nn.Embedding(9, 8)
+        self.attn, self.out = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        if self.call == "by name":
+            h, _ = self.attn(query=x, key=x, value=x)
+        elif self.call == "mixed":
+            h, _ = self.attn(x, x, value=x, need_weights=False)
+        else:
+            h, _ = self.attn(x, x, x)
+        return self.out(h)
+
+
+@pytest.mark.parametrize("call", ["by place", "by name", "mixed"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_attention_beside_the_embedding_gets_positions_itself(call: str, inside: bool) -> None:
+    torch.manual_seed(0)
+    model: nn.Module = nn.Sequential(Beside(call), nn.Identity()) if inside else Beside(call)
+    path, tokens = "0.attn" if inside else "attn", torch.full((3, 5), 4)
+    assert float(model(tokens).detach().std(1).max()) < 1e-6
+    found, written = equal_positions(model, path), copy.deepcopy(model)
+    assert remedy("position-encoding").refusal(found) is None
+    change = remedy("position-encoding").apply(found)
+    assert change.places == (path,)
+    answers = model(tokens)
+    assert float(answers.detach().std(1).min()) > 1e-3
+    assert torch.equal(executed(change, written)(tokens), answers)
+    block = model.get_submodule("0") if inside else model
+    assert isinstance(block, Beside)
+    x = add_positions(block, (block.embed(tokens),))[0]
+    torch.testing.assert_close(answers, block.out(F.multi_head_attention_forward(
+        *(x.transpose(0, 1) for _ in range(3)), 8, 2, block.attn.in_proj_weight, block.attn.in_proj_bias, None, None,
+        False, 0.0, block.attn.out_proj.weight, block.attn.out_proj.bias)[0].transpose(0, 1)))  # fmt: skip
+
+
+def test_a_model_that_attends_to_its_own_embedding_is_left() -> None:
+    found = equal_positions(Beside("by place"), "")
+    assert "token numbers" in (remedy("position-encoding").refusal(found) or "")
+
+
+def equal_positions(model: nn.Module, *paths: str) -> Training:
     """A training of this model, found to give one answer at each position."""
     _, broken = case("forum-same-output-for-every-token")
     records = broken.measurement.attention[:2]
-    named = tuple(replace(each, name=f"layers.{i}.self_attn") for i, each in enumerate(records))
+    paths = paths or tuple(f"layers.{i}.self_attn" for i in range(2))
+    named = tuple(replace(each, name=path) for path, each in zip(paths, records, strict=False))
     return Training(model, broken.optimizer, replace(broken.measurement, attention=named), broken.findings, 1)
