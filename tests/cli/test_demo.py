@@ -4,7 +4,7 @@ import pytest
 
 from headwater.study import demo as story
 from tests.cli.test_app import run
-from tests.report.fix.records import FIXED
+from tests.report.fix.records import FIXED, NOTHING
 
 pytest.importorskip("sklearn")
 
@@ -27,6 +27,9 @@ def test_the_demo_tells_the_story_and_writes_its_page(capsys, tmp_path):
     assert (tmp_path / "headwater-demo.html").read_text().startswith("<!doctype html>")
 
 
-def test_the_page_goes_where_it_is_asked_to(capsys, tmp_path):
-    run(capsys, "demo", "--out", "story.html", "--data", "digits")
+def test_without_a_proved_fix_it_fails_and_the_page_goes_where_it_is_asked_to(capsys, monkeypatch, tmp_path):
+    """It is this exit code that makes the demo of .ci/run, whose search is the real one, a check."""
+    monkeypatch.setattr(story, "run_fix", lambda data, **_: NOTHING)
+    code, out, _ = run(capsys, "demo", "--out", "story.html", "--data", "digits")
+    assert code == 1 and "Recommended" not in out
     assert (tmp_path / "story.html").exists()

@@ -35,6 +35,8 @@ def demo(
     He initialisation. Each is trained by plain gradient descent and diagnosed.
     At the end headwater.fix finds what mends the 50 sigmoid layers, and proves
     it. A page is written that puts all of it side by side.
+
+    Exit codes: 0: the fix is proved; 1: it is not.
     """
     from headwater.study import demo as story  # here and not above: it imports torch
     from headwater.study.data import load_dataset
@@ -57,6 +59,7 @@ def demo(
     story.print_fix(console, found)
     story.save_demo(result, out)
     console.print(_NEXT.format(out=out, seconds=time.perf_counter() - started), markup=False, highlight=False)
+    raise typer.Exit(int(found.verdict != "fixed"))
 
 
 _NEXT = """Written: {out} ({seconds:.0f} s): the four side by side, each diagnosis in full, the fix.
