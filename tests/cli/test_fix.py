@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,7 @@ from headwater.script import Target
 from headwater.source.writing import patch
 from headwater.store import RunWriter
 from headwater.trials import SoFar
+from headwater.trials.servers import end_servers
 from tests import builders as build
 from tests.builders import vanishing
 from tests.cli.test_app import run
@@ -33,6 +36,7 @@ SCRIPT = "import torch\nmodel = torch.nn.Linear(2, 1)\noptimizer = torch.optim.S
 CHANGE = Change("clip-gradient", "clips", ("",), code=Code(after="{optimizer}.clip(1.0)"))
 BEST = Candidate(("clip-gradient",), "clip the gradient", 1, "safe", "recommended", "better", changes=(CHANGE,))
 RECORD = FixRecord("fixed", "it is better", (), (BEST,), steps=200, seeds=3)
+LEADS = SoFar("training", 1, 2, "clip the gradient", 0.5, 1.0)
 
 
 @dataclass
@@ -42,10 +46,11 @@ class Search:
     record: FixRecord = RECORD
     options: dict[str, Any] | None = None
     target: Target | None = None
+    so_far: SoFar = LEADS
 
     def __call__(self, target: Target, **options: Any) -> SimpleNamespace:
         self.target, self.options = target, options
-        options["progress"](SoFar("training", 1, 2, "clip the gradient", 0.5, 1.0))
+        options["progress"](self.so_far)
         if self.record.best is None:
             return SimpleNamespace(record=self.record, patch=None)
         written = patch(self.record.best.changes, optimizer=SourceLine(str(Path("train.py").resolve()), 3))
@@ -193,3 +198,66 @@ def test_dry_run_lists_what_would_be_tried(mine: None, capsys: pytest.CaptureFix
     assert "those that apply, and combinations of them, would be tried" in " ".join(out.split())
     code, out, _ = run(capsys, "fix", "--dry-run", "mine.py:network")
     assert code == 0 and "Nothing would be tried." in out
+
+
+UNSCALED = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+inputs = 1000 + torch.randn(256, 8)
+targets = inputs[:, :1] - 1000
+model = nn.Sequential(nn.Linear(8, 48), nn.Tanh(), nn.Linear(48, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for step in range(20):
+    rows = torch.randint(256, (32,))
+    loss = nn.functional.mse_loss(model(inputs[rows]), targets[rows])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+open("trained.txt", "a").write("once")
+"""
+
+
+def test_dry_run_of_a_script_lists_what_would_be_tried(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("train.py").write_text(UNSCALED)
+    try:
+        code, out, _ = run(capsys, "fix", "--dry-run", "--steps", "10", "--apply", "--force", "train.py")
+    finally:
+        end_servers()
+    assert code == 0 and "HW605" in out and "  standardise-inputs: " in out
+    assert "those that apply, and combinations of them, would be tried" in " ".join(out.split())
+    assert search.target is None  # nothing is searched, and nothing is left
+    assert Path("train.py").read_text() == UNSCALED and [each.name for each in Path().iterdir()] == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("so_far", "said"),
+    [
+        (SoFar("diagnosing", 0, 1), "Diagnosing"),
+        (SoFar("screening", 3, 9), "Screening"),
+        (SoFar("training", 1, 2, "clip", None, 1.0), "Training"),
+        (
+            SoFar("training", 1, 2, "clip the gradient", 0.5123, 1.04),
+            "Training; best so far 0.51 (original 1): clip the gradient",
+        ),
+        (SoFar("training", 1, 2, 50 * "x", 0.0, 2.3), f"Training; best so far 0 (original 2.3): {40 * 'x'}"),
+    ],
+)
+def test_progress_tells_the_stage_and_who_leads(
+    search: Search,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    so_far: SoFar,
+    said: str,
+) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def bar() -> Iterator[Any]:
+        yield lambda *moved: told.append(moved)
+
+    monkeypatch.setattr(importlib.import_module("headwater.cli.fix"), "progress_bar", bar)
+    search.so_far = so_far
+    run(capsys, "fix", "train.py")
+    assert told == [(said, so_far.done, so_far.total)]
