@@ -8,6 +8,7 @@ from typing import cast
 from torch import nn
 
 from headwater.records import AttentionRecord
+from headwater.remedies import fresh
 from headwater.remedies.remedy import Training
 
 _COLLAPSED = "HW303"
@@ -30,6 +31,19 @@ def refusal(training: Training) -> str | None:
 def is_library(training: Training, record: AttentionRecord) -> bool:
     """Whether PyTorch's own module computes it, whose queries and scores nobody else sees."""
     return isinstance(training.model.get_submodule(record.name), nn.MultiheadAttention)
+
+
+def trained(training: Training) -> str | None:
+    """Says that one of them is sharp because it has learnt to be: the weights of its queries or keys look trained.
+
+    All its layers are asked where names do not tell which of them make queries and keys.
+    """
+    learnt = fresh.trained(training)
+    for record in collapsed(training):
+        inside = (name for name in learnt if not record.name or f"{name}.".startswith(f"{record.name}."))
+        if learnt.intersection(projections(training, record) or inside):
+            return "the weights of its queries and keys look trained: it has learnt to look at one key"
+    return None
 
 
 def projections(training: Training, record: AttentionRecord) -> tuple[str, str] | None:

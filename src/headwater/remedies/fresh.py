@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -36,6 +37,8 @@ _ERRORS, _TAILED = 5.0, 8.0
 _ITERATIONS = 20
 _LARGEST = 512
 """Rows and columns that are looked at: a part of an independent draw is one too, and large networks take no longer."""
+_BLOCKS = 4
+"""The gates of an LSTM; queries, keys and values are three."""
 _PLAIN = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Not the transposed ones: their fan-in depends on the stride."""
 
@@ -73,6 +76,32 @@ def drawable(training: Training) -> dict[str, Layer]:
         for name, module in plain.items()
         if id(module.weight) not in kept and name not in kept and layers[name].depth > max(learnt, default=0)
     }
+
+
+def trained(training: Training) -> frozenset[str]:
+    """Returns the layers whose weights look trained, by name.
+
+    Weights that the model does not know, those of layers in a plain list, no checkpoint has reached either.
+    """
+    weights = dict(training.model.named_parameters())
+    return frozenset(
+        layer.name
+        for layer in training.measurement.layers
+        if layer.weight in weights and any(map(looks_trained, _parts(weights[layer.weight])))
+    )
+
+
+def _parts(weight: Tensor) -> Sequence[Tensor]:
+    """Square blocks of a few: projections and gates that share a weight may have sizes of their own."""
+    blocks, rest = divmod(weight.shape[0], max(1, weight[0].numel()))
+    return weight.chunk(blocks) if not rest and 1 < blocks <= _BLOCKS else (weight,)
+
+
+def kept_for_trained(training: Training) -> frozenset[str]:
+    """Returns the layers that look trained, and those below such, whose activations such have learnt to read."""
+    found, layers = trained(training), training.measurement.layers
+    highest = max((layer.depth for layer in layers if layer.name in found), default=0)
+    return frozenset(layer.name for layer in layers if layer.depth <= highest)
 
 
 def _kept(training: Training) -> set[int | str]:

@@ -13,8 +13,8 @@ by a hook on the linear layers that make them. The scores stay bounded for good,
 
 Only where two linear layers make queries and keys, each by itself, and their names say which (``query``, ``q_proj``,
 ``to_q``, ``wq``...): `nn.MultiheadAttention` and one layer for all three keep them to themselves. Not on a trained
-attention: it loses the lengths that it has learnt to use. Where scores are multiplied by a large factor in the code,
-the bound is that factor times d: take the factor away.
+attention: it loses the lengths that it has learnt to use (refused where its weights look trained). Where scores are
+multiplied by a large factor in the code, the bound is that factor times d: take the factor away.
 
 ## Safety
 
@@ -50,7 +50,7 @@ def normalise(module: nn.Module, inputs: Any, output: Tensor, heads: int = 1) ->
 
 
 def _refusal(training: Training) -> str | None:
-    if why := attention.refusal(training):
+    if why := attention.refusal(training) or attention.trained(training):
         return why
     if not _layers(training):
         return "no two linear layers make its queries and its keys, each by itself and with a name that says so"

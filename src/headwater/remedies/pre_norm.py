@@ -9,7 +9,8 @@ only.
 
 ## When not
 
-It belongs before a training, not into one. Layers of one's own: move the normalisation by hand, from
+It belongs before a training, not into one, and not into a pretrained network: refused where weights inside of such
+layers look trained. Layers of one's own: move the normalisation by hand, from
 ``norm(x + branch(x))`` to ``x + branch(norm(x))``, and put one behind the last layer.
 
 ## Safety
@@ -31,7 +32,7 @@ from headwater.graph import class_of
 from headwater.records import Change, Code, ReplaceCall
 from headwater.records.numbers import count
 from headwater.remedies.code import picked, run
-from headwater.remedies.fresh import begun
+from headwater.remedies.fresh import begun, trained
 from headwater.remedies.remedy import Remedy, Training
 from headwater.remedies.rewrite import named
 
@@ -46,6 +47,8 @@ def _refusal(training: Training) -> str | None:
         return (
             "it has no layers of PyTorch's transformer with normalisations on the stream: those of others move by hand"
         )
+    if any(not path or name.startswith(f"{path}.") for name in trained(training) for path in _post(training)):
+        return "the weights of its layers look trained: they have learnt to read a stream that is normalised"
     return None
 
 

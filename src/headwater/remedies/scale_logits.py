@@ -18,9 +18,9 @@ a `TorchFunctionMode`. Where you can, write the division into the code instead, 
 
 ## When not
 
-Not on a trained attention, which is sharp because it has learnt to be. `nn.MultiheadAttention` divides its scores
-itself: there the weights are too large (`init-matched:attention`), or its input. Not where the module computes another
-softmax besides its attention's.
+Not on a trained attention, which is sharp because it has learnt to be: refused where its weights look trained.
+`nn.MultiheadAttention` divides its scores itself: there the weights are too large (`init-matched:attention`), or its
+input. Not where the module computes another softmax besides its attention's.
 
 ## Safety
 
@@ -81,7 +81,7 @@ class DividedLogits(Rerouted):
 
 
 def _refusal(training: Training) -> str | None:
-    if why := attention.refusal(training):
+    if why := attention.refusal(training) or attention.trained(training):
         return why
     if not _paths(training):
         return "nn.MultiheadAttention divides its scores itself: its weights or its input are too large"

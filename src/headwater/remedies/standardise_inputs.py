@@ -17,7 +17,8 @@ runs more than once in a pass (a loop over time), the first input of the model i
 
 ## When not
 
-Not where a normalisation follows the first layer, nor for token numbers, which are names and no quantities. Sparse data
+Not where a normalisation follows the first layer, nor for token numbers, which are names and no quantities. Not where
+the weights that read the data look trained: they have learnt to read it as it is. Sparse data
 loses its zeros. When the training set can be read beforehand, its own mean and deviation are better than those of one
 batch: compute them once, and standardise in the data loader.
 
@@ -40,6 +41,7 @@ from torch import Tensor, nn
 
 from headwater.errors import RemedyError
 from headwater.records import Change, Code, InputRecord
+from headwater.remedies.fresh import trained
 from headwater.remedies.plain import shaped_as_saved, source
 from headwater.remedies.remedy import Remedy, Training
 from headwater.remedies.rewrite import named
@@ -86,6 +88,8 @@ def _refusal(training: Training) -> str | None:
         return "the data is normalised behind the first layer"
     if all(map(_standard, records)):
         return f"the data has mean {records[0].mean:.2g} and root mean square {records[0].rms:.2g}: it is standardised"
+    if not trained(training).isdisjoint(record.layer for record in records):
+        return "the weights that read the data look trained: they have learnt to read it as it is"
     return None
 
 
