@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from headwater import rules
 from headwater.records import REMEDIES, Finding, Where
 from headwater.remedies import answering, remedy
 from headwater.trials.candidates import (
@@ -12,6 +16,7 @@ from headwater.trials.candidates import (
     likeliest_first,
     others,
     singles,
+    told,
 )
 
 
@@ -109,3 +114,25 @@ def test_what_is_slower_and_what_is_calmer():
     swap, tenth = Proposal(("activation-swap:relu",)), "lower-rate:tenth"
     assert Proposal((*swap.remedies, tenth)).calms(swap)
     assert not Proposal((*swap.remedies, "raise-rate:between")).calms(swap)
+
+
+def named_by_rules() -> list[str]:
+    """Codes of remedies that stand as words in the code of a rule."""
+    files = Path(rules.__file__).parent.glob("*.py")
+    words = {word for file in files for word in re.findall(r'"([a-z0-9-]+)"', file.read_text(encoding="utf-8"))}
+    return sorted(words & set(REMEDIES))
+
+
+def test_a_search_can_come_to_every_way_of_every_remedy():
+    reached: set[str] = set()
+    for code in named_by_rules():
+        faults = [finding("HW101", "error", code)]
+        alone = [*singles(faults), *(way for ways in others(faults) for way in ways)]
+        for each in (*alone, *told(faults), *combinations(faults, alone, alone)):
+            reached |= set(each.remedies)
+    assert reached == {each.key for code in REMEDIES for each in answering(code)}
+
+
+def test_where_the_rate_is_too_small_both_kinds_of_momentum_are_looked_at():
+    found = others([finding("HW401", "warning", "raise-rate")])
+    assert list(found) == [(Proposal((each.key,)),) for each in answering("momentum")]

@@ -18,12 +18,16 @@ GENERAL = (
     "init-matched",
     "normalisation",
     "lower-rate",
+    "momentum",
     "gated-recurrence",
     "chrono-init",
     "forget-bias",
     "orthogonal-recurrence",
 )
 """What often helps, whatever keeps a network from learning; those for recurrent layers refuse where there is none."""
+
+BESIDE = {"raise-rate": ("momentum",)}
+"""Code -> codes that no rule names and that answer the same: steps that add up are longer ones."""
 
 COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "activation-swap": (("adaptive-optimizer",), ("normalisation",), ("normalisation", "adaptive-optimizer")),
@@ -35,6 +39,7 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "adaptive-optimizer": (("lower-rate",), ("decaying-rate",)),
     "raise-rate": (("decaying-rate",),),
     "lower-rate": (("clip-gradient",), ("decaying-rate",), ("init-matched",)),
+    "momentum": (("lower-rate",),),
     "clip-gradient": (("adaptive-optimizer",),),
     "standardise-inputs": (("init-matched",), ("adaptive-optimizer",)),
     "standardise-targets": (("standardise-inputs",), ("adaptive-optimizer",)),
@@ -124,12 +129,16 @@ def singles(findings: Sequence[Finding]) -> tuple[Proposal, ...]:
 def others(findings: Sequence[Finding]) -> tuple[tuple[Proposal, ...], ...]:
     """Returns what else may help, the ways of each remedy together: the first that applies will do.
 
-    These are the remedies of what follows from the root causes, and where a network does not learn what often helps.
+    These are what answers the same as a remedy of a root cause, each way of it by itself; the remedies of what follows
+    from the root causes; and where a network does not learn what often helps.
     """
     codes = [code for finding in findings if finding.severity != "info" for code in finding.remedies]
     if any(finding.severity == "error" for finding in findings):
         codes += GENERAL
-    ways = [_ways(code) for code in dict.fromkeys(codes) if code not in _of_roots(findings)]
+    roots = _of_roots(findings)
+    beside = [code for root in roots for code in BESIDE.get(root, ()) if code not in roots]
+    ways = [(way,) for code in beside for way in _ways(code)]
+    ways += [_ways(code) for code in dict.fromkeys(codes) if code not in (*roots, *beside)]
     return tuple(each for each in ways if each)
 
 
