@@ -18,7 +18,7 @@ import headwater
 from benchmarks.detection.cases import BY_NAME
 from benchmarks.detection.problem import fit
 from headwater.errors import RemedyError
-from headwater.records import Change
+from headwater.records import Change, SourceLine
 from headwater.remedies import Training, remedy
 from headwater.source import recording
 from headwater.source.writing import patch
@@ -256,3 +256,106 @@ def test_a_remedy_behind_a_swap_knows_of_it() -> None:
     hidden = problem.model[2].weight.detach()
     torch.testing.assert_close(hidden @ hidden.mT, 2 * torch.eye(64), rtol=0.0, atol=2e-3)
     assert codes(diagnosed(problem)) == set()
+
+
+PARTLY = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(9, 9), nn.Linear(9, 9), nn.Linear(9, 9)
+        self.act, self.out = nn.{0}(), nn.{0}()
+
+    def forward(self, x):
+        x = self.act(self.a(x))
+        x = torch.{1}(self.b(x))
+        return self.out(self.c(x))
+
+
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "key"), [("Sigmoid", "sigmoid", f"{SWAP}:relu"), ("ReLU", "relu", f"{LEAKY}:leaky-relu")]
+)
+def test_a_line_that_builds_an_output_too_is_left_and_the_swap_is_written_whole(
+    tmp_path: Path, kind: str, function: str, key: str
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(HEAD + PARTLY.format(kind, function))
+    torch.manual_seed(0)
+    with recording():
+        made = imported(path)
+    if kind == "ReLU":
+        with torch.no_grad():
+            made.net.a.bias.fill_(-30.0)  # dead
+    found = training(made.net, (torch.randn(32, 9), torch.rand(32, 9)), nn.MSELoss(), optimizer=made.optimizer)
+    assert remedy(key).refusal(found) is None
+    change = remedy(key).apply(found)
+    assert set(change.places) == {"act", function}
+    at = next(number for number, line in enumerate(path.read_text().splitlines(), 1) if "SGD" in line)
+    edited = patch([change], optimizer=SourceLine(str(path), at))
+    assert edited.not_written == () and len(edited.files) == 1
+    path.write_text(edited.files[0].new)
+    written = imported(path).net
+    written.load_state_dict(found.model.state_dict())
+    x = torch.randn(5, 9)
+    assert torch.equal(written(x), found.model(x))
+    assert isinstance(written.out, getattr(nn, kind)) and not isinstance(written.act, getattr(nn, kind))
+
+
+def pretrained(fresh_head: bool) -> Training:
+    """A tanh body that has learnt, below a fresh head with a tanh of its own."""
+    problem = BY_NAME["tanh-default-5x64-adam"].build(0)
+    fit(problem, 100)
+    width = problem.model[-1].out_features
+    torch.manual_seed(0)
+    head = [nn.Linear(width, 32), nn.Tanh(), nn.Linear(32, width)] if fresh_head else []
+    return training(nn.Sequential(*problem.model, *head), problem.batches, problem.loss_fn)
+
+
+def test_below_a_fresh_head_a_trained_body_keeps_its_activations() -> None:
+    learnt = pretrained(fresh_head=True)
+    chosen, before = remedy(f"{SWAP}:relu"), copy.deepcopy(learnt.model)
+    assert chosen.refusal(learnt) is None
+    change = chosen.apply(learnt)
+    last = str(len(learnt.model) - 2)  # type: ignore[arg-type]
+    assert change.places == (last,)
+    for name, module in learnt.model.named_children():
+        assert isinstance(module, nn.ReLU) if name == last else type(module) is type(before.get_submodule(name))
+    body = [name for name, _ in before.named_parameters() if int(name.split(".")[0]) < int(last) - 2]  # but for its top
+    assert all(torch.equal(learnt.model.get_parameter(name), before.get_parameter(name)) for name in body)
+
+
+@pytest.mark.parametrize("variant", ["leaky-relu", "elu", "gelu"])
+def test_dead_units_of_a_trained_network_stay(variant: str) -> None:
+    problem = BY_NAME["relu-default-4x100"].build(0)
+    fit(problem, problem.train_steps)
+    learnt = training(problem.model, problem.batches, problem.loss_fn)
+    dead = tuple(replace(units, dead=3) for units in learnt.measurement.units)
+    learnt.measurement = replace(learnt.measurement, units=dead)
+    assert "trained" in (remedy(f"{LEAKY}:{variant}").refusal(learnt) or "")
+
+
+class Listed(nn.Module):
+    """Layers in a plain list, of which the model does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(9, 9) for _ in range(3)]
+        self.act, self.last = nn.Sigmoid(), nn.Linear(9, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = self.act(layer(x))
+        return self.last(x)
+
+
+def test_layers_in_a_plain_list_get_other_activations_too() -> None:
+    torch.manual_seed(0)
+    found = broken_training(Listed())
+    chosen = remedy(f"{SWAP}:relu")
+    assert chosen.refusal(found) is None
+    assert chosen.apply(found).places == ("act",)
+    assert isinstance(found.model.act, nn.ReLU)

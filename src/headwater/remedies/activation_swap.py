@@ -17,10 +17,13 @@ layer.
 
 ## When not
 
-Never where the range is meant: gates, outputs, the softmax of attention. A module, or a line of code, that serves such
-a place as well is left. In a recurrent loop an unbounded activation lets the state explode: there only tanh is put.
-Mixture weights, variances and probabilities inside of a network are hidden to every measurement: look at the diff.
-Weights that look trained are not drawn anew, and a pretrained network is another one after the swap: refused.
+Never where the range is meant: gates, outputs, attention. A module, or a line of code, that serves such a place as well
+is left. In a recurrent loop an unbounded activation lets the state explode: there only tanh is put. Gates, weights and
+deviations are known by what they multiply or divide; other probabilities and bounded values inside of a network are
+hidden to every measurement: look at the diff.
+
+A pretrained network would be another one after the swap: weights that look trained are not drawn anew, and what follows
+them, or lies below them, is left. Where nothing else is there, it is refused.
 
 ## Safety
 
@@ -41,10 +44,10 @@ from functools import partial
 
 from headwater.records import Change, Code
 from headwater.records.numbers import count
-from headwater.remedies.activations import REPLACEMENTS, Sites, sites, swap
-from headwater.remedies.code import run
+from headwater.remedies.activations import REPLACEMENTS, TRAINED, Sites, sites, swap
+from headwater.remedies.code import joined, run
 from headwater.remedies.draw import bias_zero, loops, matched
-from headwater.remedies.fresh import begun, drawable, looks_trained
+from headwater.remedies.fresh import begun, drawable
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "activation-swap"
@@ -54,8 +57,9 @@ _VARIANTS = ("relu", "leaky-relu", "gelu", "selu", "tanh")
 
 def _found(training: Training, variant: str) -> Sites:
     """The hidden sigmoids; where there are none, the hidden tanh."""
-    found = sites(training, _SIGMOIDS)
-    return found if found.units or variant == "tanh" else sites(training, _TANH)
+    sigmoids = sites(training, _SIGMOIDS)
+    found = sigmoids if sigmoids.units or variant == "tanh" else sites(training, _TANH)
+    return found if found.units or not sigmoids.spared else sigmoids
 
 
 def _refusal(variant: str, training: Training) -> str | None:
@@ -63,21 +67,17 @@ def _refusal(variant: str, training: Training) -> str | None:
         return why
     found = _found(training, variant)
     if not found.units:
-        return "it has no hidden sigmoid or tanh that serves as nothing else"
+        return TRAINED if found.spared else "it has no hidden sigmoid or tanh that serves as nothing else"
     looped = {layer.name for layer in training.measurement.layers if layer.calls > 1}
     if variant != "tanh" and training.measurement.profile.recurrent and looped.intersection(found.layers):
         return "in a loop an unbounded activation lets the state explode"
-    weights = dict(training.model.named_parameters())
-    feeding = [weights[layer.weight] for layer in training.measurement.layers if layer.name in found.layers]
-    if feeding and all(looks_trained(weight) for weight in feeding):
-        return "the weights that feed its activations look trained: it would be another network"
     return None
 
 
 def _apply(variant: str, training: Training) -> Change:
     found, to = _found(training, variant), REPLACEMENTS[variant]
     before = " and ".join(dict.fromkeys(units.kind for units in found.units))
-    edits, instead = swap(training, found, to)
+    swapped = swap(training, found, to)
     drawn = {
         name: (matched(layer, training.measurement), *bias_zero(training, name))
         for name, layer in drawable(training).items()
@@ -86,7 +86,7 @@ def _apply(variant: str, training: Training) -> Change:
     run(code, training)
     says = f"{to.words} in place of {before} after {count(len(found.layers), 'layer')}"
     says += f", {count(len(drawn), 'layer')} with weights drawn for it" if drawn else ""
-    return Change(f"{_CODE}:{variant}", says, found.places, edits, instead, code)
+    return Change(f"{_CODE}:{variant}", says, found.places, swapped.edits, swapped.instead, joined(swapped.code, code))
 
 
 REMEDIES = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -16,6 +16,7 @@ from headwater.graph import class_of
 from headwater.graph.frames import is_users
 from headwater.records import Code, ReplaceCall, SourceLine, UnitsRecord
 from headwater.remedies.code import picked
+from headwater.remedies.fresh import kept_for_trained
 from headwater.remedies.remedy import Training
 from headwater.remedies.restated import with_activation
 from headwater.remedies.rewrite import Calls, named, redirect, replace_modules
@@ -58,6 +59,9 @@ _SPELLINGS: dict[str, tuple[tuple[type[nn.Module], ...], tuple[str, ...]]] = {
 }
 """Classes and functions that make units of each kind."""
 
+TRAINED = "the weights that feed its activations look trained: it would be another network"
+"""Why none of them is replaced."""
+
 
 @dataclass(frozen=True)
 class Sites:
@@ -68,12 +72,14 @@ class Sites:
         modules: those that are modules, by path.
         calls: those that are calls of a function: kind and line.
         written: whether the line that built each module is known, and builds none that must stay.
+        spared: whether some were left because the weights that feed them, or some above these, look trained.
     """
 
     units: tuple[UnitsRecord, ...]
     modules: dict[str, nn.Module]
     calls: frozenset[tuple[str, SourceLine]]
     written: bool
+    spared: bool
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -89,16 +95,19 @@ class Sites:
 def sites(training: Training, kinds: Collection[str]) -> Sites:
     """Finds the hidden activations of these kinds that serve as nothing else.
 
-    A module, or a line, that also makes a gate or an output is left alone, and so is what a library's code calls.
+    A module, or a line, that also makes a gate or an output is left alone, and so is what a library's code calls, and
+    what follows a layer that looks trained or lies below such.
     """
-    paths, units = dict(named(training.model, every=True)), training.measurement.units
-    stays = [each for each in units if each.role != "hidden"]
+    paths, units, kept = dict(named(training.model, every=True)), training.measurement.units, kept_for_trained(training)
+    stays = [each for each in units if each.role != "hidden" or kept.intersection(each.layers)]
+    hidden = [each for each in units if each.role == "hidden" and each.kind in kinds]
+    may_go = [each for each in hidden if not kept.intersection(each.layers)]
     fixed = {id(module) for each in stays if (module := _module(paths, each)) is not None}
     lines = {(each.kind, each.file, each.line) for each in stays}
     modules: dict[str, nn.Module] = {}
     calls: set[tuple[str, SourceLine]] = set()
     found: list[UnitsRecord] = []
-    for each in (each for each in units if each.kind in kinds and each.role == "hidden"):
+    for each in may_go:
         module = _module(paths, each)
         if module is not None and id(module) not in fixed:
             modules[path_of(each)] = module
@@ -108,7 +117,7 @@ def sites(training: Training, kinds: Collection[str]) -> Sites:
             found.append(each)
     built = {each.built for each in found if path_of(each) in modules}
     safe = None not in built and built.isdisjoint(each.built for each in stays)
-    return Sites(tuple(found), modules, frozenset(calls), safe)
+    return Sites(tuple(found), modules, frozenset(calls), safe, len(may_go) < len(hidden))
 
 
 def path_of(units: UnitsRecord) -> str:
@@ -129,11 +138,21 @@ def _users(paths: Mapping[str, nn.Module], units: UnitsRecord) -> bool:
     return code is not None and is_users(code.co_filename)
 
 
-def swap(training: Training, found: Sites, to: Activation) -> tuple[tuple[ReplaceCall, ...], Code]:
+@dataclass(frozen=True)
+class Swapped:
+    """Other activations as source: `Change.edits`, `Change.instead`, and what belongs to `Change.code`."""
+
+    edits: tuple[ReplaceCall, ...]
+    instead: Code = field(default_factory=Code)
+    code: Code = field(default_factory=Code)
+
+
+def swap(training: Training, found: Sites, to: Activation) -> Swapped:
     """Puts another activation in their place.
 
     Returns:
-        The change as calls at the user's lines, and as plain PyTorch where all of them are modules.
+        The change as calls at the user's lines, and as plain PyTorch where all of them are modules. Beside functions,
+        which only their lines can change, modules whose lines cannot be changed are plain PyTorch too.
 
     Raises:
         RemedyError: there are none.
@@ -142,17 +161,20 @@ def swap(training: Training, found: Sites, to: Activation) -> tuple[tuple[Replac
         raise RemedyError(
             "No hidden activation was found that can be replaced: they are gates, outputs or a library's."
         )
+    loop = _loop(training.model, found, to) if found.modules else Code()
     if found.modules:
         meant = {id(module) for module in found.modules.values()}
-        instead = _instead(training.model, found, to)
         replace_modules(training.model, lambda _, module: _new(module, to) if id(module) in meant else None)
-    else:
-        instead = Code()
     for kind in {kind for kind, _ in found.calls}:
         lines = frozenset(line for each, line in found.calls if each == kind)
         redirect(training.model, Calls(lines, frozenset(_SPELLINGS[kind][1]), to.function))
     training.measurement = with_activation(training.measurement, found.units, to.kind)
-    return (_edits(found, to) if found.written else ()), (Code() if found.calls else instead)
+    if not found.calls:
+        return Swapped(_edits(found, to) if found.written else (), loop)
+    if found.written:
+        return Swapped(_edits(found, to))
+    calls = tuple(each for each in found.units if path_of(each) not in found.modules)
+    return Swapped(_edits(replace(found, units=calls), to), code=loop)
 
 
 def _new(module: nn.Module, to: Activation) -> nn.Module:
@@ -176,7 +198,7 @@ def _edits(found: Sites, to: Activation) -> tuple[ReplaceCall, ...]:
     return tuple(edits)
 
 
-def _instead(model: nn.Module, found: Sites, to: Activation) -> Code:
+def _loop(model: nn.Module, found: Sites, to: Activation) -> Code:
     """A loop over the modules that puts the new ones in place."""
     new = f"torch.nn.{to.module.__name__}"
     everything = dict(named(model, every=True))

@@ -24,6 +24,15 @@ def run(code: Code, training: Training) -> None:
     exec(compile(text, "<remedy>", "exec"), {"model": training.model, "optimizer": training.optimizer})
 
 
+def joined(first: Code, second: Code) -> Code:
+    """Returns the lines of both, in this order."""
+    before, after = (
+        "\n".join(part for part in parts if part)
+        for parts in ((first.before, second.before), (first.after, second.after))
+    )
+    return Code(before, after, tuple(dict.fromkeys((*first.imports, *second.imports))))
+
+
 def picked(modules: Mapping[str, nn.Module], names: Collection[str], variable: str) -> str:
     """Writes a condition on ``name`` and on `variable` that holds for some of the modules.
 

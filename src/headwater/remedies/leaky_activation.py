@@ -10,7 +10,8 @@ a network in which some are dead are replaced: a leaky ReLU (Maas, Hannun, Ng 20
 
 Where sparsity is meant, and where a unit died of a step that was too long: a lower rate keeps it alive. Far below zero
 ELU and GELU are as flat as a ReLU. Gates and outputs, and modules or lines that serve such a place too, are left. What
-is called by a library's code cannot be replaced.
+is called by a library's code cannot be replaced. A pretrained network would be another one: what follows weights that
+look trained, or lies below such, is left.
 
 ## Safety
 
@@ -30,7 +31,7 @@ from functools import partial
 
 from headwater.records import Change
 from headwater.records.numbers import count
-from headwater.remedies.activations import REPLACEMENTS, Sites, sites, swap
+from headwater.remedies.activations import REPLACEMENTS, TRAINED, Sites, sites, swap
 from headwater.remedies.remedy import Remedy, Training
 
 _CODE = "leaky-activation"
@@ -42,16 +43,19 @@ def _found(training: Training) -> Sites:
 
 
 def _refusal(training: Training) -> str | None:
-    dead = any(units.dead for units in _found(training).units)
+    found = _found(training)
+    if not found.units and found.spared:
+        return TRAINED
+    dead = any(units.dead for units in found.units)
     return None if dead else "it has no hidden ReLU with dead units that can be replaced"
 
 
 def _apply(variant: str, training: Training) -> Change:
     found, to = _found(training), REPLACEMENTS[variant]
-    edits, instead = swap(training, found, to)
+    swapped = swap(training, found, to)
     dead, units = sum(each.dead for each in found.units), sum(each.units for each in found.units)
     says = f"{to.words} after {count(len(found.layers), 'layer')}, where {dead} of {units} units were dead"
-    return Change(f"{_CODE}:{variant}", says, found.places, edits, instead)
+    return Change(f"{_CODE}:{variant}", says, found.places, swapped.edits, swapped.instead, swapped.code)
 
 
 REMEDIES = tuple(
