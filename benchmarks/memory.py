@@ -1,6 +1,8 @@
 """What watching keeps in memory: over many steps, and on a device for a model of 100 million parameters.
 
 Run: python -m benchmarks.memory [--steps 10000]
+
+Writes docs/benchmarks/memory.md; leaves with status 1 when something grows, or takes a megabyte on the device.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.tables import markdown, write
 from headwater.measure import Updates
 from headwater.monitor import Monitor, Settings
 from headwater.monitor.figures import BLOCK, Figures, Notes
@@ -24,6 +27,11 @@ from headwater.monitor.window import FOLLOWED_ON_DEVICE
 
 ROUNDED = 512
 """Bytes that PyTorch's allocator for CUDA gives at least."""
+MEGABYTE = 1_000_000
+MORE_TENSORS, MORE_BLOCKS, MORE_MEGABYTES = 4, 1_000, 1.0
+"""What may come and go: a row is taken anywhere between two flushes of the figures. A leak of one object a step would
+come to eight times as many blocks."""
+HEADER = ("step", "live tensors", "blocks of Python's memory", "peak resident MB")
 
 
 class Transformer(nn.Module):
@@ -117,24 +125,39 @@ def _living() -> tuple[int, int, float]:
     return tensors, sys.getallocatedblocks(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
-    """Prints all tables; with everything measured, after a fifth of the steps."""
-    options = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """Writes all tables; with everything measured, after a fifth of the steps."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--steps", type=int, default=10_000)
     steps = options.parse_args().steps
     torch.set_num_threads(1)
+    parts: list[str] = []
+    grows = False
     for name, budget, number in (
-        ("at the default budget", 0.01, steps),
-        ("everything on every step", math.inf, steps // 5),
+        ("At the default budget", 0.01, steps),
+        ("Everything on every step", math.inf, steps // 5),
     ):
-        print(f"\n{name}\n{'step':>8} {'tensors':>8} {'blocks':>10} {'peak MB':>8}")
-        for step, tensors, blocks, peak in growth(number, budget):
-            print(f"{step:8d} {tensors:8d} {blocks:10d} {peak:8.1f}")
+        rows = growth(number, budget)
+        _, tensors, blocks, peak = (last - first for first, last in zip(rows[1], rows[-1], strict=True))
+        grew = tensors > MORE_TENSORS or blocks > MORE_BLOCKS or peak > MORE_MEGABYTES
+        grows = grows or grew
+        parts += [
+            f"## {name}",
+            markdown(HEADER, [(*each, f"{peak:.1f}") for *each, peak in rows]),
+            f"From the second row to the last: {tensors:+d} tensors, {blocks:+d} blocks, {peak:+.1f} MB. "
+            + ("**It grows.**" if grew else "Nothing grows."),
+        ]
     model = transformer_100m()
-    print(f"\non the device, for {sum(p.numel() for p in model.parameters()) / 1e6:.0f} million parameters")
-    for name, count in bytes_on_device(model).items():
-        print(f"{name:>8} {count / 1e3:10.1f} KB")
+    held = bytes_on_device(model)
+    parts += [
+        "## On a device",
+        f"For a model of {sum(p.numel() for p in model.parameters()) / 1e6:.0f} million parameters, counted on the "
+        "meta device and rounded up as the allocator of CUDA does (no GPU was at hand):",
+        markdown(("what", "KB"), [(name, f"{count / 1e3:.1f}") for name, count in held.items()]),
+    ]
+    write("memory", "What watching keeps in memory", "python -m benchmarks.memory", *parts)
+    return int(grows or held["in all"] >= MEGABYTE)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -372,3 +372,26 @@ def test_a_checkpointed_part_with_dropout_is_diagnosed() -> None:
     batches = [(torch.randn(8, 4), torch.randint(0, 2, (8,)))]
     report = headwater.diagnose(Checkpointed(), batches, F.cross_entropy)
     assert [layer.name for layer in report.measurement.layers] == ["middle.0", "last"]
+
+
+def test_units_that_start_alike_are_found_in_a_branch_that_only_later_batches_take() -> None:
+    class Routed(nn.Module):
+        """Two experts; the second one is constant, and not used by the first batch."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = (nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2)) for _ in range(2))
+            nn.init.constant_(self.other[0].weight, 0.1)
+            nn.init.zeros_(self.other[0].bias)
+            nn.init.constant_(self.other[2].weight, 0.1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.one(x) if x[0, 0] < 0 else self.one(x) + self.other(x)
+
+    torch.manual_seed(0)
+    batches = [(torch.randn(16, 8).sub(5.0 * (number == 0)), torch.randint(0, 2, (16,))) for number in range(8)]
+    for x, _ in batches[1:]:
+        x[0, 0] = 1.0
+    report = headwater.diagnose(Routed(), batches, nn.functional.cross_entropy)
+    found = {each.name: each.identical_units for each in report.measurement.parameters}
+    assert found["other.0.weight"] and not found["one.0.weight"]

@@ -77,6 +77,15 @@ def test_steps_and_fail_on_and_a_name_that_is_taken(sigmoid: Path) -> None:
     assert list_runs(folder / "runs") == ["train", "train-2"]
 
 
+def test_older_runs_are_deleted_where_that_is_asked(sigmoid: Path) -> None:
+    for keep in ((), (), ("--keep", "2")):
+        done = headwater("run", *keep, "train.py", "3", cwd=sigmoid.parent)
+        assert done.returncode == 0, done.stderr
+    assert "deleted: train\n" in done.stderr
+    assert sorted(list_runs(sigmoid.parent / "runs")) == ["train-2", "train-3"]
+    assert open_run(sigmoid.parent / "runs" / "train-3").info.steps == 3
+
+
 def test_steps_that_threads_take_end_all_of_them_and_the_script(sigmoid: Path) -> None:
     train = "\n".join("    " + line for line in SIGMOID.splitlines())
     start = "import threading\nthreads = [threading.Thread(target=train) for _ in range(2)]\n"

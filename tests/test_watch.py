@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,39 @@ def test_what_was_spent_stands_still_after_the_end(monkeypatch: pytest.MonkeyPat
     assert seen.spent != seen.spent  # the clock runs on
     seen.close()
     assert 0 < seen.spent == seen.spent
+
+
+def test_what_is_raised_and_has_healed_is_told_once_while_it_happens() -> None:
+    torch.manual_seed(0)
+    layers = [layer for _ in range(12) for layer in (nn.Linear(16, 16), nn.Sigmoid())]
+    model = nn.Sequential(*layers, nn.Linear(16, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    told: list[tuple[str, str]] = []
+    with headwater.watch(
+        model, optimizer, budget=math.inf, on_event=lambda event: told.append((event.event, event.finding.code))
+    ) as seen:
+
+        def train(steps: int) -> None:
+            for _ in range(steps):
+                x = torch.randn(32, 16)
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(x), (x.sum(dim=1) > 0).long()).backward()
+                optimizer.step()
+
+        train(12)
+        assert told.count(("raised", "HW101")) == 1 and ("healed", "HW101") not in told
+        for i, layer in enumerate(layers):
+            if isinstance(layer, nn.Sigmoid):
+                model[i] = nn.ReLU()
+            else:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
+        train(24)
+    assert told.count(("raised", "HW101")) == 1 and told.count(("healed", "HW101")) == 1
+    assert told == [(event.event, event.finding.code) for event in seen.events]
+
+
+def test_a_run_says_its_seed_and_its_layers(tmp_path: Path) -> None:
+    begun(run_dir=tmp_path / "x").close()
+    info = open_run(tmp_path / "x").info
+    assert info.seeds["torch"] == 0
+    assert info.models[0].layers == {"": "Linear"} and info.models[0].parameters == 5

@@ -95,6 +95,9 @@ def watch(
     itemised, as in `headwater.diagnose`. Findings are logged (logger ``"headwater"``) when they arise and when they
     heal. An exception of Headwater's own is logged once and ends watching; the training goes on.
 
+    Of a model that `torch.compile` runs, probes repeat the pass as plain Python, beside the training: what lies between
+    its outputs and the loss is not seen. Inside the capture of a CUDA graph, and in its replays, nothing is.
+
     Args:
         model: the module that is trained; several (a GAN) in a list or dict.
         optimizer: the optimizer over its parameters; several in a list or dict.

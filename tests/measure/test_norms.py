@@ -95,3 +95,19 @@ def test_book_keeps_no_tensor_and_takes_none_for_another() -> None:
     book.add((0, 0), tensor)
     del tensor
     assert gone() is None
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000_003])
+def test_many_numbers_add_up(size: int) -> None:
+    torch.manual_seed(0)
+    values = torch.randn(size) + 1.0
+    assert frobenius(values) == pytest.approx(float(values.double().norm()), rel=1e-6)
+
+
+def test_the_layout_makes_no_difference() -> None:
+    torch.manual_seed(0)
+    values = torch.randn(40, 3, 5, 5)
+    for each in (values.transpose(0, 1), values.to(memory_format=torch.channels_last)):
+        assert frobenius(each) == pytest.approx(frobenius(values), rel=1e-6)
+    assert frobenius(torch.tensor(-3.0)) == 3.0
+    assert frobenius(values[::2]) == pytest.approx(float(values[::2].double().norm()), rel=1e-6)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.monitor.training import Start, assert_identical, batch
+from tests.monitor.training import Start, assert_identical, batch, begin
 
 STEPS = 5
 
@@ -139,3 +139,17 @@ def test_mixed_precision_is_repeated_as_it_ran() -> None:
     seen = assert_identical(train)
     measured = seen.monitor.tracks[0].measured
     assert measured is not None and seen.probes() == STEPS
+
+
+def test_what_is_not_seen_of_a_compiled_model_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    model = _wrapped(_net())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    seen = begin(model, optimizer)
+    for _ in range(12):  # more than one window
+        inputs, targets = batch()
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    seen.watch.close()
+    told = [record.getMessage() for record in caplog.records if "is compiled" in record.getMessage()]
+    assert len(told) == 1 and "Not seen are what lies between its outputs and the loss" in told[0]

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from headwater.monitor.figures import BLOCK, Figures, Notes
+from tests.monitor.training import Listed
 
 
 @pytest.mark.parametrize("size", [1e-36, 3e-20, 1e-10, 1.0])
@@ -61,3 +62,14 @@ def test_between_two_steps_with_figures_loss_and_rate_alone_can_be_noted() -> No
     assert {each.learning_rate for each in seen} == {0.1}
     weighed = [each.step for each in (*seen, newest) if each.weights]
     assert weighed == [0, 2 * BLOCK]  # every so many steps with figures, whatever was noted between them
+
+
+def test_nothing_is_copied_from_the_host_at_each_step_where_a_gradient_is_missing() -> None:
+    there, missing = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    there.grad = torch.ones(3)
+    figures = Figures({"missing": missing, "there": there})
+    notes = Notes(loss=torch.tensor(1.0), gradient_scale=torch.tensor(2.0), loss_scale=torch.tensor(2.0))
+    figures.take(0, notes)
+    with Listed() as listed:
+        figures.take(1, notes)
+    assert listed.names and not [name for name in listed.names if "lift_fresh" in name]

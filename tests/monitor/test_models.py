@@ -222,18 +222,24 @@ def test_functional_call() -> None:
     assert assert_identical(train).probes() == STEPS
 
 
-def test_gradients_from_torch_func_have_figures_and_no_probe() -> None:
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_gradients_from_torch_func_have_figures_and_no_probe(per_sample: bool) -> None:
     def train(start: Start) -> None:
-        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
         start(model, optimizer)
+
+        def objective(weights: dict[str, torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(torch.func.functional_call(model, weights, (inputs,)), targets)
+
+        gradients = torch.func.grad(objective)
         for _ in range(STEPS):
-            inputs, targets = batch()
-
-            def objective(weights: dict[str, torch.Tensor]) -> torch.Tensor:
-                return F.cross_entropy(torch.func.functional_call(model, weights, (inputs,)), targets)  # noqa: B023
-
-            found = torch.func.grad(objective)({name: p.detach() for name, p in model.named_parameters()})
+            weights = {name: p.detach() for name, p in model.named_parameters()}
+            if per_sample:
+                found = torch.func.vmap(gradients, in_dims=(None, 0, 0))(weights, *batch())
+                found = {name: each.mean(dim=0) for name, each in found.items()}
+            else:
+                found = gradients(weights, *batch())
             for name, p in model.named_parameters():
                 p.grad = found[name]
             optimizer.step()

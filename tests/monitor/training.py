@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from headwater.monitor import Event, Monitor, Settings, Sink
 from headwater.monitor.figures import StepFigures
@@ -81,6 +82,18 @@ def begin(model: Any, optimizer: Any, budget: float = math.inf, **options: Any) 
     monitor = Monitor(model, optimizer, Settings(budget=budget, **options), [kept])
     monitor.attach()
     return Watched(Watch(monitor), kept.by_track, kept.events, kept.probed)
+
+
+class Listed(TorchDispatchMode):
+    """Lists the operations that run inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
 
 
 class _Kept(Sink):

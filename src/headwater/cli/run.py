@@ -33,6 +33,7 @@ SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_int
 """What comes behind the script is the script's."""
 
 _RUN_DIR = "Folder to record the run in. Default: runs/NAME, with a number where that is taken."
+_KEEP = "At the end, delete all runs beside this one but the newest N. Runs that have not ended stay."
 _STEPS = "Stop the script after so many optimizer steps, those of all its optimizers counted together."
 _BUDGET = "Share of the training's time that watching may take; the first eight steps are looked at besides."
 
@@ -44,6 +45,7 @@ def run(
     steps: Annotated[int | None, typer.Option(min=1, help=_STEPS)] = None,
     run_dir: Annotated[str | None, typer.Option(metavar="DIR", help=_RUN_DIR)] = None,
     record: Annotated[bool, typer.Option(help="Record the run on disk, with its report as a page.")] = True,
+    keep: Annotated[int | None, typer.Option(min=1, metavar="N", help=_KEEP)] = None,
     html: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as a page.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the report as JSON.")] = None,
     sarif: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write the findings as SARIF.")] = None,
@@ -82,6 +84,8 @@ def run(
             written = _write(outcome, here, html, json, sarif)
             if github:
                 sys.stdout.write(annotations.render(*outcome.reports, root=here))
+        if folder is not None and keep is not None:
+            _prune(folder, keep)
     if outcome.ended.signal is not None:
         die(outcome.ended.signal)
     failing = any(f.severity in FAILING[fail_on] for report in outcome.reports for f in report.findings)
@@ -156,6 +160,19 @@ def _write(outcome: Outcome, here: Path, html: Path | None, json: Path | None, s
         sarif is None or _wrote(sarif, lambda path: text(path, render_sarif(*outcome.reports, root=here))),
     ]
     return all(asked)
+
+
+def _prune(folder: str, keep: int) -> None:
+    """Deletes older runs, and says which."""
+    from headwater.store import prune
+
+    try:
+        deleted = prune(folder.rpartition("/")[0], keep=keep)
+    except StoreError as error:
+        note(f"headwater: older runs stay: {error}")
+        return
+    if deleted:
+        note(f"deleted: {', '.join(deleted)}")
 
 
 def _recorded(outcome: Outcome) -> StoredRun | None:

@@ -33,7 +33,7 @@ class TensorBoardSink(Sink):
         self._writer: Any = SummaryWriter(str(target)) if not isinstance(target, SummaryWriter) else target
 
     def figures(self, track: str, figures: Sequence[StepFigures]) -> None:
-        """Writes the loss and the norm of the whole gradient."""
+        """Writes the loss and the norm of the whole gradient: where FSDP2 shards it, of the part of this process."""
         prefix = f"headwater/{track}/" if track else "headwater/"
         for each in figures:
             norms = [norm for norm in each.gradients.values() if norm is not None]

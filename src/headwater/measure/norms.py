@@ -15,6 +15,9 @@ _SAFE_LOW, _SAFE_HIGH = 1e-12, 1e18
 # Numbers that are looked at before all others: a tensor with a number other than zero has, nearly always, one there.
 _FEW = 16
 
+# Numbers that BLAS counts, with 32 bits.
+_COUNTED = 2**31
+
 # Formats of one byte hold numbers; PyTorch does not calculate in them.
 _STORED = frozenset([torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz])
 
@@ -47,9 +50,9 @@ def vector_norm(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Returns the 2-norm of all elements, accumulated in `dtype`, as a tensor on their device.
 
     On a processor a scalar product takes half of the time and is the more accurate (relative error with 10^8 numbers
-    of float32: 1e-5 for 6e-5).
+    of float32: 1e-5 for 6e-5, torch 2.13 with MKL). Of more numbers than BLAS counts PyTorch forms it one by one.
     """
-    if values.device.type == "cpu" and values.dtype is dtype and values.is_contiguous():
+    if values.device.type == "cpu" and values.dtype is dtype and values.is_contiguous() and values.numel() < _COUNTED:
         row = values.view(-1)
         return torch.dot(row, row).sqrt()
     return cast(torch.Tensor, torch.linalg.vector_norm(values, dtype=dtype))

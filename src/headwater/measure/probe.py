@@ -24,14 +24,14 @@ from headwater.measure.magnitudes import Magnitudes
 from headwater.measure.norms import NormBook
 from headwater.measure.precision import Precision
 from headwater.measure.prediction import Expected, PreActivations, Predictions
-from headwater.measure.profile import trunk
+from headwater.measure.profile import places
 from headwater.measure.saved import saved
 from headwater.measure.signals import Signals
 from headwater.measure.structure import structure
 from headwater.measure.through_time import ThroughTime
 from headwater.measure.trace import Gradients, Observer, itemise, listening, parameter_names
 from headwater.measure.units import Units
-from headwater.measure.updates import equal_units, identical_units, zero_names
+from headwater.measure.updates import equal_units, identical_units, unlike_units, zero_names
 from headwater.records import AttentionRecord, HeadRecord, Layer, Profile, StepRecord, Trace
 
 SETTLED = 3
@@ -46,6 +46,7 @@ class Passes:
     layers: list[tuple[Layer, ...]] = field(default_factory=list[tuple[Layer, ...]])
     profiles: list[Profile] = field(default_factory=list[Profile])
     identical: frozenset[str] = frozenset()
+    unlike: frozenset[str] = frozenset()
     equal_at_start: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     head: HeadRecord = field(default_factory=HeadRecord)
@@ -193,7 +194,7 @@ class Probe:
         names = {use.op: use.layer for use in used}
         classes = self._owners.classes
         passes.layers.append(layers(trace, shape, used, classes=classes, zero_parameters=self._zeros))
-        passes.profiles.append(trunk(trace, shape, used))
+        passes.profiles.append(places(trace, shape, used))
         passes.through_time.after(step, trace, shape, used, self._owners)
         if self._predictions is not None:
             passes.expected[step] = self._predictions.paths(trace, shape, used)
@@ -211,9 +212,8 @@ class Probe:
         passes.steps.append(_step_record(step, trace))
         if step == 0:
             passes.equal_at_start = named(self._model, equal_units)
-            passes.identical = named(self._model, identical_units)
-        elif passes.identical:  # units that differ do not grow alike
-            passes.identical &= named(self._model, identical_units)
+        passes.unlike |= named(self._model, unlike_units, without=passes.unlike)  # they do not grow alike any more
+        passes.identical = named(self._model, identical_units, without=passes.unlike)
         self._graph, self._attention, self._predictions = Graph([]), None, None
         return trace
 
@@ -253,6 +253,9 @@ def _step_record(step: int, trace: Trace) -> StepRecord:
     return StepRecord(step, trace.loss)
 
 
-def named(model: nn.Module, test: Callable[[nn.Parameter], bool]) -> frozenset[str]:
-    """Names of the trainable parameters that pass a test."""
-    return frozenset(name for name, p in model.named_parameters() if p.requires_grad and test(p))
+def named(
+    model: nn.Module, test: Callable[[nn.Parameter], bool], without: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """Names of the trainable parameters that pass a test, which is not asked of those `without`."""
+    named = ((name, p) for name, p in model.named_parameters() if p.requires_grad and name not in without)
+    return frozenset(name for name, p in named if test(p))

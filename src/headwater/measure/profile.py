@@ -16,11 +16,11 @@ from headwater.records import Profile, ProfilePoint, Trace
 
 def profile(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profile:
     """Returns the profile of the trunk that leads to the deepest first layer."""
-    return summarise(trunk(trace, structure, used))
+    return summarise(places(trace, structure, used))
 
 
-def trunk(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profile:
-    """Returns the points of that profile, without what `summarise` adds to them.
+def places(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profile:
+    """Returns the places along the trunk that leads to the deepest first layer, without what `summarise` adds.
 
     Points are the layers on the trunk and, between them, the places where branches meet (one for each depth).
     A weight that is used again along the trunk (a loop) stands at its use nearest the loss only.
@@ -35,11 +35,19 @@ def trunk(trace: Trace, structure: Structure, used: tuple[Use, ...]) -> Profile:
         if lost
         else None
     )
-    return Profile(tuple(points), None, None, None, noise(trace, path), recurrent, place)
+    return Profile(
+        tuple(points),
+        attenuation=None,
+        slope=None,
+        gain=None,
+        noise=noise(trace, path),
+        recurrent=recurrent,
+        underflow_at=place,
+    )
 
 
 def summarise(record: Profile) -> Profile:
-    """Adds attenuation and the Theil-Sen slope (Sen 1968) of ``ln signal`` against depth to the points."""
+    """Adds attenuation and the Theil-Sen slope (Sen 1968) of ``ln signal`` against depth."""
     points = record.points
     live = [(p.depth, math.log(p.signal)) for p in points if p.signal > 0 and math.isfinite(p.signal)]
     slope = None

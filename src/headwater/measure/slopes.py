@@ -12,11 +12,13 @@ from headwater.graph import GraphOp
 from headwater.measure.saved import saved
 
 Slope = Callable[[Any, torch.Tensor], torch.Tensor]
-"""From autograd's node and the tensor that it saved to the slope."""
+"""From autograd's node and the tensor that it saved to the slope, in numbers or, if exact, in truth values."""
 
 
 def slope(op: GraphOp, read: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor | None:
     """Returns ``phi'(z) / max |phi'|`` of an activation; ``None`` where autograd did not keep what that needs.
+
+    Of a kind in `EXACT` as truth values: whether it is one or zero.
 
     Args:
         op: an operation whose kind is among `SLOPES`.

@@ -216,6 +216,12 @@ def identical_units(parameter: nn.Parameter) -> bool:
     return _same_rows(dense(parameter)) and _same_rows(dense(gradient))
 
 
+def unlike_units(parameter: nn.Parameter) -> bool:
+    """Whether there are no rows, or some that differ in their weights."""
+    matrix = dense(parameter)
+    return not _is_matrix(matrix) or not _same_rows(matrix)
+
+
 def equal_units(parameter: nn.Parameter) -> bool:
     """Whether all rows of a matrix have the same weights, other than zero (a branch or a head that starts at zero)."""
     matrix = dense(parameter)

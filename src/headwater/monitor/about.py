@@ -36,6 +36,7 @@ def run_info(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any], bud
         host=socket.gethostname(),
         process=os.getpid(),
         world_size=world_size(),
+        seeds=_seeds(),
         budget=budget,
     )
 
@@ -44,7 +45,12 @@ def trained(models: Mapping[str, nn.Module], optimizers: Mapping[str, Any]) -> d
     """What `RunInfo` says of models and optimizers."""
     return {
         "models": tuple(
-            ModelInfo(name, class_of(module_of(model)).__name__, sum(p.numel() for p in model.parameters()))
+            ModelInfo(
+                name,
+                class_of(module_of(model)).__name__,
+                sum(p.numel() for p in model.parameters()),
+                _layers(module_of(model)),
+            )
             for name, model in models.items()
         ),
         "optimizers": {name: type(optimizer).__name__ for name, optimizer in optimizers.items()},
@@ -60,6 +66,20 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes that train together."""
     return distributed.get_world_size() if _together() else int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _layers(model: nn.Module) -> dict[str, str]:
+    """Path and class of each module that holds parameters of its own."""
+    named: Any = model.named_modules()
+    return {name: class_of(module).__name__ for name, module in named if list(module.parameters(recurse=False))}
+
+
+def _seeds() -> dict[str, int]:
+    """Seeds that can be asked for without drawing a number; CUDA is not initialised by it."""
+    seeds = {"torch": torch.initial_seed()}
+    if torch.cuda.is_initialized():
+        seeds["cuda"] = torch.cuda.initial_seed()
+    return seeds
 
 
 def _together() -> bool:

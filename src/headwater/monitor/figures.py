@@ -107,6 +107,7 @@ class Figures:
         self._taken, self._since = 0, 0.0
         self._age = age
         self._underway: list[_Block] = []
+        self._placed: tuple[tuple[int, ...], torch.Tensor] | None = None
         self._wide = [dense(p).dtype is torch.float64 for p in self._parameters]  # a norm may not narrow its input
 
     def take(self, step: int, notes: Notes, *, whole: bool = True) -> None:
@@ -167,11 +168,17 @@ class Figures:
         """Writes the norms of gradients into a row."""
         norms = self._norms(gradients)
         if scale is not None:
-            norms = norms / scale
+            norms = norms / scale.to(norms.device, non_blocking=True)
         if len(gradients) == len(self._names):
             row[: len(self._names)].copy_(norms)
         else:
-            row[torch.tensor(list(gradients), device=row.device, dtype=torch.long)] = norms
+            row.index_copy_(0, self._places(tuple(gradients)), norms)
+
+    def _places(self, numbers: tuple[int, ...]) -> torch.Tensor:
+        """The numbers on the device, kept for the next step: at each copy from the host it would be waited for."""
+        if self._placed is None or self._placed[0] != numbers:
+            self._placed = numbers, torch.tensor(numbers, device=self._device, dtype=torch.long)
+        return self._placed[1]
 
     def _gradients(self) -> dict[int, torch.Tensor]:
         """Those that are there, by the number of the parameter."""

@@ -22,11 +22,11 @@ from headwater.monitor.settings import Settings
 T = TypeVar("T")
 
 HALF = 0.5
-SPENDABLE = 0.4
+SPENDABLE = 0.3
 """Share of the budget that is spent by our own account: the rest is for what it cannot see, as that what we read takes
 the place of the network's numbers in the caches. That is as much again at the least: with an account of 0.55 % went
-1.1 % (95 %: 0.5 to 1.6), of 0.55 to 0.72 % on a busy machine 1.2 to 2.2 % (`python -m benchmarks.overhead`: the account
-beside the time)."""
+1.1 % (95 %: 0.5 to 1.6), of 0.44 to 0.57 % 0.9 and 1.3 %, of 0.55 to 0.72 % on a busy machine 1.2 to 2.2 %
+(`python -m benchmarks.overhead`: the account beside the time)."""
 CALLED, COUNTED = 8e-5, 1e-5
 """Seconds that a step costs of which nothing is kept, and one that is only counted, beside what our clock sees: our
 hooks and PyTorch's, whose code the network's numbers have driven out of the caches since the step before. Measured by
@@ -46,9 +46,9 @@ SELDOM = 1000
 EAGER = 0.4
 """Seconds, while somebody looks on, between two steps of which loss and rate are noted. So it is with figures too, if
 they cost little, whatever is owed: probes wait until that is paid."""
-FIGURES_FIRST = 0.9
-"""Part of what may be spent that figures get while somebody looks on, whatever being called costs: a little more is
-then spent, and probes wait, mostly until `Settings.at_least_every`."""
+FIGURES_FIRST = 1.2
+"""Of what may be spent figures get so many times that while somebody looks on, whatever being called costs: more is then
+spent, and probes wait, mostly until `Settings.at_least_every`."""
 PAUSE = 20.0
 """A probed step that took so many times the median was held up by something else (an evaluation, a checkpoint)."""
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 from weakref import finalize
 
-import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -21,6 +20,7 @@ from headwater.monitor.belongings import Belongings, Models
 from headwater.monitor.governor import Governor, Purse
 from headwater.monitor.losses import loss_of
 from headwater.monitor.names import named_models, named_optimizers
+from headwater.monitor.probing import captures_graph
 from headwater.monitor.settings import Settings
 from headwater.monitor.shield import Shield
 from headwater.monitor.sink import Sink, Sinks
@@ -241,8 +241,9 @@ class Monitor:
         return tuple(self.tracks) if self._thread in (None, threading.get_ident()) else ()
 
     def _before_backward(self, tensors: Any, gradients: Any) -> None:
-        tracks, begins = self._here(), loss_of(tensors, gradients)
-        if not tracks or begins is None:
+        tracks = () if captures_graph() else self._here()
+        begins = loss_of(tensors, gradients) if tracks else None
+        if begins is None:
             return
         self._opened_by = self._last
         settle()
@@ -254,18 +255,18 @@ class Monitor:
             self._billed(track, track.after_backward, completed)
 
     def _clipped(self, parameters: Any, norm: Any, limit: float | None) -> None:
-        for track in self._here():
+        for track in () if captures_graph() else self._here():
             self._billed(track, track.clipped, parameters, norm, limit)
 
     def _before_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
-        if _captures_graph():
+        if captures_graph():
             return
         depth = track.sleep.enter()
         if not self.resting:
             self._billed(track, lambda: track.before_step(again=depth > 1))
 
     def _after_step(self, track: Track, _belongings: Belongings, *_: Any) -> None:
-        if _captures_graph():
+        if captures_graph():
             return
         if not track.sleep.leave():
             return
@@ -343,8 +344,3 @@ class Monitor:
         for track in self.tracks:
             self._publish(track, (), everything=True)
         self.sinks.close()
-
-
-def _captures_graph() -> bool:
-    """Inside the capture of a CUDA graph nothing can be read; its replays call no hook."""
-    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()

@@ -106,6 +106,9 @@ class LiveProbe:
         self.close()
 
     def _enter(self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if captures_graph():
+            self.close()
+            return
         trains = torch.is_grad_enabled()  # and is no evaluation between two steps
         if trains:
             self.ran.add(threading.get_ident())
@@ -157,6 +160,11 @@ class LiveProbe:
             for handle in self._last:
                 handle.remove()
             self._last = []
+
+
+def captures_graph() -> bool:
+    """Inside the capture of a CUDA graph nothing can be read, and nothing may be added; its replays call no hook."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def _inside(modules: Iterable[nn.Module]) -> bool:

@@ -8,7 +8,9 @@ outputs and the loss is not seen, and where compiled code draws random numbers o
 
 from __future__ import annotations
 
+import logging
 import threading
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
@@ -19,7 +21,11 @@ from torch import nn
 from headwater.graph import Guard
 from headwater.measure import Passes, Probe, RandomState, batch_size, tensors
 from headwater.monitor.names import module_of
-from headwater.monitor.probing import PASSES
+from headwater.monitor.probing import PASSES, captures_graph
+
+log = logging.getLogger("headwater")
+
+_TOLD: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
 def is_compiled(root: nn.Module) -> bool:
@@ -52,7 +58,15 @@ class ReplayedProbe:
         self._listening: int | None = None
 
     def open(self) -> None:
-        """Begins to note what the model is called with."""
+        """Begins to note what the model is called with, and says once for each model what is not seen."""
+        if self._root not in _TOLD:
+            _TOLD.add(self._root)
+            log.warning(
+                "%s is compiled, and a compiled function cannot be itemised: at probes its pass runs once more, as "
+                "plain Python, beside the training. Not seen are what lies between its outputs and the loss, and the "
+                "masks of dropout that compiled code draws.",
+                type(self._inside).__name__,
+            )
         if getattr(self._root, "_compiled_call_impl", None) is not None:
             self._removers = [_around_call(self._root, self._guard(self._enter), self._guard(self._leave))]
         else:
@@ -99,7 +113,7 @@ class ReplayedProbe:
         self.close()
 
     def _enter(self, _root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._call is None and torch.is_grad_enabled():
+        if self._call is None and torch.is_grad_enabled() and not captures_graph():
             self._call = (args, kwargs)
             self.ran.add(threading.get_ident())
             self._state = RandomState.now(self._inside), _autocasting()

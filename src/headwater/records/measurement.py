@@ -42,7 +42,7 @@ class ParameterRecord:
         norm: Frobenius norm at the last step.
         update_ratio: as in `Layer`.
         identical_units: whether all units (rows of a matrix with more than one row) had the same weights and the
-            same gradient after the probation, so that they can never differ.
+            same gradient at the last step, and never differed before, so that they never will.
         equal_at_start: whether all units had the same weights, other than zero, before the first step: then only their
             biases can tell them apart.
         epsilon_share: share of elements with ``sqrt(v_hat) < 10 eps`` under Adam; ``None`` for other optimizers.

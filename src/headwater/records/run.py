@@ -39,11 +39,19 @@ FLAGS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model that is trained."""
+    """A model that is trained.
+
+    Attributes:
+        name: of the model among those that are trained; empty for the only one.
+        kind: its class.
+        parameters: number of its parameters' elements.
+        layers: path of each module that holds parameters of its own, with its class, in the order of definition.
+    """
 
     name: str
     kind: str
     parameters: int
+    layers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class RunInfo:
         git_commit: of the folder in which it ran; ``None`` outside of a repository.
         host, process: where it ran.
         world_size: number of processes that train together.
+        seeds: of the random number generators when the run began, where they tell: ``"torch"``, and ``"cuda"`` for the
+            current device. What a script draws before differs from run to run all the same.
         budget: share of the time that watching was allowed to take.
         spent: share of the time that it took.
         steps: optimizer steps that were seen.
@@ -83,6 +93,7 @@ class RunInfo:
     host: str = ""
     process: int = 0
     world_size: int = 1
+    seeds: dict[str, int] = field(default_factory=dict[str, int])
     budget: float = 0.0
     spent: float | None = None
     steps: int = 0

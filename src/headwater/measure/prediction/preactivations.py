@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -23,7 +23,7 @@ _FUNCTIONS = frozenset(
 )
 
 _CLEAR = 0.01
-"""Share of the mean square that a difference of two sums gives to five digits, and not much less."""
+"""Share of the mean square from which on the difference is right to a thousandth, as with `signals.spread`."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,14 @@ def _file(kept: dict[Any, Moments], result: Any, moments: Moments) -> None:
 
 
 def _differentiable(z: Any) -> bool:
-    return isinstance(z, torch.Tensor) and z.requires_grad and z.is_floating_point() and z.numel() > 0
+    """Whether autograd sees it: what `torch.func` has wrapped is not in the graph, and cannot be read."""
+    if not isinstance(z, torch.Tensor) or cast(Any, torch)._C._functorch.is_functorch_wrapped_tensor(z):
+        return False
+    return z.requires_grad and z.is_floating_point() and z.numel() > 0
 
 
 def _moments(z: torch.Tensor) -> Moments:
-    """On a processor `torch.var_mean` over all numbers takes ten times as long as their mean and their norm.
+    """Without `torch.var_mean` on a processor: it takes several times as long as the mean and the norm together.
 
     The difference of mean square and squared mean loses digits where the mean outweighs the spread: there, the numbers
     are centred first.
