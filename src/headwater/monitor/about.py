@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import distributed, nn
@@ -70,7 +70,7 @@ def world_size() -> int:
 
 def _layers(model: nn.Module) -> dict[str, str]:
     """Path and class of each module that holds parameters of its own."""
-    named: Any = model.named_modules()
+    named = cast(Any, model).named_modules()
     return {name: class_of(module).__name__ for name, module in named if list(module.parameters(recurse=False))}
 
 
