@@ -41,9 +41,9 @@ AROUND = {
         "\t\tself.o: Any = SGD(self.net.parameters())  # here\n\t\tschedule(self.o)\n\t\tif True:\n\t\t\tpass\n",
     ),
     "a return": (
-        "class L(LightningModule):\n    def configure_optimizers(self):\n"
+        "class L(LightningModule):\n    def optimizers(self):\n"
         "        return SGD(\n            self.parameters(),\n        )  # here\n",
-        "class L(LightningModule):\n    def configure_optimizers(self):\n        start(self)\n"
+        "class L(LightningModule):\n    def optimizers(self):\n        start(self)\n"
         "        optimizer = SGD(\n            self.parameters(),\n        )\n        schedule(optimizer)\n"
         "        if True:\n            pass\n        return optimizer  # here\n",
     ),
@@ -368,3 +368,10 @@ def test_what_is_left_to_the_user_is_told_beside_the_diff(tmp_path: Path) -> Non
     assert made.files and made.not_written == ("what was done: write schedule.step(loss) into the loop",)
     lost = patch([todo], optimizer=None)
     assert lost.not_written[0].endswith("is not known; write schedule.step(loss) into the loop")
+
+
+def test_what_is_left_to_the_user_names_a_variable_that_is_there(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "rate = 1\nopt = make(net.parameters())\n")
+    code = Code(after="rate = schedule({optimizer})\n# after each step: rate.step(loss)")
+    made = refusal(replace(change(code=code), by_hand="write rate.step(loss)"), optimizer=place(path, "opt"))
+    assert "the name rate is taken; write rate.step(loss)" in made.not_written[0] and "rate = schedule" in made.snippet

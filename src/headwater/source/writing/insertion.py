@@ -53,6 +53,20 @@ def above(document: Document, statement: cst.CSTNode, lines: Sequence[str]) -> l
     return [Splice(top, top, text)]
 
 
+def at_end(document: Document, function: cst.FunctionDef, lines: Sequence[str]) -> list[Splice]:
+    """Returns what puts lines at the end of a function."""
+    last = function.body.body[-1]
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1]
+    if isinstance(last, cst.BaseSmallStatement):
+        return inserted(document, last, [], lines)
+    start = document.start(last)
+    indent = document.text[document.starts[document.line(start) - 1] : start]
+    inside = [each for each in document.of(cst.BaseSmallStatement) if last in document.parents(each)]
+    end = max(map(document.end, inside))
+    return [below(document, document.line(end), [_line(document, indent, line) for line in lines])]
+
+
 def below(document: Document, line: int, lines: Sequence[str]) -> Splice:
     """Returns what puts lines below a line, which may be the last one and may have no end."""
     if line < len(document.starts):

@@ -1,4 +1,4 @@
-"""Writes a `Code` around the statement that builds the optimizer, or before the return of what makes the model."""
+"""Writes a `Code` around the statement that builds the optimizer, or where the model was made."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from headwater.source.writing.document import Document, Splice
 from headwater.source.writing.files import Files
 from headwater.source.writing.imports import imports_added
 from headwater.source.writing.inserting.factory import factory_line, factory_site
-from headwater.source.writing.inserting.loading import loading
-from headwater.source.writing.inserting.renaming import lasting, renamed
+from headwater.source.writing.inserting.loading import constructor, loading
+from headwater.source.writing.inserting.renaming import lasting, renamed, shares
 from headwater.source.writing.inserting.sites import Site, optimizer_site
-from headwater.source.writing.insertion import above, inserted
+from headwater.source.writing.insertion import above, at_end, inserted
 
 _PLACEHOLDERS = ("model", "optimizer")
 
@@ -68,33 +68,45 @@ def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list
     missing = sorted({name for code in codes for name in _needs(code)} - set(site.names))
     if missing:
         raise PatchError(f"{document.path.name} does not tell what the {missing[0]} is called where it is needed")
-    codes = _renamed(document, site, codes)
+    of_model = any("{model}" in code.before for code in codes)
+    home = constructor(document, site) if of_model else None
+    codes = _renamed(document, site, codes, home)
     ahead = [line for code in codes for line in _lines(site, code.before)]
     behind = [line for code in codes for line in _lines(site, code.after)]
-    loads = loading(document, site) if any("{model}" in code.before for code in codes) else None
-    splices, binding = _bound(document, site) if behind else ([], [])
-    if loads is not None:
+    splices = _imported(document, site, codes)
+    if home is not None:
+        splices += [*imports_added(document, home.body.body[0], _imports(codes)), *at_end(document, home, ahead)]
+        ahead = []
+    elif of_model and (loads := loading(document, site)) is not None:
         splices += above(document, loads, ahead)
         ahead = []
+    bound, binding = _bound(document, site) if behind else ([], [])
     if binding:
         ahead, behind = [*ahead, *binding, *behind], []
     if behind and isinstance(site.statement, cst.Return):
         raise PatchError(f"{document.path.name} returns what it builds in one of several ways")
-    splices += inserted(document, site.statement, ahead, behind)
-    return [*_imported(document, site, codes), *splices]
+    around = inserted(document, site.statement, ahead, behind) if ahead or behind else []
+    return [*splices, *bound, *around]
 
 
-def _renamed(document: Document, site: Site, codes: Sequence[Code]) -> list[Code]:
-    """The codes with names for their variables that neither the file nor another code uses."""
-    scope, taken, done = document.scope(site.statement), set(site.names.values()), list[Code]()
+def _renamed(document: Document, site: Site, codes: Sequence[Code], home: cst.FunctionDef | None = None) -> list[Code]:
+    """The codes with names for their variables that neither the file nor another code uses.
+
+    Raises:
+        PatchError: a part of a code in another function than the other one would not find its variables.
+    """
+    if home is not None and any(shares(code) for code in codes):
+        raise PatchError(f"{document.path.name} builds the model and its optimizer in different functions")
+    scopes = [document.scope(node) for node in (site.statement, *([home.body.body[0]] if home is not None else []))]
+    taken, done = set(site.names.values()), list[Code]()
     for code in codes:
-        done.append(renamed(code, partial(_is_taken, scope, frozenset(taken))))
+        done.append(renamed(code, partial(_is_taken, scopes, frozenset(taken))))
         taken |= lasting(done[-1])
     return done
 
 
-def _is_taken(scope: Scope | None, names: frozenset[str], name: str) -> bool:
-    return name in names or (scope is not None and name in scope)
+def _is_taken(scopes: Sequence[Scope | None], names: frozenset[str], name: str) -> bool:
+    return name in names or any(scope is not None and name in scope for scope in scopes)
 
 
 def _bound(document: Document, site: Site) -> tuple[list[Splice], list[str]]:
@@ -112,4 +124,8 @@ def _lines(site: Site, part: str) -> list[str]:
 
 
 def _imported(document: Document, site: Site, codes: Sequence[Code]) -> list[Splice]:
-    return imports_added(document, site.statement, [each for code in codes for each in code.imports])
+    return imports_added(document, site.statement, _imports(codes))
+
+
+def _imports(codes: Sequence[Code]) -> list[str]:
+    return [each for code in codes for each in code.imports]

@@ -26,7 +26,7 @@ def renamed(code: Code, is_taken: Callable[[str], bool]) -> Code:
         is_taken: whether a name means something where the code goes.
 
     Raises:
-        PatchError: such a name stands in a string that is formatted.
+        PatchError: such a name stands in a string that is formatted, or in a comment that tells what to do with it.
     """
     before, after = _as_python(code.before), _as_python(code.after)
     for name in sorted(_bound(code)):
@@ -43,6 +43,12 @@ def lasting(code: Code) -> set[str]:
     inner = [node for node in _nodes(code) if isinstance(node, _SCOPES)]
     used = {each.id for node in inner for each in ast.walk(node) if isinstance(each, ast.Name)}
     return _bound(code) & (used | {node.name for node in inner if not isinstance(node, ast.Lambda)})
+
+
+def shares(code: Code) -> bool:
+    """Whether what stands behind the optimizer uses a variable of what stands ahead of it."""
+    used = {node.id for node in ast.walk(ast.parse(_as_python(code.after))) if isinstance(node, ast.Name)}
+    return bool(_bound(Code(code.before)) & used)
 
 
 def _as_python(text: str) -> str:
@@ -81,6 +87,8 @@ def _exchanged(text: str, name: str, new: str) -> str:
     for index in range(len(tokens) - 1, -1, -1):
         token, previous = tokens[index], tokens[index - 1].string if index else ""
         if token.type == tokenize.STRING and re.match(rf"(?i)r?f.*\b{name}\b", token.string, re.DOTALL):
+            raise PatchError(f"the name {name} is taken")
+        if token.type == tokenize.COMMENT and re.search(rf"\b{name}[.(]", token.string):
             raise PatchError(f"the name {name} is taken")
         if token.string == name and previous != "." and token.start not in keywords:
             row, column = token.start

@@ -1,0 +1,210 @@
+"""Code that draws weights stands ahead of whatever may load some; where it cannot, it is told and not written."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.records import Code
+from tests.source.writing.builders import change, patched, place, refusal, written
+
+FIRST = Code("start({model})")
+LAST = Code(after="schedule({optimizer})")
+HEAD = "import torch\nfrom torch import nn\nfrom torch.optim import SGD\n"
+SITE = "opt = SGD(net.parameters())  # here\n"
+
+LOADS = [
+    "safetensors.torch.load_model(net, path)",
+    "load_checkpoint(net)",
+    "net.load_adapter(path)",
+    "restore(net, path)",
+    "accelerator.load_state(path)",
+    "checkpointer.restore(path)",
+    "if args.resume:\n    resume(net)",
+    "state = torch.hub.load(repo, name)",
+    "weights = Net.from_pretrained(path).state_dict()",
+    "setup(net, checkpoint=args.checkpoint)",
+]
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_what_says_that_it_loads_comes_behind_the_code(tmp_path: Path, load: str) -> None:
+    path = written(tmp_path / "train.py", f"{HEAD}net = Net()\nnet.to(0)\n{load}\n{SITE}")
+    new = patched(path, change(code=FIRST), optimizer=place(path, "# here"))
+    assert new == f"{HEAD}net = Net()\nnet.to(0)\nstart(net)\n{load}\n{SITE}"
+    assert "start(" not in patched(path, change(code=LAST), optimizer=place(path, "# here"))
+
+
+DOUBTFUL = [
+    "net.load(path)",
+    "prepare_model(net)\nsetup(net)",
+    "net.fc.weight.data.copy_(other)",
+    "torch.nn.utils.vector_to_parameters(vector, net.parameters())",
+    "transfer(source, net.fc)",
+    "wire({'model': [net]})",
+    "Trainer(net).fit(data)",
+    "engine = Engine(model=net)",
+    "init_from(net, path)",
+    "def fill(it):\n    set_up(it)\n\n\nfill(net)",
+    "class Engine:\n    def __init__(self, net):\n        net.warm(path)\n\n\nengine = Engine(net)",
+    "net = wrapped(net)",
+]
+
+
+@pytest.mark.parametrize("call", DOUBTFUL)
+def test_what_gets_the_model_and_is_not_known_leaves_a_snippet(tmp_path: Path, call: str) -> None:
+    path = written(tmp_path / "train.py", f"{HEAD}net = Net()\n{call}\n{SITE}")
+    made = refusal(change(code=FIRST), optimizer=place(path, "# here"))
+    assert "may load weights, which code behind it would overwrite" in made.not_written[0]
+    assert "start(model)" in made.snippet
+    assert "schedule(opt)" in patched(path, change(code=LAST), optimizer=place(path, "# here"))
+
+
+HARMLESS = [
+    "net = net.to(device).train()",
+    "net.cuda()",
+    "net = nn.parallel.DistributedDataParallel(net, device_ids=[0])",
+    "net = DDP(net)",
+    "net = torch.compile(net)",
+    "twin = copy.deepcopy(net)",
+    "print(net, sum(p.numel() for p in net.parameters()))",
+    "print(count_parameters(net))",
+    "net.apply(draw)",
+    "init_weights(net)",
+    "nn.init.zeros_(net.fc.bias)",
+    "net.fc.weight.data.normal_()",
+    "wandb.watch(net)",
+    "summary(net, (1, 28, 28))",
+    "groups = get_param_groups(net, decay=0.1)",
+    "other = torch.optim.Adam(net.parameters())",
+    "loss = net(batch)",
+    "loader = load_data(path)",
+    "save_checkpoint(net, path)",
+    "net.gradient_checkpointing_enable()",
+    "build(pretrained=False)",
+    "def show(it):\n    for p in it.parameters():\n        print(p.shape)\n\n\nshow(net)",
+    "class Average:\n    def __init__(self, net):\n        self.net = copy.deepcopy(net)\n\n\naverage = Average(net)",
+    "def restart():\n    net.load_state_dict(torch.load(path))",
+]
+
+
+@pytest.mark.parametrize("call", HARMLESS)
+def test_what_is_known_to_load_nothing_stays_ahead_of_the_code(tmp_path: Path, call: str) -> None:
+    head = f"import copy\nimport wandb\n{HEAD}net = Net()\n{call}\n"
+    path = written(tmp_path / "train.py", head + SITE)
+    assert patched(path, change(code=FIRST), optimizer=place(path, "# here")) == f"{head}start(net)\n{SITE}"
+
+
+MADE = [
+    "net = Net.from_pretrained(path)\n" + SITE,
+    "net = resnet18(pretrained=args.pretrained)\n" + SITE,
+    "import torchvision\nnet = torchvision.models.resnet18(weights='DEFAULT')\n" + SITE,
+    "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.body = resnet(pretrained=True)\n"
+    "\n\nnet = Net()\n" + SITE,
+    "class Base(nn.Module):\n    def __init__(self):\n        self.load_state_dict(torch.load(path))\n\n\n"
+    "class Net(Base):\n    pass\n\n\nnet = Net()\n" + SITE,
+    "def load():\n    return torch.load(path)\n\n\ndef build():\n    return Net(load())\n\n\nnet = build()\n" + SITE,
+    "def train(net):\n    opt = SGD(net.parameters())  # here\n\n\nnet = Net()\nload_checkpoint(net)\ntrain(net)\n",
+    "def train(data, *, net):\n    opt = SGD(net.parameters())  # here\n\n\ndef main():\n    model = Net()\n"
+    "    tune(model)\n    train(1, net=model)\n",
+    "def train(net):\n    opt = SGD(net.parameters())  # here\n\n\ntrain(Net.from_pretrained(path))\n",
+    "def train(net):\n    opt = SGD(net.parameters())  # here\n\n\ndef outer(it):\n    train(it)\n\n\n"
+    "def main():\n    net = Net()\n    restore(net)\n    outer(net)\n",
+    "def main():\n    opt = SGD(net.parameters())  # here\n\n\nnet = Net()\n"
+    "net.load_state_dict(torch.load(path))\nmain()\n",
+    "net = Net()\nload_checkpoint(net)\nmodel = net\nopt = SGD(model.parameters())  # here\n",
+    "class T:\n    def __init__(self, model):\n        self.model = model\n"
+    "        self.opt = SGD(self.model.parameters())  # here\n"
+    "\n\nnet = Net()\nload_checkpoint(net)\nT(net)\n",
+    "class T:\n    def __init__(self, *, model):\n        self.net = model\n\n    def optimizers(self):\n"
+    "        self.opt = SGD(self.net.parameters())  # here\n\n\nnet = Net()\nload_checkpoint(net)\nT(model=net)\n",
+    "class T:\n    def __init__(self):\n        self.net = Net()\n"
+    "        self.net.load_state_dict(torch.load(path))\n\n"
+    "    def optimizers(self):\n        self.opt = SGD(self.net.parameters())  # here\n",
+]
+
+
+@pytest.mark.parametrize("source", MADE)
+def test_a_model_that_may_come_with_its_weights_leaves_a_snippet(tmp_path: Path, source: str) -> None:
+    path = written(tmp_path / "train.py", HEAD + source)
+    made = refusal(change(code=FIRST), optimizer=place(path, "# here"))
+    assert "may load weights, which code behind it would overwrite" in made.not_written[0]
+
+
+def test_a_model_that_callers_only_build_and_move_is_written_to(tmp_path: Path) -> None:
+    source = (
+        "def train(net):\n    {}opt = SGD(net.parameters())  # here\n\n\nnet = Net().to(0)\nnet.train()\ntrain(net)\n"
+    )
+    path = written(tmp_path / "train.py", HEAD + source.format(""))
+    new = patched(path, change(code=FIRST), optimizer=place(path, "# here"))
+    assert new == HEAD + source.format("start(net)\n    ")
+
+
+def test_a_factory_that_hands_its_model_to_what_is_not_known_is_left(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "def make():\n    net = Net()\n    setup(net)\n    return net\n")
+    spec = importlib.util.spec_from_file_location("users", path)
+    assert spec and spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert "may load weights" in refusal(change(code=FIRST), factory=module.make).not_written[0]
+
+
+LIGHTNING = """\
+class Net(LightningModule):
+    def __init__(self, depth):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(*map(layer, range(depth)))
+{}
+    def configure_optimizers(self):
+        return SGD(self.parameters())  # here
+"""
+CALLED = LIGHTNING.replace(
+    "        return SGD(self.parameters())  # here\n",
+    "        optimizer = SGD(self.parameters())\n        schedule(optimizer)\n        return optimizer  # here\n",
+)
+
+
+@pytest.mark.parametrize("last", ["", "        if depth > 3:\n            self.deep = nn.Identity()\n"])
+def test_lightning_restores_weights_ahead_of_its_optimizer_and_behind_the_constructor(
+    tmp_path: Path, last: str
+) -> None:
+    path = written(tmp_path / "train.py", HEAD + LIGHTNING.format(last))
+    new = patched(path, change(code=FIRST), change(code=LAST), optimizer=place(path, "# here"))
+    assert new == HEAD + CALLED.format(f"{last}        start(self)\n")
+    new = patched(path, change(code=FIRST), optimizer=place(path, "# here"))
+    assert new == HEAD + LIGHTNING.format(f"{last}        start(self)\n")
+    unchanged = patched(path, change(code=LAST), optimizer=place(path, "# here"))
+    assert unchanged == HEAD + CALLED.format(last)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("        self.net.load_state_dict(torch.load(path))\n", "may load weights"),
+        ("        adapt(self.net)\n", "may load weights"),
+        ("        if depth < 2:\n            return\n", "has no __init__ that ends with the whole model"),
+        ("\n    def configure_model(self):\n        self.head = nn.Linear(2, 2)\n", "has no __init__ that ends"),
+    ],
+)
+def test_where_the_constructor_does_not_tell_lightning_gets_a_snippet(tmp_path: Path, more: str, why: str) -> None:
+    path = written(tmp_path / "train.py", HEAD + LIGHTNING.format(more))
+    made = refusal(change(code=FIRST), optimizer=place(path, "# here"))
+    assert why in made.not_written[0] and "start(model)" in made.snippet
+
+
+def test_a_lightning_module_without_a_constructor_gets_a_snippet(tmp_path: Path) -> None:
+    source = "class Net(Base):\n    def configure_optimizers(self):\n        return SGD(self.parameters())  # here\n"
+    path = written(tmp_path / "train.py", HEAD + source)
+    assert "has no __init__" in refusal(change(code=FIRST), optimizer=place(path, "# here")).not_written[0]
+
+
+def test_variables_that_both_parts_use_do_not_go_to_different_functions(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", HEAD + LIGHTNING.format(""))
+    code = Code("rate = start({model})", "schedule({optimizer}, rate)")
+    made = refusal(change(code=code), optimizer=place(path, "# here"))
+    assert "in different functions" in made.not_written[0]
