@@ -134,3 +134,16 @@ def test_dask(dask: Executor):
 def test_dask_with_a_worker_that_is_killed_in_the_middle_of_a_trial(dask: Executor, tmp_path: Path):
     assert outcomes(dask, mortal(tmp_path)) == expected()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_process_of_the_tasks_own_took_along_is_done_again_alone():
+    asked: list[int] = []
+
+    def task(deaths: dict[int, int], argument: int) -> str:
+        asked.append(argument)
+        deaths[argument] -= 1
+        return "died" if deaths[argument] >= 0 else "done"
+
+    found = gather(Inline(), task, {1: 1, 2: 0, 3: 9}, [1, 2, 3], lambda each, why: why, died="died".__eq__)
+    assert dict(found) == {1: "done", 2: "done", 3: "died"}
+    assert asked == [1, 2, 3, 1, 3, 3]

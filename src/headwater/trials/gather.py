@@ -26,6 +26,7 @@ def gather(
     arguments: Sequence[A],
     failed: Callable[[A, str], R],
     ahead: int | None = None,
+    died: Callable[[R], bool] = lambda _: False,
 ) -> Generator[tuple[A, R]]:
     """Yields each argument with the result of its task as it comes, in any order.
 
@@ -39,6 +40,7 @@ def gather(
         arguments: its second argument, for each task.
         failed: what stands for the result of a task that ends its worker each time.
         ahead: tasks that are with the executor at a time, so that a worker that dies takes few along; ``None``: all.
+        died: whether a result tells of such a death: of a process that the task began itself.
     """
     waiting = deque(range(len(arguments)))
     running: dict[Future[R], int] = {}
@@ -50,20 +52,29 @@ def gather(
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             place = running.pop(future)
-            if _died(future):
+            if _died(future) or died(future.result()):
                 lost.append(place)
             else:
                 yield arguments[place], future.result()
     for place in sorted(lost):
-        yield arguments[place], _alone(executor, task, work, arguments[place], failed)
+        yield arguments[place], _alone(executor, task, work, arguments[place], failed, died)
 
 
-def _alone(executor: Executor, task: Callable[[W, A], R], work: W, argument: A, failed: Callable[[A, str], R]) -> R:
+def _alone(
+    executor: Executor,
+    task: Callable[[W, A], R],
+    work: W,
+    argument: A,
+    failed: Callable[[A, str], R],
+    died: Callable[[R], bool],
+) -> R:
+    told: R | None = None
     for _ in range(TRIES):
         future = executor.submit(task, work, argument)
-        if not _died(future):
-            return future.result()
-    return failed(argument, f"{DIED} each time: out of memory, or a crash")
+        told = None if _died(future) else future.result()
+        if told is not None and not died(told):
+            break
+    return failed(argument, f"{DIED} each time: out of memory, or a crash") if told is None else told
 
 
 def _died(future: Future[Any]) -> bool:
