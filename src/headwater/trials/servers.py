@@ -76,7 +76,7 @@ def serve(job: Mapping[str, str], imports: Sequence[str] = (), environment: Mapp
         environment: variables that are set before.
     """
     waiting = _free[json.dumps([imports, sorted((environment or {}).items())])]
-    server = waiting.pop() if waiting else Server(imports, environment or {})
+    server = _living(waiting) or Server(imports, environment or {})
     try:
         server.do(job)
     except BaseException:
@@ -86,6 +86,16 @@ def serve(job: Mapping[str, str], imports: Sequence[str] = (), environment: Mapp
         waiting.append(server)
     else:
         server.end()
+
+
+def _living(waiting: list[Server]) -> Server | None:
+    """One that waits: on Linux it dies with the thread that began it, be that one of a pool that was closed."""
+    while waiting:
+        server = waiting.pop()
+        if server.lives:
+            return server
+        server.end()
+    return None
 
 
 @atexit.register
