@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from headwater.trials import identity
+from headwater.trials.identity import alike
 from tests.trials.small import workload
 
 
@@ -27,3 +28,9 @@ from tests.trials.small import workload
 def test_other_data_are_another_training(batch: Callable[[float], Any]) -> None:
     one, same, other = (identity(workload(batches=[batch(value)])) for value in (0.0, 0.0, 1.0))
     assert one == same != other
+
+
+def test_losses_that_kernels_do_not_repeat_are_the_same_training() -> None:
+    one, again, other = [2.3026, 1.0e-3], [2.3026 * (1 + 1e-6), 1.0e-3], [2.5, 1.0e-3]
+    assert alike(one, "cuda:0") == alike(again, "cuda:0") != alike(other, "cuda:0")
+    assert alike(one, "cpu") != alike(again, "cpu")  # where they are repeated, the least difference is one of the data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,8 +31,17 @@ def identity(workload: ObjectsWorkload) -> str:
     ]
     measured = workload.measurement
     parts = [headwater.__version__, torch.__version__, repr(measured.optimizer), seen.hexdigest()]
-    parts += [repr([each.loss for each in measured.steps]), *(hashlib.sha256(each).hexdigest() for each in sources)]
+    parts += [alike([each.loss for each in measured.steps], measured.device)]
+    parts += [hashlib.sha256(each).hexdigest() for each in sources]
     return "\n".join(parts)
+
+
+def alike(losses: Sequence[float], device: str) -> str:
+    """Losses as one training shows them again: on the CPU to the last bit, elsewhere to two digits.
+
+    Kernels of GPUs add up in any order, and in some steps the difference grows.
+    """
+    return repr([each if device == "cpu" else float(f"{each:.1e}") for each in losses])
 
 
 def _parts(value: Any) -> Iterator[bytes]:
