@@ -11,7 +11,8 @@ from typing import cast
 import torch
 
 from headwater.graph import Graph, GraphOp, Owners
-from headwater.graph.kinds import ISOMETRIES, WEIGHTED
+from headwater.graph.kinds import WEIGHTED
+from headwater.measure.gates import LIKE_THE_GATE, weighs
 from headwater.measure.slopes import EXACT, ONE_SIDED, SLOPES, slope
 from headwater.records import Trace, UnitsRecord
 
@@ -229,18 +230,19 @@ def applies_weight(op: GraphOp) -> bool:
 
 
 def roles(graph: Graph) -> list[str]:
-    """Tells gates (they multiply another signal) and outputs (no layer above) from hidden activations."""
-    consumers: list[list[GraphOp]] = [[] for _ in graph.ops]
+    """Tells gates (they multiply or weigh another signal) and outputs (no layer above) from hidden activations."""
+    consumers: list[list[tuple[GraphOp, int]]] = [[] for _ in graph.ops]
     below_layer = [False] * len(graph.ops)
     for op in graph.ops:
-        for _, to in op.edges:
-            consumers[to].append(op)
+        for slot, to in op.edges:
+            consumers[to].append((op, slot))
             below_layer[to] = below_layer[to] or below_layer[op.index] or applies_weight(op)
     gates = [False] * len(graph.ops)
     for op in graph.ops:
-        gates[op.index] = any(_gated(user, gates) for user in consumers[op.index])
+        gates[op.index] = any(_gated(user, gates) for user, _ in consumers[op.index])
     return [
-        "output" if not below else "gate" if gate else "hidden" for below, gate in zip(below_layer, gates, strict=True)
+        "output" if not below else "gate" if gate or weighs(op, consumers) else "hidden"
+        for op, below, gate in zip(graph.ops, below_layer, gates, strict=True)
     ]
 
 
@@ -248,7 +250,4 @@ def _gated(consumer: GraphOp, gates: list[bool]) -> bool:
     """A product of two signals, reached directly, through a new layout, or as ``1 - gate``."""
     if consumer.kind == "Mul" and len(consumer.edges) > 1:
         return True
-    return gates[consumer.index] and consumer.kind in _LIKE_THE_GATE
-
-
-_LIKE_THE_GATE = ISOMETRIES | {"Rsub", "Sub", "Neg", "Mul", "Expand", "ToCopy", "Select", "Split", "Slice"}
+    return gates[consumer.index] and consumer.kind in LIKE_THE_GATE
