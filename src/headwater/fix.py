@@ -17,7 +17,7 @@ from headwater.diagnose import at_least_one, diagnose
 from headwater.errors import InputError, OptimizerError
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
-from headwater.records import Candidate, FixRecord, Verdict
+from headwater.records import Candidate, FixRecord, Measurement, Verdict
 from headwater.report import page
 from headwater.report.fix import json, terminal
 from headwater.source import recorded, recording
@@ -181,8 +181,15 @@ def fix(
             executor=running,
             progress=progress,
             cache=cache,
+            diagnosed=_steps(workload.measurement),
         )
     return _with_source(judged(record, workload.measurement), workload)
+
+
+def _steps(measurement: Measurement) -> int:
+    """Optimizer steps that a diagnosis took: those that it itemised, and those at other rates."""
+    arms = measurement.rate.arms if measurement.rate is not None else ()
+    return len(measurement.steps) + sum(arm.steps for arm in arms if arm.factor)
 
 
 def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixResult:

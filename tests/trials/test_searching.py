@@ -6,9 +6,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from headwater.errors import InputError
 from headwater.records import Finding, Where
 from headwater.trials import search
 from headwater.trials.engines import Inline
@@ -62,3 +65,34 @@ def test_a_network_that_follows_its_targets_learns_nothing_more_and_is_well() ->
 def test_a_note_that_names_no_remedy_costs_no_training() -> None:
     record = searched(1e-9, replace(NOTED, remedies=()))
     assert record.verdict == "healthy" and record.steps_spent == 0
+
+
+def test_an_original_that_ends_with_an_error_ends_the_search() -> None:
+    def full(_outputs: Tensor, _targets: Tensor) -> Tensor:
+        raise OSError(28, "No space left on device")
+
+    work = replace(workload(), loss_fn=full)
+    with pytest.raises(InputError, match=r"after 0 of 16 steps, with seed 0\. .*No space left"):
+        search(work, work.measurement, work.findings, steps=60, seeds=3, executor=Inline())
+
+
+def test_all_steps_are_counted_and_only_what_raced_stands_beside_them() -> None:
+    taken = [0]
+
+    def count(*_: Any) -> None:
+        taken[0] += 1
+
+    work = replace(workload(), loss_fn=squared_error, optimizer=partial(torch.optim.SGD, lr=1e-5))
+    slow = replace(NOTED, severity="error")
+    hook = register_optimizer_step_post_hook(count)
+    try:
+        record = search(work, work.measurement, [slow], steps=40, seeds=2, executor=Inline(), diagnosed=17)
+    finally:
+        hook.remove()
+    assert any("range-test" in key for each in record.candidates for key in each.remedies)
+    assert record.steps_spent - 17 == pytest.approx(
+        taken[0], rel=0.01
+    )  # the last loss of a range test leads no further
+    raced = [each for each in record.candidates if each.trials]
+    assert 0 < len(raced) < len(record.candidates)
+    assert record.steps_exhaustive == (len(raced) + 1) * 40 * 2

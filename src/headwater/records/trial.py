@@ -28,7 +28,8 @@ class TrialResult:
         control: whether nothing was changed but the random numbers of the initial weights, so that the difference from
             the original is chance.
         steps: optimizer steps asked for.
-        losses: the training loss of each step, on its batch before the step; shorter than `steps` when it was lost.
+        losses: the training loss of each step, on its batch before the step; shorter than `steps` when it was lost,
+            or ended by itself.
         held_out: the loss on each held-out batch at the end, in evaluation mode; empty when no data was held out.
         scores: the user's own metric on each held-out batch at the end, larger is better; empty where none was given.
         profile: the gradient along the trunk at the end of the training, where it was measured.
@@ -36,6 +37,8 @@ class TrialResult:
         seconds: time taken, by all of it.
         spent: optimizer steps that this trial itself took: fewer than `losses` has where it went on with a shorter one.
         error: why it ended early: an exception of the user's code or of a remedy.
+        finished: whether it ended before `steps` as it was meant to (early stopping, a goal that was reached): what it
+            reached by then is what counts.
     """
 
     remedies: tuple[str, ...]
@@ -50,12 +53,14 @@ class TrialResult:
     seconds: float = 0.0
     spent: int = 0
     error: str | None = None
+    finished: bool = False
 
     @property
     def lost(self) -> bool:
         """Whether it raised, or its loss or its score left the finite numbers."""
-        ended = len(self.losses) < self.steps or not all(map(math.isfinite, (*self.held_out, *self.scores)))
-        return self.error is not None or ended or not math.isfinite(self.losses[-1])
+        ended = not self.losses or (len(self.losses) < self.steps and not self.finished)
+        numbers = (*self.losses[-1:], *self.held_out, *self.scores)
+        return self.error is not None or ended or not all(map(math.isfinite, numbers))
 
     @property
     def score(self) -> float | None:
@@ -116,8 +121,8 @@ class FixRecord:
         before: the gradient along the trunk of the original; the candidates' stand in their trials.
         measure: what was compared: ``"score"``, ``"held-out loss"`` or ``"training loss"``.
         steps, seeds: of the longest trials.
-        steps_spent: optimizer steps of all trials together.
-        steps_exhaustive: what training the original and every candidate that applies, with every seed for all steps,
+        steps_spent: optimizer steps of the whole search: the diagnosis, a look at each candidate, range tests, trials.
+        steps_exhaustive: what training the original and every candidate that raced, with every seed for all steps,
             would have taken.
         seconds: time of the search.
         diff: unified diff of the user's source for the recommended candidate; empty where there is none.

@@ -36,12 +36,14 @@ class Cache:
             return None
 
     def put(self, trial: Trial, result: TrialResult) -> None:
-        """Keeps a result, unless its process died; whoever is interrupted meanwhile leaves no half of it.
+        """Keeps a result, unless its process died or the original failed: another time either may not.
+
+        Whoever is interrupted meanwhile leaves no half of it.
 
         Raises:
             StoreError: nothing can be written there.
         """
-        if result.error is not None and result.error.startswith(DIED):
+        if result.error is not None and (result.error.startswith(DIED) or not result.remedies):
             return
         path = self._path(trial)
         try:

@@ -13,6 +13,7 @@ from statistics import fmean
 import torch
 
 import headwater
+from headwater.errors import InputError
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
 from headwater.records.learning_rate import KNOWS, clearly_falls
 from headwater.trials.cache import Cache
@@ -23,7 +24,7 @@ from headwater.trials.race import Placed, race, rungs
 from headwater.trials.standing import Table
 from headwater.trials.statistics import measure_of
 from headwater.trials.worker import Packed, packed, screen, train
-from headwater.trials.workload import Screening, Trial, Workload
+from headwater.trials.workload import DIED, Screening, Trial, Workload
 
 FIELD = 12
 """Candidates that race at most: with more, the first rung would take longer than the rest."""
@@ -66,6 +67,7 @@ def search(
     executor: Executor,
     progress: Progress | None = None,
     cache: Cache | None = None,
+    diagnosed: int = 0,
 ) -> FixRecord:
     """Returns what was tried, and the smallest change that is proved to help, if there is one.
 
@@ -78,15 +80,16 @@ def search(
         executor: runs the trials.
         progress: called after each task.
         cache: of results, from an earlier search of the same workload that was interrupted.
+        diagnosed: optimizer steps that the diagnosis took.
 
     Raises:
-        InputError: the workload cannot be pickled.
+        InputError: the workload cannot be pickled, or the original ends with an error: nothing can be compared with it.
     """
     begin = time.perf_counter()
     is_faulty = any(each.severity in FAULTS for each in findings)
     if not is_faulty and not _noted(findings):
         return _healthy(findings)
-    run = _Runs(packed(workload), executor, progress or _silent, cache)
+    run = _Runs(packed(workload), executor, progress or _silent, cache, diagnosed)
     ledger = Ledger(run.train, steps)
     if not is_faulty:
         findings = _with_suspects(findings, measurement, ledger)
@@ -99,7 +102,7 @@ def search(
     candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
     verdict, reason = _verdict(candidates)
     everyone = [result for each in (ORIGINAL, CONTROL) for result in ledger.longest(each)]
-    apply = [each for each in candidates if each.standing != "refused"]
+    raced = [each for each in candidates if each.trials]
     return FixRecord(
         verdict,
         reason,
@@ -112,7 +115,7 @@ def search(
         steps=steps,
         seeds=seeds,
         steps_spent=run.spent,
-        steps_exhaustive=(len(apply) + 1) * steps * seeds,
+        steps_exhaustive=(len(raced) + 1) * steps * seeds,
         seconds=time.perf_counter() - begin,
         versions=_versions(),
     )
@@ -134,7 +137,7 @@ def _with_suspects(findings: Sequence[Finding], measurement: Measurement, ledger
     for steps in rungs(ledger.horizon):  # as the race will, which goes on from there
         ledger.train([ORIGINAL], [0], steps)
     original = ledger.result(ORIGINAL, 0, ledger.horizon)
-    if original.error is not None or _learns(original):
+    if _learns(original):
         return tuple(findings)
     effect = "does not fall" if math.isfinite(original.losses[-1]) else "leaves the finite numbers"
     said = f"In {len(original.losses)} steps of training the loss {effect}."
@@ -179,8 +182,9 @@ class _Runs:
         by_key = {each.remedies: each for each in proposals}
         self._so_far = SoFar("screening", 0, len(by_key))
         found: dict[Proposal, Screening] = {}
-        for key, result in gather(self.executor, screen, self.work, list(by_key), _crashed_screening):
+        for key, result in gather(self.executor, screen, self.work, list(by_key), _crashed_screening, died=_died):
             found[by_key[key]] = result
+            self.spent += result.spent
             self._one_more()
         return {each: found[each] for each in proposals}  # in their order, and not in that of their end
 
@@ -189,12 +193,13 @@ class _Runs:
         known = {each: result for each in trials if self.cache and (result := self.cache.get(each)) is not None}
         self._so_far = replace(self._so_far, stage="training", done=len(known), total=len(trials))
         new = [each for each in trials if each not in known]
-        for trial, result in gather(self.executor, train, self.work, new, _crashed_trial):
+        for trial, result in gather(self.executor, train, self.work, new, _crashed_trial, died=_died):
             known[trial] = result
             self.spent += result.spent
             if self.cache:
                 self.cache.put(trial, result)
             self._one_more()
+        _check_original([known[each] for each in trials if not each.remedies])
         return [known[each] for each in trials]
 
     def race(self, table: Table) -> None:
@@ -210,6 +215,22 @@ class _Runs:
 
 def _silent(_so_far: SoFar) -> None:
     pass
+
+
+def _died(result: TrialResult | Screening) -> bool:
+    """Whether it was a process of the workload's own that died, which a worker lives to tell."""
+    why = result.why if isinstance(result, Screening) else result.error or ""
+    return why.startswith(DIED)
+
+
+def _check_original(results: Sequence[TrialResult]) -> None:
+    """Says why there is nothing to compare with: an error of its own (no memory, a full disk) proves no remedy."""
+    for each in results:
+        if each.error is not None:
+            raise InputError(
+                f"The training as it is ended with an error after {len(each.losses)} of {each.steps} steps, with seed "
+                f"{each.seed}. Nothing can be compared with it: {each.error}"
+            )
 
 
 def _crashed_screening(remedies: tuple[str, ...], why: str) -> Screening:

@@ -47,12 +47,14 @@ class Screening:
             raised).
         why: in one sentence; empty when it passed.
         changes: what the remedies did.
+        spent: optimizer steps that it took, those of range tests among them.
     """
 
     remedies: tuple[str, ...]
     standing: Literal["passed", "screened out", "refused", "failed"]
     why: str = ""
     changes: tuple[Change, ...] = ()
+    spent: int = 0
 
 
 class Workload(Protocol):

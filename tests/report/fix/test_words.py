@@ -94,8 +94,8 @@ def test_numbers_that_do_not_exist_are_left_out() -> None:
 
 def test_the_cost_stands_beside_that_of_trying_everything() -> None:
     assert cost(FIXED) == (
-        "The search took 4,210 optimizer steps and 34 s; to train every candidate with every seed to the end takes "
-        "61,200 steps, 15 times as many."
+        "The search took 4,210 optimizer steps and 34 s; to train every candidate that raced with every seed to the "
+        "end takes 61,200 steps, 15 times as many."
     )
     assert cost(HEALTHY) == ""
     # One candidate with one seed: nothing was saved, and nothing is claimed.

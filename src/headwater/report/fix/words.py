@@ -101,8 +101,8 @@ def cost(record: FixRecord) -> str:
         return f"{said}."
     times = number(record.steps_exhaustive / record.steps_spent)
     return (
-        f"{said}; to train every candidate with every seed to the end takes {record.steps_exhaustive:,} steps, "
-        f"{times} times as many."
+        f"{said}; to train every candidate that raced with every seed to the end takes "
+        f"{record.steps_exhaustive:,} steps, {times} times as many."
     )
 
 
