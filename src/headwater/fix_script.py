@@ -15,6 +15,7 @@ from headwater.records import FixRecord
 from headwater.script import Target
 from headwater.source.writing import Patch, patch
 from headwater.trials import Cache, Progress, SoFar, executor, judged, search
+from headwater.trials.identity import alike
 from headwater.trials.script import ScriptWorkload, observe
 
 _FIRST = 8
@@ -83,6 +84,7 @@ def fix_script(
             executor=running,
             progress=progress,
             cache=cache,
+            diagnosed=original.spent,
         )
     record = judged(record, original.measurement)
     if record.best is None:
@@ -95,6 +97,7 @@ def fix_script(
 def _identity(workload: ScriptWorkload) -> str:
     """What a trial's outcome depends on: versions, arguments, sources, and the data as the first losses show them."""
     original, target = workload.original, workload.target
-    parts = [headwater.__version__, torch.__version__, repr(target), workload.cwd, repr(original.losses[:_FIRST])]
+    losses = alike(original.losses[:_FIRST], original.measurement.device)
+    parts = [headwater.__version__, torch.__version__, repr(target), workload.cwd, losses]
     parts += [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in original.sources]
     return "\n".join(parts)

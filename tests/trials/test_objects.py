@@ -228,6 +228,17 @@ def test_a_training_that_leaves_the_finite_numbers_ends_there():
     assert len(result.losses) == result.spent < 500 and not math.isfinite(result.losses[-1])
 
 
+def test_code_that_refuses_what_is_no_number_tells_of_a_training_that_diverged():
+    def refusing(outputs: Tensor, targets: Tensor) -> Tensor:
+        loss = squared_error(outputs, targets)
+        assert torch.isfinite(loss), "the loss is gone"
+        return loss
+
+    wild = partial(torch.optim.SGD, lr=1e6)
+    result = workload(loss_fn=refusing, optimizer=wild).run(Trial((), 0, 500))
+    assert result.lost and result.error is None and math.isnan(result.losses[-1])
+
+
 def test_what_the_users_code_raises_is_told_and_no_more():
     def refuses() -> nn.Module:
         raise RuntimeError("no weights today")

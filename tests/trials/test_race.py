@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
+from headwater.records import TrialResult
 from headwater.trials.candidates import Proposal
 from headwater.trials.ledger import Ledger
 from headwater.trials.race import Placed, race, rungs
+from headwater.trials.workload import Trial
 from tests.trials.build import Track
 
 NOTHING = ()
@@ -213,3 +216,25 @@ def test_the_rungs():
     assert rungs(400) == (50, 100, 200, 400)
     assert rungs(100) == (16, 25, 50, 100)
     assert rungs(10) == (10,)
+
+
+def test_a_training_that_reaches_its_goal_and_ends_by_itself_wins():
+    """The original takes all steps; the right remedy breaks off after some sixty of them."""
+
+    def run(trials: Sequence[Trial]) -> list[TrialResult]:
+        found: list[TrialResult] = []
+        for trial in trials:
+            draw = np.random.default_rng([trial.seed, trial.control])
+            steps = min(trial.steps, 60 + trial.seed) if trial.remedies else trial.steps
+            way = [1 - step / 60 if trial.remedies else 1.0 for step in range(steps)]
+            losses = tuple(1 + np.array(way) + draw.normal(0, 0.02, steps))
+            ended = steps < trial.steps
+            found.append(
+                TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, losses, spent=steps, finished=ended)
+            )
+        return found
+
+    ledger = Ledger(run, 200)
+    (placed,) = race([Proposal(SHAPES)], ledger, range(3), lambda _: None)
+    assert placed.standing == "recommended" and placed.proof is not None and placed.proof.p_value is not None
+    assert "after 200 or, where it ended by itself, 60 to 6" in placed.why

@@ -6,15 +6,21 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from headwater.errors import InputError
 from headwater.script import Target
-from headwater.trials.script import ScriptWorkload, observe
+from headwater.trials import servers
+from headwater.trials.engines import Inline
+from headwater.trials.script import SCREENING, ScriptWorkload, observe
+from headwater.trials.searching import _Runs
 from headwater.trials.servers import end_servers
+from headwater.trials.worker import packed
 from headwater.trials.workload import Trial
 
 TRAIN = """
@@ -113,9 +119,135 @@ def test_a_remedy_that_does_not_apply(workload: ScriptWorkload) -> None:
     assert "match-shapes: " in screening.why and result.lost
 
 
-def test_a_script_that_ends_before(workload: ScriptWorkload) -> None:
-    early = workload.run(Trial((), 0, 60))
-    assert early.lost and early.error is not None and "ended by itself after 40 optimizer steps" in early.error
+EARLY = """
+import sys, torch
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=float(sys.argv[2]))
+for step in range(120):
+    inputs = torch.randn(16, 4)
+    loss = ((model(inputs) - inputs.sum(1, keepdim=True)) ** 2).mean()
+    if step == 20 and sys.argv[1] == "exits":
+        sys.exit("no more")
+    if not torch.isfinite(loss) and sys.argv[1] == "guarded":
+        break
+    if not torch.isfinite(loss) and sys.argv[1] == "asserts":
+        raise FloatingPointError("the loss is gone")
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptWorkload]:
+    folder = tmp_path_factory.mktemp("early")
+    (folder / "train.py").write_text(EARLY)
+    target = Target("train.py", ("runs", "0.1"))
+    yield ScriptWorkload(target, str(folder), observe(target, str(folder), 60))
+    end_servers()
+
+
+def test_a_script_that_ends_before_is_judged_by_what_it_has_reached(early: ScriptWorkload) -> None:
+    ended, whole = early.run(Trial((), 0, 150)), early.run(Trial((), 0, 120))
+    assert ended.finished and not ended.lost and ended.error is None
+    assert ended.losses == whole.losses and ended.level == whole.level
+    assert not whole.finished
+
+
+def test_a_script_that_ends_with_an_exit_code_has_failed(early: ScriptWorkload) -> None:
+    result = replace(early, target=Target("train.py", ("exits", "0.1"))).run(Trial((), 0, 60))
+    assert result.lost and not result.finished and len(result.losses) == 20
+    assert result.error is not None and "exited with 1" in result.error and "no more" in result.error
+
+
+@pytest.mark.parametrize("way", ["guarded", "asserts"])
+def test_a_script_that_guards_itself_against_what_is_no_number_has_diverged(early: ScriptWorkload, way: str) -> None:
+    result = replace(early, target=Target("train.py", (way, "1e3"))).run(Trial((), 0, 60))
+    assert result.lost and result.error is None and not result.finished
+    assert len(result.losses) < 60 and math.isnan(result.losses[-1])
+
+
+def test_a_range_test_runs_the_script_and_tells_all_trials_the_same(early: ScriptWorkload) -> None:
+    slow = replace(early, target=Target("train.py", ("runs", "1e-6")))
+    looked = slow.screen(("raise-rate:range-test",))
+    assert looked.standing == "passed" and SCREENING + 60 < looked.spent <= SCREENING + 100
+    one, other = (slow.run(Trial(("raise-rate:range-test",), seed, 60)) for seed in (0, 1))
+    assert one.error is None and one.changes == other.changes == looked.changes
+    assert one.spent == 60 and one.level < 0.5 * slow.run(Trial((), 0, 60)).level
+
+
+def test_rates_of_single_steps_leave_the_script_its_own(early: ScriptWorkload) -> None:
+    own = early.losses([1.0] * 30)
+    assert own == early.original.losses[:30]
+    changed = early.losses([1.0] * 10 + [0.0] * 5 + [1.0] * 15)
+    assert changed[:11] == own[:11] and changed[11] != own[11]
+    assert fmean(changed[-5:]) < fmean(changed[:5])
+
+
+def test_a_server_that_died_with_its_thread_is_not_asked_again(early: ScriptWorkload) -> None:
+    end_servers()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(early.run, Trial((), 0, 5)).result()
+    for waiting in servers._free.values():  # elsewhere than on Linux they live on
+        for server in waiting:
+            server._process.kill()
+            server._process.wait()
+    again = early.run(Trial((), 0, 5))
+    assert again.error is None and again.losses == first.losses
+
+
+def test_a_script_that_was_killed_once_is_run_again(tmp_path: Path) -> None:
+    folder, marks = tmp_path / "project", tmp_path / "marks"
+    folder.mkdir(), marks.mkdir()
+    killed = f"    if step == 3 and (pathlib.Path({str(marks)!r}) / 'kill').exists():\n"
+    killed += f"        (pathlib.Path({str(marks)!r}) / 'kill').unlink()\n        os.kill(os.getpid(), 9)\n"
+    script = EARLY.replace("import sys", "import os, pathlib, sys").replace(
+        "    optimizer.zero", f"{killed}    optimizer.zero"
+    )
+    (folder / "train.py").write_text(script)
+    target = Target("train.py", ("runs", "0.1"))
+    workload = ScriptWorkload(target, str(folder), observe(target, str(folder), 20))
+    (marks / "kill").touch()
+    runs = _Runs(packed(workload), Inline(), lambda _: None, None)
+    (result,) = runs.train([Trial((), 0, 20)])
+    assert not (marks / "kill").exists() and result.error is None and len(result.losses) == 20
+    end_servers()
+
+
+CHECKPOINTS = """
+import os, pathlib, torch
+home = pathlib.Path({home!r})
+os.makedirs(home / "ckpt", exist_ok=True)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(12):
+    loss = ((model(torch.randn(16, 4)) - 1) ** 2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    for name in ("ckpt/best.pt", "mine.pt"):
+        torch.save(model.state_dict(), home / name)
+        assert torch.equal(torch.load(home / name)["weight"], model.weight)
+    torch.save(model.state_dict(), home / "ckpt" / "last.tmp")
+    os.replace(home / "ckpt" / "last.tmp", home / "ckpt" / "last.pt")
+    assert sorted(os.listdir(home / "ckpt")) == ["best.pt", "last.pt"]
+"""
+
+
+def test_checkpoints_that_are_named_by_absolute_paths_stay_in_the_trial(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "home" / "project"
+    folder.mkdir(parents=True)
+    (home / ".git").mkdir()
+    (home / "mine.pt").write_bytes(b"precious")
+    (folder / "train.py").write_text(CHECKPOINTS.format(home=str(home)))
+    target = Target("train.py")
+    workload = ScriptWorkload(target, str(folder), observe(target, str(folder), 12))
+    for _ in range(2):
+        assert workload.run(Trial((), 0, 12)).error is None
+    assert sorted(each.name for each in home.iterdir()) == [".git", "mine.pt", "project"]
+    assert (home / "mine.pt").read_bytes() == b"precious"
+    end_servers()
 
 
 @pytest.mark.parametrize(

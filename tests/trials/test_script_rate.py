@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import pytest
 from headwater.records import OptimizerRecord, StepRecord
 from headwater.rules import judge
 from headwater.script_trial.job import Original
-from headwater.trials.script_rate import OF_PROOF, STEPS, look_at_rate
+from headwater.trials.script_rate import OF_LEVEL, OF_PROOF, STEPS, look_at_rate
 from tests.builders import chain, measurement
 
 
@@ -36,9 +37,10 @@ class Arms:
         self._rate = rate
         self.asked: list[tuple[float, int]] = []
 
-    def __call__(self, factor: float, steps: int) -> Sequence[float]:
-        self.asked.append((factor, steps))
-        return descent(factor * self._rate, steps)
+    def __call__(self, factors: Sequence[float]) -> Sequence[float]:
+        assert len(set(factors)) == 1
+        self.asked.append((factors[0], len(factors)))
+        return descent(factors[0] * self._rate, len(factors))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_the_arms_are_in_numbers() -> None:
 def test_a_loss_that_stands_still_from_the_start_is_no_matter_of_the_rate() -> None:
     """Beyond what can be learned, no rate is better: nothing is found."""
     seen = replace(original(0.05, 1e-3), losses=(1.0,) * 200)
-    record = look_at_rate(seen, lambda factor, steps: (1.0,) * steps)
+    record = look_at_rate(seen, lambda factors: (1.0,) * len(factors))
     assert len(record.arms) == 4
     assert not judge(replace(seen.measurement, rate=record))
 
@@ -78,3 +80,31 @@ def test_a_loss_that_stands_still_from_the_start_is_no_matter_of_the_rate() -> N
 def test_a_script_of_few_steps_is_left_alone() -> None:
     seen = replace(original(2.5, 0.5), losses=(1.0, 2.0, 100.0))
     assert not look_at_rate(seen, Arms(2.5)).arms
+
+
+def noisy(factors: Sequence[float], rate: float = 1.7) -> tuple[float, ...]:
+    """A slow part that is learned, and ``(w - n)^2 / 2`` with other ``n`` in each batch, which drives ``w`` about."""
+    draw, weight, slow, losses = random.Random(0), 0.0, 12.0, []
+    for factor in factors:
+        target = draw.gauss(0.0, 1.0)
+        losses.append(1 + slow + 0.5 * (weight - target) ** 2)
+        weight -= factor * rate * (weight - target)
+        slow *= 1 - 0.03 * factor
+    return tuple(losses)
+
+
+def test_a_level_that_a_falling_rate_leaves_is_a_plateau() -> None:
+    seen = replace(original(0.05, 1e-3), losses=noisy([1.0] * 400))
+    record = look_at_rate(seen, noisy)
+    assert [(arm.factor, arm.decaying, arm.steps) for arm in record.arms] == [
+        (0.0, False, OF_LEVEL),
+        (1.0, False, OF_LEVEL),
+        (1.0, True, OF_LEVEL),
+    ]
+    assert [each.code for each in judge(replace(seen.measurement, rate=record))] == ["HW403"]
+
+
+def test_a_script_that_ends_as_it_has_converged_is_no_plateau() -> None:
+    converged = replace(original(0.05, 1e-3), losses=descent(0.3, 200))
+    record = look_at_rate(converged, lambda factors: descent(0.3, len(factors)))
+    assert not judge(replace(converged.measurement, rate=record))

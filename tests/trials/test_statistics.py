@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from headwater.records import TrialResult
-from headwater.trials.statistics import ALPHA, LOOKS, better, measure_of, paired, row, telling
+from headwater.trials.statistics import ALPHA, LOOKS, better, measure_of, paired, row, share_gone, telling
 from tests.trials.build import result
 
 
@@ -152,3 +152,31 @@ def test_an_original_that_was_lost_is_behind_by_what_counts_most():
 def test_with_any_number_of_batches_each_look_can_be_passed(batches: int):
     ones, others = series(-0.5, seeds=6, batches=batches, seed_noise=0.001)
     assert better(ones, others, "held-out loss").over_batches < min(LOOKS.values())
+
+
+def test_an_original_that_ended_with_an_error_proves_nothing():
+    """Out of memory, a full disk, a killed process: it is not the training that was worse."""
+    ours = [result(0.5, 0.6, seed=seed) for seed in range(3)]
+    for failed in (range(3), range(1)):
+        theirs = [
+            replace(result(1.0, 1.1, seed=seed), error="OSError: no space left" if seed in failed else None)
+            for seed in range(3)
+        ]
+        assert p(ours, theirs) == 1.0
+    assert share_gone(ours[0], replace(ours[0], error="gone"), "held-out loss") == 0.0
+
+
+def course(losses: Sequence[float], seed: int, steps: int) -> TrialResult:
+    return TrialResult((), seed, steps, losses=tuple(losses), finished=len(losses) < steps)
+
+
+def test_a_training_that_ended_by_itself_is_compared_by_what_it_has_reached():
+    """The one reaches its goal after 60 of 100 steps, the other runs on above it."""
+    noise = [math.sin(7 * step) / 50 for step in range(100)]
+    falls = [[1 - step / 60 + noise[step] + seed / 99 for step in range(58 + seed)] for seed in range(3)]
+    ones = [course(losses, seed, 100) for seed, losses in enumerate(falls)]
+    others = [course([1.0 + noise[step] + seed / 99 for step in range(100)], seed, 100) for seed in range(3)]
+    assert all(not each.lost and each.level < 0.25 for each in ones)
+    assert better(ones, others, "training loss").p_value < 0.01
+    assert better(others, ones, "training loss").p_value > 0.9
+    assert measure_of([*ones, *others]) == "training loss"

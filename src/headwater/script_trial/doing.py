@@ -69,8 +69,9 @@ def _done(job: Job) -> Answer:
     if answer.original is not None:
         needed = {"imports": needs.imports(), "environment": needs.environment, "sources": needs.sources()}
         answer = replace(answer, original=replace(answer.original, **needed))
-    return replace(answer, ended=ended.status, line=ended.line)
+    return replace(answer, ended=ended.status, line=ended.line, code=ended.code)
 
 
 def _announce_safetensors() -> None:
     announce(sys.modules["safetensors"], "serialize_file", place=1)
+    announce(sys.modules["safetensors"], "safe_open", writes=False)

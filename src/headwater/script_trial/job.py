@@ -15,6 +15,21 @@ Task = Literal["observe", "screen", "train"]
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """A run of the script at rates that a remedy chooses before it changes anything.
+
+    Attributes:
+        remedies: that are put in before it.
+        rates: of each step, for the group with the highest one; groups keep the ratio of theirs.
+        losses: of each step, up to the first that is not finite.
+    """
+
+    remedies: tuple[str, ...]
+    rates: tuple[float, ...]
+    losses: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Original:
     """A script's training as it is.
 
@@ -27,6 +42,7 @@ class Original:
         environment: variables that it sets.
         sources: its files: the script, and what it imports of the user's.
         losses: one for each of these steps.
+        spent: optimizer steps that all of its diagnosis took.
     """
 
     measurement: Measurement
@@ -38,6 +54,7 @@ class Original:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     sources: tuple[str, ...] = ()
     losses: tuple[float, ...] = ()
+    spent: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,9 @@ class Job:
         moved: its folders in which the script finds itself, and the user's that each stands for.
         original: as it was observed; ``None`` for that.
         remedies, seed, control, horizon, profile: see `headwater.trials.workload.Trial`.
-        rate: what the learning rate is multiplied by.
+        factors: what the learning rate of each step is multiplied by; none: 1.
+        rates: the learning rate of each step in a rehearsal, in place of the script's.
+        rehearsals: what remedies may ask for, done before.
     """
 
     target: Target
@@ -66,7 +85,9 @@ class Job:
     control: bool = False
     horizon: int = 0
     profile: bool = False
-    rate: float = 1.0
+    factors: tuple[float, ...] = ()
+    rates: tuple[float, ...] = ()
+    rehearsals: tuple[Rehearsal, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,7 @@ class Answer:
     Attributes:
         ended: how the script ended (`headwater.script.Ended`); ``"died"`` where its process left no answer.
         line: where it crashed.
+        code: the exit code that it would have had.
         steps: optimizer steps that were seen: of the optimizer that is tried, else of all together.
         losses: one for each of these steps.
         original: what was observed; ``None`` where nothing could be measured.
@@ -84,10 +106,12 @@ class Answer:
         profile: the gradient along the trunk in the last step.
         refused: why a remedy does not apply.
         error: why the training was broken off, where it was not the script.
+        wanted: what has to be rehearsed before the remedies can be put in.
     """
 
     ended: str = "finished"
     line: tuple[str, int] | None = None
+    code: int = 0
     steps: int = 0
     losses: tuple[float, ...] = ()
     original: Original | None = None
@@ -96,6 +120,7 @@ class Answer:
     profile: Profile | None = None
     refused: str = ""
     error: str = ""
+    wanted: Rehearsal | None = None
 
 
 def write_job(job: Job) -> bytes:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from headwater.errors import RemedyError
-from headwater.measure import RandomState
+from headwater.measure import RandomState, set_rate
+from headwater.measure.optimizers import rate_of
 from headwater.monitor import Monitor, Settings, models_of, patches
 from headwater.monitor.names import module_of, together
 from headwater.monitor.stepping import under_way
@@ -22,8 +25,8 @@ from headwater.remedies import Training, remedy
 from headwater.remedies.reading import MENDING, as_meant
 from headwater.script import enough
 from headwater.script_trial.construction import on_built
-from headwater.script_trial.job import Answer, Job, Original
-from headwater.script_trial.losses import Losses
+from headwater.script_trial.job import Answer, Job, Original, Rehearsal
+from headwater.script_trial.losses import Losses, went_astray
 from headwater.script_trial.redraw import redraw_weights
 
 _ANOTHER = -1
@@ -45,6 +48,9 @@ class Trying:
         self._losses = Losses(None if mended else as_meant(self._original.measurement, self._original.findings))
         self._changes: list[Change] = []
         self._refused = self._error = ""
+        self._wanted: Rehearsal | None = None
+        self._own_rates: list[float] = []
+        self._now_rates: list[float] = []
 
     def begin(self) -> None:
         """Waits for the optimizer."""
@@ -54,6 +60,8 @@ class Trying:
             torch.set_flush_denormal(True)  # as in `headwater.measure.tiny_numbers_as_zero`
         on_built(self._built)
         patches.listen(self._losses)
+        if self._job.rates or self._job.factors:
+            register_optimizer_step_pre_hook(self._set_rates)
         register_optimizer_step_post_hook(self._stepped)
 
     def answer(self) -> Answer:
@@ -62,13 +70,21 @@ class Trying:
         measured = track.measured if track is not None else None
         return Answer(
             steps=len(self._own),
-            losses=tuple(self._own),
+            losses=(*self._own, *self._astray()),
             changes=tuple(self._changes),
             findings=track.findings if track is not None else (),
             profile=measured.profile if measured is not None else None,
             refused=self._refused,
             error=self._error,
+            wanted=self._wanted,
         )
+
+    def _astray(self) -> tuple[float, ...]:
+        """No number more, where the script ended before its steps because there was none any more."""
+        if self._training is None or self._error or self._refused or len(self._own) >= self._job.steps:
+            return ()
+        finite = all(map(math.isfinite, self._own[-1:]))
+        return (math.nan,) if finite and went_astray(self._own, self._training.model) else ()
 
     def _built(self, optimizer: Optimizer, line: SourceLine | None) -> None:
         number, self._count = self._count, self._count + 1
@@ -79,13 +95,11 @@ class Trying:
         if model is None:
             self._error = _elsewhere(self._original)
             enough()
-        if self._job.rate != 1.0:
-            for group in optimizer.param_groups:
-                group["lr"] *= self._job.rate
         before = RandomState.now(model)
         self._apply(
             Training(model, optimizer, self._original.measurement, self._original.findings, self._whole, built=line)
         )
+        self._own_rates = [rate_of(group) or 0.0 for group in optimizer.param_groups]
         before.again()  # the script draws on as it does without remedies
         if probed := self._probed():
             settings = Settings(_UNWATCHED, first=probed, at_least_every=math.inf)
@@ -94,7 +108,8 @@ class Trying:
 
     def _apply(self, training: Training) -> None:
         self._training = training
-        for key in self._job.remedies:
+        for place, key in enumerate(self._job.remedies):
+            training.rehearse = partial(self._rehearsed, self._job.remedies[:place])
             chosen = remedy(key)
             if reason := chosen.refusal(training):
                 self._refused = f"{key}: {reason}"
@@ -105,6 +120,28 @@ class Trying:
             except RemedyError as error:
                 self._error = f"{key}: {error}"
                 enough()
+
+    def _rehearsed(self, remedies: tuple[str, ...], rates: Sequence[float]) -> Sequence[float]:
+        """What came of a rehearsal; where there was none yet, the script ends, to run again when there was."""
+        wanted = Rehearsal(remedies, tuple(rates))
+        for each in self._job.rehearsals:
+            if (each.remedies, each.rates) == (wanted.remedies, wanted.rates):
+                return each.losses
+        self._wanted = wanted
+        enough()
+
+    def _set_rates(self, optimizer: Optimizer, *_: Any) -> None:
+        """Sets the rates of a step that are asked for; after it the script, and a schedule of it, finds its own."""
+        training, step = self._training, len(self._own)
+        if training is None or optimizer is not training.optimizer or under_way(optimizer) > 1:
+            return
+        self._now_rates = [rate_of(group) or 0.0 for group in optimizer.param_groups]
+        highest = max(self._own_rates)
+        for group, own, now in zip(optimizer.param_groups, self._own_rates, self._now_rates, strict=False):
+            if step < len(self._job.rates):
+                set_rate(group, self._job.rates[step] * (own / highest if highest else 1.0))
+            elif step < len(self._job.factors):
+                set_rate(group, self._job.factors[step] * now)
 
     @property
     def _own(self) -> list[float]:
@@ -128,6 +165,8 @@ class Trying:
             self._losses.stepped(_ANOTHER)
             return
         self._losses.stepped(self._original.optimizer)
+        for group, rate in zip(optimizer.param_groups, self._now_rates, strict=False):
+            set_rate(group, rate)
         losses = self._own
         if isinstance(training.scheduler, ReduceLROnPlateau):
             training.scheduler.step(losses[-1] if losses else math.inf)

@@ -39,11 +39,11 @@ class Ledger:
     )
 
     def train(self, entrants: Sequence[Entrant], seeds: Sequence[int], steps: int) -> None:
-        """Trains each entrant with each seed up to `steps`, unless it was lost or went as far before."""
+        """Trains each entrant with each seed up to `steps`, unless it was lost, ended or went as far before."""
         wanted = [(entrant, seed, steps) for entrant in dict.fromkeys(entrants) for seed in seeds]
         for key in wanted:
-            if (lost := self._lost(key[0], key[1])) is not None:
-                self._results.setdefault(key, replace(lost, steps=steps, spent=0))
+            if (over := self._over(key[0], key[1], steps)) is not None:
+                self._results.setdefault(key, replace(over, steps=steps, spent=0))
         new = [key for key in wanted if key not in self._results]
         for key, result in zip(new, self.run([self._trial(*key) for key in new]), strict=True):
             self._results[key] = result
@@ -69,6 +69,7 @@ class Ledger:
         whole = steps == self.horizon
         return Trial(entrant.remedies, seed, steps, entrant.control, self.horizon, profile=whole)
 
-    def _lost(self, entrant: Entrant, seed: int) -> TrialResult | None:
-        lost = (r for (who, of, _), r in self._results.items() if (who, of) == (entrant, seed) and r.lost)
-        return next(lost, None)
+    def _over(self, entrant: Entrant, seed: int, steps: int) -> TrialResult | None:
+        """A training of it that is over, and would be the same one again."""
+        those = (r for (who, of, _), r in self._results.items() if (who, of) == (entrant, seed))
+        return next((r for r in those if r.lost or (r.finished and len(r.losses) <= steps)), None)

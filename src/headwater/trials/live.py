@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from headwater.measure import RandomState, glance, optimise, seed_all, tiny_numbers_as_zero
 from headwater.measure.objective import Forward
 from headwater.records import Profile, TrialResult
+from headwater.script_trial.losses import went_astray
 from headwater.trials.building import OTHER, Built
 from headwater.trials.stream import Stream
 from headwater.trials.workload import Trial
@@ -125,7 +126,10 @@ class Live:
             elif scheduler is not None:
                 scheduler.step()
         except Exception as error:
-            self._error = said(error)
+            if went_astray(self._losses, training.model):  # many a function refuses what is no number
+                self._losses.append(math.nan)
+            else:
+                self._error = said(error)
 
     def _judged(self, forward: Forward) -> float:
         """The loss, on the outputs as they are meant."""

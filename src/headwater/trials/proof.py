@@ -149,7 +149,8 @@ def _words(entrant: Entrant, ledger: Ledger, early: int, whole: int, p_value: fl
 def _with_seeds(entrant: Entrant, ledger: Ledger, steps: int) -> str:
     level, before = _levels(entrant, ledger, steps)
     seeds = len(_seeds(entrant, ledger, steps))
-    return f"{level} after {steps} steps with {seeds} seed{'s' * (seeds > 1)}, and {before} with the original"
+    those = f"{seeds} seed{'s' * (seeds > 1)}"
+    return f"{level} {_after(entrant, ledger, steps)} with {those}, and {before} with the original"
 
 
 def _seeds(entrant: Entrant, ledger: Ledger, steps: int) -> list[int]:
@@ -159,7 +160,19 @@ def _seeds(entrant: Entrant, ledger: Ledger, steps: int) -> list[int]:
 
 def _end(entrant: Entrant, ledger: Ledger, steps: int) -> str:
     level, before = _levels(entrant, ledger, steps)
-    return f"{level} after {steps} steps, and {before} with the original"
+    return f"{level} {_after(entrant, ledger, steps)}, and {before} with the original"
+
+
+def _after(entrant: Entrant, ledger: Ledger, steps: int) -> str:
+    """After how many steps, and after how many those that ended by themselves."""
+    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    ends = sorted({len(each.losses) for pair in pairs for each in pair if each.finished})
+    own = f" or, where it ended by itself, {_range(ends)}" if ends else ""
+    return f"after {steps}{own} steps"
+
+
+def _range(ends: Sequence[int]) -> str:
+    return f"{ends[0]}" if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"
 
 
 def _levels(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[str, str]:

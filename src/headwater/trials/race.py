@@ -94,8 +94,10 @@ def rungs(steps: int) -> tuple[int, ...]:
 def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple[Proposal, ...]:
     """The better half, without those that are far behind; of equal ones the smaller change goes on."""
     for each, result in now.lost:
-        lost = f"it raised {result.error}" if result.error else "its loss left the finite numbers"
-        run.placed.append(Placed(each, "failed", f"{lost} at step {len(result.losses)}"))
+        taken = len(result.losses)
+        failed = f"it failed after {taken} steps: {result.error}"
+        lost = failed if result.error else f"its loss left the finite numbers at step {taken}"
+        run.placed.append(Placed(each, "failed", lost))
     if all_of_them or not now.ranked:
         return tuple(each for each, _ in now.ranked)
     leader, best = now.ranked[0]

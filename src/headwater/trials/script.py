@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from headwater.errors import InputError
 from headwater.records import Finding, Measurement, TrialResult
 from headwater.rules import judge
 from headwater.script import Target
-from headwater.script_trial.job import Answer, Job, Original, Task, read_answer, write_job
+from headwater.script_trial.elsewhere import FOLDER as ELSEWHERE
+from headwater.script_trial.job import Answer, Job, Original, Rehearsal, Task, read_answer, write_job
 from headwater.script_trial.scratch import scratch
 from headwater.trials.screen import still
 from headwater.trials.script_rate import look_at_rate
@@ -36,11 +38,15 @@ class ScriptWorkload:
         target: the script.
         cwd: where it is run.
         original: as it was observed.
+        rehearsed: losses of what was rehearsed in this process.
     """
 
     target: Target
     cwd: str
     original: Original
+    rehearsed: dict[Rehearsal, tuple[float, ...]] = field(
+        default_factory=dict[Rehearsal, tuple[float, ...]], compare=False, repr=False
+    )
 
     @property
     def measurement(self) -> Measurement:
@@ -55,7 +61,7 @@ class ScriptWorkload:
     def run(self, trial: Trial) -> TrialResult:
         """Runs the script for the steps of the trial."""
         began = time.perf_counter()
-        answer, log = self._answer(
+        answer, log, spent = self._answer(
             "train",
             trial.steps,
             remedies=trial.remedies,
@@ -64,7 +70,8 @@ class ScriptWorkload:
             horizon=trial.whole,
             profile=trial.profile,
         )
-        ended_early = len(answer.losses) < trial.steps and all(map(math.isfinite, answer.losses))
+        early = len(answer.losses) < trial.steps and all(map(math.isfinite, answer.losses))
+        finished = early and _is_well(answer)
         return TrialResult(
             remedies=trial.remedies,
             seed=trial.seed,
@@ -74,29 +81,57 @@ class ScriptWorkload:
             profile=answer.profile,
             changes=answer.changes,
             seconds=time.perf_counter() - began,
-            spent=answer.steps,
-            error=_why(answer, log) if ended_early else None,
+            spent=spent,
+            error=_why(answer, log) if early and not finished else None,
+            finished=finished,
         )
 
     def screen(self, remedies: tuple[str, ...]) -> Screening:
         """Runs the first steps of the script with the remedies, all of them itemised."""
-        answer, log = self._answer("screen", SCREENING, remedies=remedies)
+        answer, log, spent = self._answer("screen", SCREENING, remedies=remedies)
         if answer.refused:
-            return Screening(remedies, "refused", answer.refused)
+            return Screening(remedies, "refused", answer.refused, spent=spent)
         if not answer.findings and len(answer.losses) < SCREENING and all(map(math.isfinite, answer.losses)):
-            return Screening(remedies, "failed", _why(answer, log), answer.changes)
+            return Screening(remedies, "failed", _why(answer, log), answer.changes, spent)
         standing = still(self.findings, answer.findings)
         if standing is not None:
-            return Screening(
-                remedies, "screened out", f"{standing.code} still stands: {standing.message}", answer.changes
-            )
-        return Screening(remedies, "passed", "", answer.changes)
+            why = f"{standing.code} still stands: {standing.message}"
+            return Screening(remedies, "screened out", why, answer.changes, spent)
+        return Screening(remedies, "passed", "", answer.changes, spent)
 
-    def losses(self, rate: float, steps: int) -> tuple[float, ...]:
-        """Runs the script at a multiple of its learning rate, and returns the losses."""
-        return self._answer("train", steps, rate=rate)[0].losses
+    def losses(self, factors: Sequence[float]) -> tuple[float, ...]:
+        """Runs the script with a multiple of its learning rate in each step, and returns the losses.
 
-    def _answer(self, task: Task, steps: int, **options: Any) -> tuple[Answer, str]:
+        Raises:
+            InputError: it does not come to its first step now, as it did before.
+        """
+        answer, log, _ = self._answer("train", len(factors), factors=tuple(factors))
+        if not answer.losses:
+            raise InputError(_why(answer, log))
+        return answer.losses
+
+    def _answer(self, task: Task, steps: int, **options: Any) -> tuple[Answer, str, int]:
+        """Does a job, after what its remedies want rehearsed; with the steps that all of it took."""
+        spent, known = 0, tuple[Rehearsal, ...]()
+        while True:
+            answer, log = self._called(task, steps, rehearsals=known, **options)
+            spent += answer.steps
+            if answer.wanted is None:
+                return answer, log, spent
+            losses, taken = self._rehearsed(answer.wanted)
+            spent, known = spent + taken, (*known, replace(answer.wanted, losses=losses))
+
+    def _rehearsed(self, wanted: Rehearsal) -> tuple[tuple[float, ...], int]:
+        """Losses of a rehearsal, under seed 0 so that all trials are told the same, and the steps that it took now."""
+        if wanted in self.rehearsed:
+            return self.rehearsed[wanted], 0
+        options = {"remedies": wanted.remedies, "rates": wanted.rates}
+        answer, _, spent = self._answer("train", len(wanted.rates), **options)
+        if answer.ended != "died":  # else another time it may not
+            self.rehearsed[wanted] = answer.losses
+        return answer.losses, spent
+
+    def _called(self, task: Task, steps: int, **options: Any) -> tuple[Answer, str]:
         return _called(self.target, Path(self.cwd), task, steps, original=self.original, **options)
 
 
@@ -119,11 +154,18 @@ def observe(target: Target, cwd: str, steps: int) -> Original:
 
 def _with_rate(workload: ScriptWorkload) -> Original:
     """Adds a look at the learning rate, unless something worse is known."""
-    original = workload.original
+    original = replace(workload.original, spent=workload.original.steps)
     if any(finding.severity == "error" for finding in original.findings):
         return original
-    measurement = replace(original.measurement, rate=look_at_rate(original, workload.losses))
-    return replace(original, measurement=measurement, findings=judge(measurement))
+    spent = [original.spent]
+
+    def losses(factors: Sequence[float]) -> tuple[float, ...]:
+        found = workload.losses(factors)
+        spent.append(len(found))
+        return found
+
+    measurement = replace(original.measurement, rate=look_at_rate(original, losses))
+    return replace(original, measurement=measurement, findings=judge(measurement), spent=sum(spent))
 
 
 def _called(target: Target, cwd: Path, task: Task, steps: int, **options: Any) -> tuple[Answer, str]:
@@ -135,7 +177,7 @@ def _called(target: Target, cwd: Path, task: Task, steps: int, **options: Any) -
         Path(files["job"]).write_bytes(write_job(job))
         serve(files | {"cwd": str(place.cwd)}, *_prepared(original))
         log, answer = _text(files["log"]), Path(files["answer"])
-        for inside, outside in place.moved.items():
+        for inside, outside in (*place.moved.items(), (str(place.folder / ELSEWHERE), "")):
             log = log.replace(inside, outside)
         found = read_answer(answer.read_bytes()) if answer.exists() else Answer("died")
     return found, "\n".join(log.splitlines()[-TOLD:])
@@ -152,6 +194,12 @@ def _text(file: str) -> str:
     return Path(file).read_text(errors="replace") if Path(file).exists() else ""
 
 
+def _is_well(answer: Answer) -> bool:
+    """Whether the script came to its own end after some training: it stopped early, or reached its goal."""
+    broken = answer.refused or answer.error or answer.code
+    return answer.ended == "finished" and not broken and bool(answer.losses)
+
+
 def _why(answer: Answer, log: str) -> str:
     """Why a training ended before its steps were taken."""
     if answer.refused or answer.error:
@@ -166,4 +214,6 @@ def _why(answer: Answer, log: str) -> str:
             "No step of an optimizer of torch.optim was seen in the script. Does it train, and does it do so in its "
             f"own process? It printed at last:\n{log}"
         )
+    if answer.code:
+        return f"The script exited with {answer.code}, after {answer.steps} optimizer steps. It printed at last:\n{log}"
     return f"The script ended by itself after {answer.steps} optimizer steps."

@@ -84,9 +84,11 @@ def mean_row(result: TrialResult, measure: Measure) -> float:
 
 
 def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> float:
-    """Returns by which share of its size the original's level lies above; 1 where only the original was lost."""
+    """Returns by which share of its size the original's level lies above; 1 where only the original diverged."""
     if result.lost:
         return -math.inf
+    if original.error is not None:  # which is about something else, and proves nothing
+        return 0.0
     if original.lost:
         return 1.0
     before = mean_row(original, measure)
@@ -116,9 +118,10 @@ class Comparison:
 def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: Measure) -> Comparison:
     """Tests the hypothesis that `ones` are no better than `others`.
 
-    A lost training is worse than one that was not, by how much cannot be said: where each pair has exactly one that was
-    lost, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the sign
-    test. One seed proves nothing, nor do several that all give the same training.
+    A training that diverged is worse than one that did not, by how much cannot be said: where each pair has exactly one
+    that did, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the
+    sign test. Where one of `others` ended with an error, nothing is proved: it may have been out of memory. One seed
+    proves nothing, nor do several that all give the same training.
 
     Args:
         ones: trials of one candidate.
@@ -126,13 +129,13 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
         measure: by what.
     """
     pairs = paired(ones, others)
-    if not pairs or any(one.lost for one, _ in pairs):
+    if not pairs or any(one.lost or other.error is not None for one, other in pairs):
         return Comparison(1.0, 1.0)
     seeds_tell = len({(one.losses, other.losses) for one, other in pairs}) > 1
     if all(other.lost for _, other in pairs):
         return Comparison(0.0 if seeds_tell else _UNTESTED, 0.0)
     whole = [(one, other) for one, other in pairs if not other.lost]
-    gaps = np.array([differences(one, other, measure) for one, other in whole], dtype=np.float64)
+    gaps = _gaps(whole, measure)
     over_seeds = _mean_below(gaps.mean(axis=1)) if seeds_tell else _UNTESTED
     if len(whole) < len(pairs):
         wins = len(pairs) - len(whole) + int((gaps.mean(axis=1) < 0).sum())
@@ -146,9 +149,14 @@ def paired(ones: Sequence[TrialResult], others: Sequence[TrialResult]) -> list[t
     return [(each, by_seed[each.seed, each.steps]) for each in ones if (each.seed, each.steps) in by_seed]
 
 
-def differences(one: TrialResult, other: TrialResult, measure: Measure) -> Numbers:
-    """Returns by how much `one` lies above `other` on each batch."""
-    return np.subtract(row(one, measure), row(other, measure), dtype=np.float64)
+def _gaps(pairs: Sequence[tuple[TrialResult, TrialResult]], measure: Measure) -> Numbers:
+    """By how much one of each pair lies above the other on each batch: pairs, then batches.
+
+    Trainings that ended by themselves have fewer steps; what each of them reached in its last ones is compared.
+    """
+    rows = [(row(one, measure), row(other, measure)) for one, other in pairs]
+    common = min(len(each) for pair in rows for each in pair)
+    return np.array([np.subtract(one[-common:], other[-common:]) for one, other in rows], dtype=np.float64)
 
 
 def _mean_below(gaps: Numbers) -> float:
