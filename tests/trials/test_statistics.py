@@ -180,3 +180,12 @@ def test_a_training_that_ended_by_itself_is_compared_by_what_it_has_reached():
     assert better(ones, others, "training loss").p_value < 0.01
     assert better(others, ones, "training loss").p_value > 0.9
     assert measure_of([*ones, *others]) == "training loss"
+
+
+@pytest.mark.parametrize("steps", [3, 20])
+def test_a_break_at_the_first_good_batch_proves_nothing(steps: int):
+    """``if loss < goal: break``: a batch that the loss itself has chosen, beside any batch of the other."""
+    draw = np.random.default_rng(3)
+    others = [course(draw.uniform(0.5, 1.5, 100), seed, 100) for seed in range(3)]
+    ones = [course([*draw.uniform(0.5, 1.5, steps - 1), 0.1], seed, 100) for seed in range(3)]
+    assert better(ones, others, "training loss").over_batches == 1.0

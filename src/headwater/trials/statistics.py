@@ -120,8 +120,10 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
 
     A training that diverged is worse than one that did not, by how much cannot be said: where each pair has exactly one
     that did, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the
-    sign test. Where one of `others` ended with an error, nothing is proved: it may have been out of memory. One seed
-    proves nothing, nor do several that all give the same training.
+    sign test. Where one of `others` ended with an error, nothing is proved: it may have been out of memory. Nor is it
+    where one ended by itself after so few steps that less than `_RANKS` of them can be compared: a script that breaks
+    at its first good batch has chosen that batch. One seed proves nothing, nor do several that all give the same
+    training.
 
     Args:
         ones: trials of one candidate.
@@ -140,7 +142,8 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
     if len(whole) < len(pairs):
         wins = len(pairs) - len(whole) + int((gaps.mean(axis=1) < 0).sum())
         over_seeds = float(cast(Any, stats).binomtest(wins, len(pairs), alternative="greater").pvalue)
-    return Comparison(over_seeds, _ranked_below(gaps.mean(axis=0)))
+    chosen = gaps.shape[1] < _RANKS and any(each.finished for pair in whole for each in pair)
+    return Comparison(over_seeds, 1.0 if chosen else _ranked_below(gaps.mean(axis=0)))
 
 
 def paired(ones: Sequence[TrialResult], others: Sequence[TrialResult]) -> list[tuple[TrialResult, TrialResult]]:
