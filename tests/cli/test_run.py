@@ -40,3 +40,12 @@ def test_options_behind_a_script_that_does_not_know_them_are_told(
     captured = capsys.readouterr()
     assert "--html behind train.py goes to the script" in captured.err and "--steps behind" not in captured.err
     assert "['--html=x.html', '--steps', '3']" in captured.out
+
+
+def test_to_keep_some_runs_and_to_record_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("print('it ran')\n")
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--keep", "2", "--no-record", str(script)])
+    said = capsys.readouterr()
+    assert "--no-record makes none" in said.err and "it ran" not in said.out

@@ -144,7 +144,7 @@ for step in range(STEPS):
     losses.append(loss.item())
 '''
 TAKEN = """
-name layer chain start index modules module group inputs_ residual Residual normalised units_normalised
+name layer chain start index modules module group inputs_ residual Residual normalised batch_normalised
 orthogonal_recurrence identity_recurrence open_gates chrono_initialise PlainLSTM WideStep KahanStep StochasticStep
 under_autocast in_bfloat16 unscaled scaled scaled_backward clip_gradient rate_schedule
 """.split()

@@ -69,6 +69,10 @@ def run(
     if script.startswith("-"):
         raise unknown_option(context, script)
     tell_misplaced(context, script)
+    if keep is not None and not record:
+        raise InputError(
+            "--keep deletes older runs beside a new one, and --no-record makes none. Leave one of them out."
+        )
     here = Path.cwd()  # the script may change it
     html, json, sarif = (None if path is None else here / writable(path) for path in (html, json, sarif))
     name = script.rpartition(".")[2] if module else Path(script).stem
@@ -167,7 +171,7 @@ def _prune(folder: str, keep: int) -> None:
     from headwater.store import prune
 
     try:
-        deleted = prune(folder.rpartition("/")[0], keep=keep)
+        deleted = prune(folder.rpartition("/")[0] if "://" in folder else Path(folder).parent, keep=keep)
     except StoreError as error:
         note(f"headwater: older runs stay: {error}")
         return

@@ -10,6 +10,7 @@ from torch import nn
 from headwater.records import AttentionRecord
 from headwater.remedies import fresh
 from headwater.remedies.remedy import Training
+from headwater.remedies.rewrite import is_inside
 
 _COLLAPSED = "HW303"
 _QUERY = re.compile(r"(w_?|to_|lin(ear)?_?)?(q|query|queries)(_?(proj|projection|lin|linear|layer))?", re.IGNORECASE)
@@ -40,7 +41,7 @@ def trained(training: Training) -> str | None:
     """
     learnt = fresh.trained(training)
     for record in collapsed(training):
-        inside = (name for name in learnt if not record.name or f"{name}.".startswith(f"{record.name}."))
+        inside = (name for name in learnt if is_inside(name, record.name))
         if learnt.intersection(projections(training, record) or inside):
             return "the weights of its queries and keys look trained: it has learnt to look at one key"
     return None

@@ -45,7 +45,7 @@ from headwater.records import Change, Code, ReplaceCall
 from headwater.remedies import recurrent
 from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
-from headwater.remedies.rewrite import join, named, replace_modules
+from headwater.remedies.rewrite import is_inside, join, named, replace_modules
 
 _CODE = "gated-recurrence"
 _PLAIN = "plain recurrent layer"
@@ -146,7 +146,7 @@ def _edits(training: Training, places: dict[str, Any], new: dict[str, nn.Module]
 
 
 def _built(training: Training, path: str) -> Any:
-    of_it = [each for each in training.measurement.layers if each.name == path or each.name.startswith(f"{path}.")]
+    of_it = [each for each in training.measurement.layers if is_inside(each.name, path)]
     return next((each.built for each in of_it if each.built is not None), None)
 
 

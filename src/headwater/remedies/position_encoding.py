@@ -40,7 +40,7 @@ from headwater.errors import RemedyError
 from headwater.records import Change, Code
 from headwater.remedies.plain import source
 from headwater.remedies.remedy import Remedy, Training
-from headwater.remedies.rewrite import named
+from headwater.remedies.rewrite import is_inside, named
 
 _CODE = "position-encoding"
 _EQUAL = "HW104"
@@ -97,7 +97,7 @@ def _place(training: Training) -> tuple[str, bool]:
 def _reads_tokens(training: Training, path: str) -> bool:
     """Whether a module holds an embedding, so that what enters it can be numbers of tokens."""
     inside = (name for name, module in named(training.model) if isinstance(module, nn.Embedding))
-    return any(not path or name.startswith(f"{path}.") for name in inside)
+    return any(is_inside(name, path) for name in inside)
 
 
 def _apply(training: Training) -> Change:

@@ -34,7 +34,7 @@ from headwater.records.numbers import count
 from headwater.remedies.code import picked, run
 from headwater.remedies.fresh import begun, trained
 from headwater.remedies.remedy import Remedy, Training
-from headwater.remedies.rewrite import named
+from headwater.remedies.rewrite import is_inside, named
 
 _CODE = "pre-norm"
 _LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
@@ -47,7 +47,7 @@ def _refusal(training: Training) -> str | None:
         return (
             "it has no layers of PyTorch's transformer with normalisations on the stream: those of others move by hand"
         )
-    if any(not path or name.startswith(f"{path}.") for name in trained(training) for path in _post(training)):
+    if any(is_inside(name, path) for name in trained(training) for path in _post(training)):
         return "the weights of its layers look trained: they have learnt to read a stream that is normalised"
     return None
 
@@ -81,7 +81,7 @@ def _edits(training: Training, found: dict[str, nn.Module]) -> tuple[ReplaceCall
     """A call for each layer; none where the line of one is not known."""
     edits: list[ReplaceCall] = []
     for path, module in found.items():
-        at = next((each.built for each in training.measurement.layers if each.name.startswith(f"{path}.")), None)
+        at = next((each.built for each in training.measurement.layers if is_inside(each.name, path)), None)
         if at is None:
             return ()
         name = class_of(module).__name__

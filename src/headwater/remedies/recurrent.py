@@ -9,6 +9,7 @@ from torch import nn
 
 from headwater.remedies.fresh import begun, looks_trained
 from headwater.remedies.remedy import Training
+from headwater.remedies.rewrite import is_inside
 
 Recurrent = nn.RNNBase | nn.RNNCellBase
 SHORTEST = 3
@@ -39,7 +40,7 @@ def lag(training: Training, path: str) -> int | None:
     Of a layer whose gradient through time was not measured, it is the longest of the others; ``None`` without any.
     """
     profiles = training.measurement.through_time
-    own = [each for each in profiles if each.name == path or each.name.startswith(f"{path}.")] or profiles
+    own = [each for each in profiles if is_inside(each.name, path)] or profiles
     return max((each.needed or each.length for each in own), default=None)
 
 

@@ -25,6 +25,11 @@ _MODULES = nn.Module.__module__.rpartition(".")[0]
 Replacement = Callable[[str, nn.Module], "nn.Module | None"]
 
 
+def is_inside(name: str, path: str) -> bool:
+    """Whether a module or a layer is the one at a path, or in it; the path of the model, in which all are, is empty."""
+    return not path or f"{name}.".startswith(f"{path}.")
+
+
 def replace_modules(model: nn.Module, replacement: Replacement) -> tuple[str, ...]:
     """Puts other modules in the place of those for which `replacement` returns one.
 

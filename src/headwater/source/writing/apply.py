@@ -52,10 +52,12 @@ def _written(files: Sequence[PatchedFile]) -> None:
         for file, after, before in zip(files, new, old, strict=True):
             os.replace(after, file.path)
             replaced.append((before, file.path))
-    except OSError as error:
+    except BaseException as error:  # an interrupt, too
         for before, path in replaced:
             os.replace(before, path)
-        raise PatchError(f"The fix cannot be written, and every file is as it was: {error}") from error
+        if isinstance(error, OSError):
+            raise PatchError(f"The fix cannot be written, and every file is as it was: {error}") from error
+        raise
     finally:
         for path in beside:
             path.unlink(missing_ok=True)
