@@ -6,13 +6,14 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from headwater.records import OptimizerRecord, StepRecord
 from headwater.rules import judge
 from headwater.script_trial.job import Original
-from headwater.trials.script_rate import OF_LEVEL, OF_PROOF, STEPS, look_at_rate
+from headwater.trials.script_rate import OF_LEVEL, OF_PROOF, STEPS, Losses, look_at_rate
 from tests.builders import chain, measurement
 
 
@@ -104,7 +105,21 @@ def test_a_level_that_a_falling_rate_leaves_is_a_plateau() -> None:
     assert [each.code for each in judge(replace(seen.measurement, rate=record))] == ["HW403"]
 
 
-def test_a_script_that_ends_as_it_has_converged_is_no_plateau() -> None:
-    converged = replace(original(0.05, 1e-3), losses=descent(0.3, 200))
-    record = look_at_rate(converged, lambda factors: descent(0.3, len(factors)))
+def following(factors: Sequence[float], rate: float = 0.1) -> tuple[float, ...]:
+    """`descent` down to its minimum of 1, each step at a rate of its own."""
+    weight, losses = 2.0, list[float]()
+    for factor in factors:
+        losses.append(1 + 0.5 * weight**2)
+        weight -= factor * rate * weight
+    return tuple(losses)
+
+
+@pytest.mark.parametrize("losses", [following, partial(noisy, rate=0.1)])
+def test_a_script_that_ends_as_it_has_converged_is_no_plateau(losses: Losses) -> None:
+    """At its minimum, or so near to it that a falling rate gains ``rate / (2 - rate) / 2`` only."""
+    converged = replace(original(0.05, 1e-3), losses=tuple(losses([1.0] * 400)))
+    record = look_at_rate(converged, losses)
+    assert [(arm.factor, arm.decaying) for arm in record.arms] == [(1.0, False), (1.0, True)]
+    gain = record.gain_of_falling
+    assert gain is not None and not gain.worth
     assert not judge(replace(converged.measurement, rate=record))
