@@ -34,3 +34,9 @@ def test_losses_that_kernels_do_not_repeat_are_the_same_training() -> None:
     one, again, other = [2.3026, 1.0e-3], [2.3026 * (1 + 1e-6), 1.0e-3], [2.5, 1.0e-3]
     assert alike(one, "cuda:0") == alike(again, "cuda:0") != alike(other, "cuda:0")
     assert alike(one, "cpu") != alike(again, "cpu")  # where they are repeated, the least difference is one of the data
+
+
+def test_a_first_loss_tells_data_apart_where_all_begin_alike() -> None:
+    """Ten classes: ln 10 and a little; what follows differs by less than two digits, or by what kernels make of it."""
+    one, again, other = [2.3051, 2.2801], [2.3051 * (1 - 1e-6), 2.2903], [2.3127, 2.2801]
+    assert alike(one, "cuda:0") == alike(again, "cuda:0") != alike(other, "cuda:0")
