@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from headwater.errors import InputError
-from headwater.records import Finding, Where
-from headwater.trials import search
+from headwater.records import Finding, TrialResult, Where
+from headwater.trials import ObjectsWorkload, search
 from headwater.trials.engines import Inline
+from headwater.trials.workload import Screening, Trial
 from tests.trials.small import regression, workload
 
 NOTED = Finding("HW103", "collapsed-signal", "info", Where(), "It was noted.", "", remedies=("raise-rate",))
@@ -74,6 +75,29 @@ def test_an_original_that_ends_with_an_error_ends_the_search() -> None:
     work = replace(workload(), loss_fn=full)
     with pytest.raises(InputError, match=r"after 0 of 16 steps, with seed 0\. .*No space left"):
         search(work, work.measurement, work.findings, steps=60, seeds=3, executor=Inline())
+
+
+@dataclass
+class Fragile:
+    """Holds with its own weights and with those of the remedies only."""
+
+    work: ObjectsWorkload
+
+    def run(self, trial: Trial) -> TrialResult:
+        result = self.work.run(trial)
+        return replace(result, error="AssertionError: weights") if trial.control else result
+
+    def screen(self, remedies: tuple[str, ...]) -> Screening:
+        return self.work.screen(remedies)
+
+
+def test_a_control_that_ends_with_an_error_proves_nothing_and_ends_no_search() -> None:
+    work = workload()
+    assert search(work, work.measurement, work.findings, steps=40, seeds=3, executor=Inline()).verdict == "fixed"
+    record = search(Fragile(work), work.measurement, work.findings, steps=40, seeds=3, executor=Inline())
+    assert record.verdict == "nothing helped"
+    assert record.control and all(each.error for each in record.control)
+    assert record.original and not any(each.error for each in record.original)
 
 
 def test_all_steps_are_counted_and_only_what_raced_stands_beside_them() -> None:

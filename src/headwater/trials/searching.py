@@ -199,7 +199,7 @@ class _Runs:
             if self.cache:
                 self.cache.put(trial, result)
             self._one_more()
-        _check_original([known[each] for each in trials if not each.remedies])
+        _check_original([known[each] for each in trials if not each.remedies and not each.control])
         return [known[each] for each in trials]
 
     def race(self, table: Table) -> None:

@@ -87,8 +87,6 @@ def share_gone(result: TrialResult, original: TrialResult, measure: Measure) -> 
     """Returns by which share of its size the original's level lies above; 1 where only the original diverged."""
     if result.lost:
         return -math.inf
-    if original.error is not None:  # which is about something else, and proves nothing
-        return 0.0
     if original.lost:
         return 1.0
     before = mean_row(original, measure)
@@ -120,10 +118,10 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
 
     A training that diverged is worse than one that did not, by how much cannot be said: where each pair has exactly one
     that did, always of the same side, nothing is left to chance. Where only some have, the seeds are compared by the
-    sign test. Where one of `others` ended with an error, nothing is proved: it may have been out of memory. Nor is it
-    where one ended by itself after so few steps that less than `_RANKS` of them can be compared: a script that breaks
-    at its first good batch has chosen that batch. One seed proves nothing, nor do several that all give the same
-    training.
+    sign test. Where one of `others` ended with an error, as a control may, nothing is proved: it may have been out of
+    memory. Nor is it where one ended by itself after so few steps that less than `_RANKS` of them can be compared: a
+    script that breaks at its first good batch has chosen that batch. One seed proves nothing, nor do several that all
+    give the same training.
 
     Args:
         ones: trials of one candidate.
