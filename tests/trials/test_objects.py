@@ -290,3 +290,20 @@ def test_an_iterator_is_read_once_and_a_loader_again_and_again():
     assert materialised(batches[0], 2) == [batches[0]]
     loader = shuffled()
     assert isinstance(materialised(loader, 2), DataLoader)
+
+
+def test_what_is_told_is_the_first_error_though_the_weights_cannot_be_read_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind an assertion that failed on a GPU whatever is asked of it raises."""
+
+    def first(_outputs: Tensor, _targets: Tensor) -> Tensor:
+        raise ValueError("mine")
+
+    def second(_: Any) -> Tensor:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    work = workload(loss_fn=first)
+    monkeypatch.setattr(torch, "isfinite", second)
+    error = work.run(Trial((), 0, 4)).error
+    assert error is not None and "ValueError: mine" in error and "CUDA" not in error

@@ -168,6 +168,23 @@ def test_a_script_that_guards_itself_against_what_is_no_number_has_diverged(earl
     assert len(result.losses) < 60 and math.isnan(result.losses[-1])
 
 
+@pytest.mark.parametrize(("way", "astray"), [("break", False), ("sys.exit(1)", True), ("raise OSError", True)])
+def test_a_loss_that_rises_is_a_course_left_only_where_the_script_broke_off(
+    tmp_path: Path, way: str, astray: bool
+) -> None:
+    """An actor's loss, near zero at first, or a curriculum: it ends well at a hundred times what it began with."""
+    script = EARLY.replace("    optimizer.zero", f"    if step == 20:\n        {way}\n    optimizer.zero")
+    script = script.replace(".mean()\n", ".mean() * (1 + 100 * step)\n", 1)
+    (tmp_path / "train.py").write_text(script)
+    target = Target("train.py", ("runs", "1e-6"))
+    workload = ScriptWorkload(target, str(tmp_path), observe(target, str(tmp_path), 15))
+    result = workload.run(Trial((), 0, 60))
+    assert result.losses[19] > 100 * result.losses[0]
+    assert (len(result.losses), result.lost, result.finished) == (20 + astray, astray, not astray)
+    assert result.error is None and (not astray or math.isnan(result.losses[-1]))
+    end_servers()
+
+
 def test_a_range_test_runs_the_script_and_tells_all_trials_the_same(early: ScriptWorkload) -> None:
     slow = replace(early, target=Target("train.py", ("runs", "1e-6")))
     looked = slow.screen(("raise-rate:range-test",))

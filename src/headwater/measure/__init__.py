@@ -1,6 +1,7 @@
 """torch -> Measurement: norms, the trace, layers and profile, units, signals, updates, precision, the probation."""
 
 from headwater.measure.assemble import held_names, measurement, optimizer_record
+from headwater.measure.astray import has_numbers, has_risen, went_astray
 from headwater.measure.glance import glance
 from headwater.measure.guard import generators, untouched
 from headwater.measure.learning_rate import (
@@ -33,6 +34,8 @@ __all__ = [
     "copied",
     "generators",
     "glance",
+    "has_numbers",
+    "has_risen",
     "held_names",
     "look_at_rate",
     "measurement",
@@ -48,4 +51,5 @@ __all__ = [
     "trace",
     "training_step",
     "untouched",
+    "went_astray",
 ]

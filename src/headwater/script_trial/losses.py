@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import torch
-from torch import nn
 
 from headwater.monitor import loss_of
-from headwater.records import LOSS_RISES
 from headwater.remedies.reading import Reading
 from headwater.script_trial.likelihood import as_read
 
@@ -75,14 +72,3 @@ class Losses:
 
     def _forget(self) -> None:
         self._heard, self._scale = [], None
-
-
-def went_astray(losses: Sequence[float], model: nn.Module) -> bool:
-    """Whether a training that ended before its time was leaving the finite numbers; code may guard itself against them.
-
-    Either its loss had risen, or its weights are no numbers that can be squared.
-    """
-    if losses and 0 < LOSS_RISES * losses[0] < losses[-1]:
-        return True
-    weights = (parameter.detach().float() for parameter in model.parameters() if parameter.requires_grad)
-    return not all(bool(torch.isfinite((each * each).sum())) for each in weights)

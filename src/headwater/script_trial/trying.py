@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from headwater.errors import RemedyError
-from headwater.measure import RandomState, set_rate
+from headwater.measure import RandomState, has_numbers, set_rate
 from headwater.measure.optimizers import rate_of
 from headwater.monitor import Monitor, Settings, models_of, patches
 from headwater.monitor.names import module_of, together
@@ -26,7 +26,7 @@ from headwater.remedies.reading import MENDING, as_meant
 from headwater.script import enough
 from headwater.script_trial.construction import on_built
 from headwater.script_trial.job import Answer, Job, Original, Rehearsal
-from headwater.script_trial.losses import Losses, went_astray
+from headwater.script_trial.losses import Losses
 from headwater.script_trial.redraw import redraw_weights
 
 _ANOTHER = -1
@@ -80,11 +80,11 @@ class Trying:
         )
 
     def _astray(self) -> tuple[float, ...]:
-        """No number more, where the script ended before its steps because there was none any more."""
+        """No number more, where the script ended before its steps and its weights are none any more."""
         if self._training is None or self._error or self._refused or len(self._own) >= self._job.steps:
             return ()
         finite = all(map(math.isfinite, self._own[-1:]))
-        return (math.nan,) if finite and went_astray(self._own, self._training.model) else ()
+        return (math.nan,) if finite and not has_numbers(self._training.model) else ()
 
     def _built(self, optimizer: Optimizer, line: SourceLine | None) -> None:
         number, self._count = self._count, self._count + 1

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from headwater.measure import RandomState, glance, optimise, seed_all, tiny_numbers_as_zero
+from headwater.measure import RandomState, glance, optimise, seed_all, tiny_numbers_as_zero, went_astray
 from headwater.measure.objective import Forward
 from headwater.records import Profile, TrialResult
-from headwater.script_trial.losses import went_astray
 from headwater.trials.building import OTHER, Built
 from headwater.trials.stream import Stream
 from headwater.trials.workload import Trial

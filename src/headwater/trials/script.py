@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import InputError
+from headwater.measure import has_risen
 from headwater.records import Finding, Measurement, TrialResult
 from headwater.rules import judge
 from headwater.script import Target
@@ -180,6 +181,8 @@ def _called(target: Target, cwd: Path, task: Task, steps: int, **options: Any) -
         for inside, outside in (*place.moved.items(), (str(place.folder / ELSEWHERE), "")):
             log = log.replace(inside, outside)
         found = read_answer(answer.read_bytes()) if answer.exists() else Answer("died")
+    if _broke_off(found) and len(found.losses) < steps and has_risen(found.losses):
+        found = replace(found, losses=(*found.losses, math.nan))  # it guards itself against what is no number
     return found, "\n".join(log.splitlines()[-TOLD:])
 
 
@@ -192,6 +195,11 @@ def _prepared(original: Original | None) -> tuple[tuple[str, ...], dict[str, str
 
 def _text(file: str) -> str:
     return Path(file).read_text(errors="replace") if Path(file).exists() else ""
+
+
+def _broke_off(answer: Answer) -> bool:
+    """Whether it was the script that crashed, or that exited with a code."""
+    return not (answer.refused or answer.error) and (answer.ended == "crashed" or bool(answer.code))
 
 
 def _is_well(answer: Answer) -> bool:
