@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headwater.measure import gates
 from tests.measure.test_units import units_of
 
 POSITIONS, WIDTH = 5, 6
@@ -86,3 +88,42 @@ def test_a_factor_that_is_a_parameter_makes_no_gate() -> None:
 @pytest.mark.parametrize("name", ["attention by sigmoids", "pooling", "latent", "divisor"])
 def test_activations_without_a_meant_range_stay_hidden(name: str) -> None:
     assert role_of(Mixing(GATES[name], torch.relu)) == "hidden"
+
+
+def test_an_image_with_a_wide_border_is_data() -> None:
+    image = torch.zeros(2, 3, 96, 96)
+    image[:, :, 48:-8, 8:-8] = torch.rand(2, 3, 40, 80)
+    assert not image.flatten()[: gates._FEW].any()
+    assert gates._is_data(image, tuple(image.shape))
+    assert not gates._is_data((image > 0).float(), tuple(image.shape))
+
+
+def test_an_expanded_mask_is_looked_at_in_place() -> None:
+    """Its 2 ** 40 numbers are those of eight; no copy of it would fit."""
+    mask = (torch.arange(8) < 3).float()[:, None, None].expand(-1, 2**17, 2**20)
+    assert not gates._is_data(mask, tuple(mask.shape))
+
+
+class Distributed:
+    """As `torch.distributed.tensor.DTensor`: its shape is that of all processes, and few operations know it."""
+
+    def __init__(self, part: Tensor, shape: tuple[int, ...]) -> None:
+        self.part, self.shape = part, torch.Size(shape)
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def detach(self) -> Distributed:
+        return self
+
+    def to_local(self) -> Tensor:
+        return self.part
+
+
+def test_of_a_distributed_factor_the_part_in_this_process_is_looked_at() -> None:
+    data, mask = torch.rand(4, 6), (torch.rand(4, 6) > 0.5).float()
+    for part, is_data in ((data, True), (mask, False)):
+        factor: Any = Distributed(part, (8, 6))
+        assert gates._is_data(factor, (8, 6)) == is_data
+    other: Any = Distributed(data, (8, 6))
+    assert not gates._is_data(other, (4, 6))

@@ -22,6 +22,7 @@ import torch
 
 from headwater.graph import GraphOp
 from headwater.graph.kinds import ISOMETRIES
+from headwater.measure.sampling import evenly
 from headwater.measure.saved import saved
 
 LIKE_THE_GATE = ISOMETRIES | {"Rsub", "Sub", "Neg", "Mul", "Expand", "ToCopy", "Select", "Split", "Slice"}
@@ -94,5 +95,5 @@ def _is_data(factor: torch.Tensor | None, shape: tuple[int, ...]) -> bool:
     """Whether a factor has numbers for each sample, and is no mask."""
     if factor is None or factor.dim() != len(shape) or factor.shape[:1] != shape[:1]:
         return False
-    values = cast(torch.Tensor, torch.unique(factor.flatten()[:_FEW]))
+    values = cast(torch.Tensor, torch.unique(evenly(factor, _FEW)))
     return values.numel() > _MASK

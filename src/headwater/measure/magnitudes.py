@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from headwater.graph import GraphOp
-from headwater.measure.norms import dense
+from headwater.measure.sampling import evenly
 from headwater.measure.saved import layer_input
 from headwater.measure.units import applies_weight
 from headwater.records import Layer, MagnitudesRecord, Quantity
@@ -84,18 +84,8 @@ class Magnitudes:
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
-    """Evenly spaced numbers of it, in a new tensor; the gradient may be overwritten behind the hook.
-
-    Their distance is odd: the sizes of networks are mostly even, and one column alone would tell little. What is not
-    contiguous is read in place: a whole copy would be had at the peak of the backward pass.
-    """
-    numbers = dense(tensor)
-    stride = max(1, (numbers.numel() // SAMPLE - 1) | 1)
-    if numbers.is_contiguous():
-        some = numbers.view(-1)[::stride]
-    else:
-        at = torch.arange(0, numbers.numel(), stride, device=numbers.device)
-        some = numbers[torch.unravel_index(at, numbers.shape)]
+    """Some numbers of it, in a new tensor; the gradient may be overwritten behind the hook."""
+    some = evenly(tensor, SAMPLE)
     return some.to(torch.promote_types(some.dtype, torch.float32), copy=True)
 
 
