@@ -27,6 +27,9 @@ LOADS = [
     "state = torch.hub.load(repo, name)",
     "weights = Net.from_pretrained(path).state_dict()",
     "setup(net, checkpoint=args.checkpoint)",
+    "torch.distributed.checkpoint.state_dict.set_model_state_dict(net, state)",
+    "net.fc.weight.data = torch.load(path)['fc']",
+    "torch._foreach_copy_(list(net.parameters()), values)",
 ]
 
 
@@ -51,6 +54,15 @@ DOUBTFUL = [
     "def fill(it):\n    set_up(it)\n\n\nfill(net)",
     "class Engine:\n    def __init__(self, net):\n        net.warm(path)\n\n\nengine = Engine(net)",
     "net = wrapped(net)",
+    "net.fc.weight.data = w",
+    "net.fc.weight = nn.Parameter(torch.from_numpy(w))",
+    "net.fc.weight.data[:10] = w",
+    "for p, w in zip(net.parameters(), values):\n    p.data.copy_(w)",
+    "for w, (name, p) in zip(values, net.named_parameters()):\n    p.data = w",
+    "for name, p in net.state_dict().items():\n    p.copy_(values[name])",
+    "for m in net.modules():\n    if name(m) in values:\n        m.weight.data.copy_(values[name(m)])",
+    "class Net:\n    def fill(self, w):\n        self.fc.weight.data = w\n\n\nnet.fill(w)",
+    "def fill(it):\n    for p in it.parameters():\n        p.data.copy_(w)\n\n\nfill(net)",
 ]
 
 
@@ -87,6 +99,14 @@ HARMLESS = [
     "build(pretrained=False)",
     "def show(it):\n    for p in it.parameters():\n        print(p.shape)\n\n\nshow(net)",
     "class Average:\n    def __init__(self, net):\n        self.net = copy.deepcopy(net)\n\n\naverage = Average(net)",
+    "net.decoder.weight = net.embed.weight",
+    "net.fc.weight.data = 0.1 * torch.randn(10, 4)",
+    "net.fc = nn.Linear(net.fc.in_features, 10)",
+    "net.device = device",
+    "class Engine:\n    def use(self, net, data):\n        self.data = data\n\n\nEngine().use(net, 1)",
+    "for p, q in zip(net.parameters(), twin.parameters()):\n    q.data.copy_(p.data)",
+    "for p in net.parameters():\n    p.data = torch.randn_like(p)",
+    "for p in net.body.parameters():\n    p.requires_grad = False",
     "def restart():\n    net.load_state_dict(torch.load(path))",
 ]
 
@@ -124,6 +144,9 @@ MADE = [
     "        self.opt = SGD(self.net.parameters())  # here\n\n\nnet = Net()\nload_checkpoint(net)\nT(model=net)\n",
     "class T:\n    def __init__(self):\n        self.net = Net()\n"
     "        self.net.load_state_dict(torch.load(path))\n\n"
+    "    def optimizers(self):\n        self.opt = SGD(self.net.parameters())  # here\n",
+    "class T:\n    def __init__(self):\n        self.net = Net()\n\n"
+    "    def fill(self, w):\n        self.net.fc.weight.data = w\n\n"
     "    def optimizers(self):\n        self.opt = SGD(self.net.parameters())  # here\n",
 ]
 

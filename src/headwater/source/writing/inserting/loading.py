@@ -9,6 +9,7 @@ from headwater.source.writing.calls import last_part
 from headwater.source.writing.document import Document, is_dotted
 from headwater.source.writing.inserting.loads import METHODS, calls_one_of, is_doubtful, loading_names, says_load
 from headwater.source.writing.inserting.sites import Site
+from headwater.source.writing.inserting.writes import writes
 
 _SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
 
@@ -72,21 +73,24 @@ def _own_name(method: cst.FunctionDef) -> str:
     return method.params.params[0].name.value if method.params.params else ""
 
 
-def _refusal(document: Document, call: cst.Call) -> PatchError:
-    line = document.line(document.start(call))
+def _refusal(document: Document, node: cst.CSTNode) -> PatchError:
+    line = document.line(document.start(node))
     return PatchError(f"{document.path.name}:{line} may load weights, which code behind it would overwrite")
 
 
-def _loads(document: Document, at: cst.CSTNode, model: str, places: range) -> list[cst.Call]:
-    """Calls in the function of a node that may load weights, or call what does, in the order of the source."""
+def _loads(document: Document, at: cst.CSTNode, model: str, places: range) -> list[cst.CSTNode]:
+    """What may load weights in the function of a node, or call what does, in the order of the source."""
     names, here = loading_names(document), document.within(at, *_SCOPES)
     calls = [call for call in document.of(cst.Call) if document.start(call) in places]
     calls = [call for call in calls if document.within(call, *_SCOPES) is here]
-    return [call for call in calls if _is_load(document, call, names) or is_doubtful(document, call, model)]
+    found = [call for call in calls if _is_load(document, call, names) or is_doubtful(document, call, model)]
+    said = [parent for call in found if _is_load(document, call, names) for parent in document.parents(call)]
+    written = [each for each in writes(document, here, model) if document.start(each) in places and each not in said]
+    return sorted([*found, *written], key=document.start)
 
 
-def _is_load(document: Document, call: cst.Call, names: set[str]) -> bool:
-    return says_load(document, call) or calls_one_of(call, names)
+def _is_load(document: Document, node: cst.CSTNode, names: set[str]) -> bool:
+    return isinstance(node, cst.Call) and (says_load(document, node) or calls_one_of(node, names))
 
 
 def _refuse_earlier(document: Document, at: cst.CSTNode, model: str, seen: tuple[cst.FunctionDef, ...]) -> None:
@@ -135,7 +139,7 @@ def _refuse_methods(document: Document, owner: cst.ClassDef, model: str, seen: t
         if method in seen:
             continue
         calls = [call for call in document.of(cst.Call) if method in document.parents(call)]
-        found = [call for call in calls if _is_load(document, call, names)]
+        found = [*(call for call in calls if _is_load(document, call, names)), *writes(document, method, model)]
         if found:
             raise _refusal(document, found[0])
         for node, other in _aliases(document, method, model):

@@ -10,9 +10,10 @@ import torch
 
 from headwater.source.writing.calls import last_part
 from headwater.source.writing.document import Document
+from headwater.source.writing.inserting.writes import HANDED, WRITING, is_of, writes
 
 _LOADS = re.compile(
-    r"checkpoint|ckpt|pretrained|(^|_)(resume|restore)|"
+    r"checkpoint|ckpt|pretrained|(^|_)(resume|restore)|^_foreach_copy_$|(^|_)set_(\w+_)?state_dict$|"
     r"(^|_)load_(\w+_)?(state|states|weights?|model|params?|parameters|net|network|module|adapter|snapshot)(_|$)"
 )
 _OTHERWISE = re.compile(r"save|gradient|exists")
@@ -28,8 +29,6 @@ METHODS = frozenset(
     """.split()
 )
 """Methods of a module, of its parts and of its parameters that load nothing."""
-_HANDED = frozenset("parameters named_parameters modules named_modules children named_children state_dict".split())
-_WRITING = frozenset(["copy_", "set_", "load_"])
 _LIBRARIES = ("torch.", "torchinfo.", "torchsummary.", "copy.", "wandb.")
 _LEAVES = re.compile(
     r"^(print|log|info|debug|warning|count|num|show|describe|summar\w+|watch|init|initiali[sz]e|reset|freeze|unfreeze|"
@@ -79,10 +78,10 @@ def is_doubtful(document: Document, call: cst.Call, model: str, seen: tuple[cst.
         seen: functions of the file that are being looked at.
     """
     func, name = call.func, last_part(call.func)
-    method = isinstance(func, cst.Attribute) and _is_of(document, func.value, model)
+    method = isinstance(func, cst.Attribute) and is_of(document, func.value, model)
     if not (method or any(_holds(document, arg.value, model) for arg in call.args)) or document.source(func) == model:
         return False
-    if method and (name in METHODS or (name.endswith("_") and name not in _WRITING)):
+    if method and (name in METHODS or (name.endswith("_") and name not in WRITING)):
         return False
     full = document.full_name(func)
     if full.startswith(_LIBRARIES):
@@ -100,6 +99,9 @@ def _is_clean(document: Document, function: cst.FunctionDef, seen: tuple[cst.Fun
     """Whether a function does nothing doubtful with what it is given."""
     given = [each.name.value for each in (*function.params.params, *function.params.kwonly_params)]
     calls = [call for call in document.of(cst.Call) if function in document.parents(call)]
+    filled = [each for each in given if each != "self" or function.name.value != "__init__"]
+    if any(writes(document, function, each) for each in filled):
+        return False
     return not any(
         says_load(document, call) or any(is_doubtful(document, call, each, seen) for each in given if each != "self")
         for call in calls
@@ -129,20 +131,14 @@ def _bases(owner: cst.ClassDef) -> set[str]:
     return {last_part(base.value) for base in owner.bases}
 
 
-def _is_of(document: Document, node: cst.CSTNode, model: str) -> bool:
-    """Whether an expression is the model or a part of it."""
-    written = document.source(node)
-    return written == model or written.startswith((f"{model}.", f"{model}["))
-
-
 def _holds(document: Document, node: cst.CSTNode, model: str) -> bool:
     """Whether an argument hands the model on, or a part of it; what another call makes of it is another thing."""
     if isinstance(node, cst.Name | cst.Attribute | cst.Subscript):
-        return _is_of(document, node, model)
+        return is_of(document, node, model)
     if isinstance(node, cst.Call):
         func = node.func
-        handed = isinstance(func, cst.Attribute) and func.attr.value in _HANDED
-        return handed and isinstance(func, cst.Attribute) and _is_of(document, func.value, model)
+        handed = isinstance(func, cst.Attribute) and func.attr.value in HANDED
+        return handed and isinstance(func, cst.Attribute) and is_of(document, func.value, model)
     return any(_holds(document, child, model) for child in node.children)
 
 
