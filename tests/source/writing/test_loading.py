@@ -220,6 +220,66 @@ def test_where_the_constructor_does_not_tell_lightning_gets_a_snippet(tmp_path: 
     assert why in made.not_written[0] and "start(model)" in made.snippet
 
 
+KEEPS = """\
+class Lit({base}):
+    def __init__(self, net=None, rate=0.1):
+        super().__init__()
+        self.rate, self.settings = rate, {{}}
+        {keeps}
+
+    def training_step(self, batch):
+        return self.net({step})
+
+    def configure_optimizers(self):
+        return SGD(self.parameters(), self.rate)  # here
+
+
+"""
+
+
+def keeping(then: str, base: str = "LightningModule", keeps: str = "self.net = net", step: str = "batch") -> str:
+    return HEAD + KEEPS.format(base=base, keeps=keeps, step=step) + then
+
+
+HANDED = [
+    keeping("net = Net()\nload_checkpoint(net)\nlit = Lit(net)\n"),
+    keeping("net = Net()\nload_checkpoint(net)\nlit = Lit(rate=1.0, net=net)\n"),
+    keeping("net = Net()\nload_checkpoint(net)\nlit = Lit(net)\n", keeps="self.net: nn.Module = net.to(0)"),
+    keeping("net = Net()\nload_checkpoint(net)\nlit = Lit(net)\n").replace("self.net(batch)", "self.net.body(batch)"),
+    keeping("net = Net()\ntune(net)\n\n\ndef main(it):\n    Lit(it)\n\n\nmain(net)\n"),
+    keeping("lit = Lit(Net.from_pretrained(path))\n"),
+    keeping("lit = Lit(nets['small'])\n"),
+    keeping("lit = Lit(*parts)\n"),
+    keeping(""),
+    keeping("lit = Lit()\n", keeps="net = Net()\n        tune(net)\n        self.net = net"),
+    "class Base(nn.Module):\n    def __init__(self):\n        self.load_state_dict(torch.load(path))\n\n\n"
+    + keeping("lit = Lit()\n", base="Base", keeps="self.net = Net()"),
+]
+BUILT = [
+    keeping("lit = Lit(Net(3))\n"),
+    keeping("net = Net()\nnet.train()\nlit = Lit(net)\n"),
+    keeping("lit = Lit(Net(3), 0.5)\n", step="self.rate.hex()", keeps="self.net = net\n        self.rate = rate"),
+    keeping("lit = Lit()\n", keeps="net = Net()\n        self.net = net"),
+    keeping("net = Net()\nlit = Lit(rate=0.3, net=net)\nload_checkpoint(lit)\n"),
+    keeping("", keeps="self.net = Net()\n        self.settings = rate", step="self.settings.get('x')"),
+]
+
+
+@pytest.mark.parametrize("source", HANDED)
+def test_a_network_that_lightning_is_handed_may_be_loaded(tmp_path: Path, source: str) -> None:
+    path = written(tmp_path / "train.py", source)
+    made = refusal(change(code=FIRST), optimizer=place(path, "# here"))
+    assert "may load weights" in made.not_written[0] and "start(model)" in made.snippet
+
+
+@pytest.mark.parametrize("source", BUILT)
+def test_a_network_that_is_built_for_lightning_is_written_to(tmp_path: Path, source: str) -> None:
+    path = written(tmp_path / "train.py", source)
+    assert "        start(self)\n\n    def training_step" in patched(
+        path, change(code=FIRST), optimizer=place(path, "# here")
+    )
+
+
 def test_a_lightning_module_without_a_constructor_gets_a_snippet(tmp_path: Path) -> None:
     source = "class Net(Base):\n    def configure_optimizers(self):\n        return SGD(self.parameters())  # here\n"
     path = written(tmp_path / "train.py", HEAD + source)

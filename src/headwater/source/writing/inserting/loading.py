@@ -12,6 +12,8 @@ from headwater.source.writing.inserting.sites import Site
 from headwater.source.writing.inserting.writes import writes
 
 _SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
+_OF_DICTS = frozenset(["get", "items", "keys", "values", "pop", "update", "copy"])
+"""Methods by which settings are read."""
 
 
 def loading(document: Document, site: Site) -> cst.CSTNode | None:
@@ -65,7 +67,63 @@ def constructor(document: Document, site: Site) -> cst.FunctionDef | None:
     found = _loads(document, inits[0].body.body[0], _own_name(inits[0]), range(len(document.text)))
     if found:
         raise _refusal(document, found[0])
+    if owner.name.value in loading_names(document):  # its base does
+        raise _refusal(document, owner)
+    _refuse_handed(document, owner, inits[0])
     return inits[0]
+
+
+def _refuse_handed(document: Document, owner: cst.ClassDef, init: cst.FunctionDef) -> None:
+    """Raises where a constructor keeps a network that may have been loaded before: by itself, or by who hands it over.
+
+    Raises:
+        PatchError: it may have been, or nobody in the file is seen to build it.
+    """
+    given = {each.name.value for each in (*init.params.params, *init.params.kwonly_params)}
+    for node, kept, value in _kept(document, init):
+        if not _is_run(document, owner, kept):
+            continue
+        name = document.source(value)
+        _refuse_here(document, node, name, ())
+        if name.partition(".")[0] not in given or _bindings(document, node, name):
+            continue
+        calls = [call for call in document.of(cst.Call) if last_part(call.func) == owner.name.value]
+        if not calls or not all(_hands_what_is_built(init, call, name.partition(".")[0]) for call in calls):
+            raise _refusal(document, node)
+
+
+def _hands_what_is_built(init: cst.FunctionDef, call: cst.Call, name: str) -> bool:
+    """Whether a call passes what another one gives, what has a name and was looked for, or a plain value."""
+    given = _given(init, call, name, is_method=True)
+    if given is None:
+        return not any(arg.star for arg in call.args)
+    return isinstance(given, cst.Call | cst.Name | cst.Attribute | cst.BaseNumber | cst.BaseString)
+
+
+def _kept(document: Document, init: cst.FunctionDef) -> list[tuple[cst.CSTNode, str, cst.BaseExpression]]:
+    """Where a constructor keeps something under a name of its object: the statement, that name, and what it is."""
+    found: list[tuple[cst.CSTNode, str, cst.BaseExpression]] = []
+    for each in [*document.of(cst.Assign), *document.of(cst.AnnAssign)]:
+        targets = [one.target for one in each.targets] if isinstance(each, cst.Assign) else [each.target]
+        value = each.value
+        while (
+            isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value in METHODS
+        ):
+            value = value.func.value  # net.to(device)
+        if value is not None and is_dotted(value) and document.within(each, *_SCOPES) is init:
+            own = [one for one in map(document.source, targets) if one.startswith(f"{_own_name(init)}.")]
+            found += [(each, one, value) for one in own]
+    return found
+
+
+def _is_run(document: Document, owner: cst.ClassDef, kept: str) -> bool:
+    """Whether a class runs what it keeps, or a part of it, as one does with a network: a setting is only read."""
+    for call in document.of(cst.Call):
+        written = document.source(call.func)
+        part = written.startswith((f"{kept}.", f"{kept}[")) and last_part(call.func) not in _OF_DICTS
+        if (written == kept or part) and owner in document.parents(call):
+            return True
+    return False
 
 
 def _own_name(method: cst.FunctionDef) -> str:
