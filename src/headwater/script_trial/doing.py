@@ -8,10 +8,11 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from headwater.errors import InputError
 from headwater.script import after_import, execute
+from headwater.script_trial.elsewhere import rebind
 from headwater.script_trial.guard import announce, protect
 from headwater.script_trial.job import Answer, Job, read_job, write_answer
 from headwater.script_trial.needs import Needs
@@ -48,7 +49,7 @@ def _done(job: Job) -> Answer:
         from headwater.script_trial.observing import Observing
         from headwater.script_trial.trying import Trying
 
-        announce(cast(Any, torch)._C, "PyTorchFileWriter")
+        _announce_torch(torch)
         shift_torch(job.seed)
         tasks.append(Observing(job) if job.task == "observe" else Trying(job))
         tasks[0].begin()
@@ -72,6 +73,15 @@ def _done(job: Job) -> Answer:
     return replace(answer, ended=ended.status, line=ended.line, code=ended.code)
 
 
+def _announce_torch(torch: Any) -> None:
+    announce(torch._C, "PyTorchFileWriter")
+    announce(torch._C.ScriptModule, "save", place=1)
+    announce(torch._C, "import_ir_module", place=1, writes=False)
+    announce(torch, "from_file", writes=None)
+    announce(torch.UntypedStorage, "from_file", writes=None)
+
+
 def _announce_safetensors() -> None:
-    announce(sys.modules["safetensors"], "serialize_file", place=1)
-    announce(sys.modules["safetensors"], "safe_open", writes=False)
+    package = sys.modules["safetensors"]
+    written = announce(package, "serialize_file", place=1)
+    rebind([written, announce(package, "safe_open", writes=False)])  # its own modules and transformers have bound them

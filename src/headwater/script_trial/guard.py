@@ -3,14 +3,14 @@
 What it writes outside of the scratch folder is led into it (`headwater.script_trial.elsewhere`). Besides, Python tells
 an audit hook of each file that is about to be opened, removed or renamed (PEP 578). A link in the scratch folder is
 replaced by a copy of its file before it is written. A file of the user's that is written on a way which is not led
-raises `PermissionError`, which the trial tells.
+raises `PermissionError`, which the trial tells. Caches, also those that an environment variable names, are written as
+they are.
 
-Not seen is what other programs and libraries in C do by themselves; torch's own writer and that of safetensors are.
+Not seen is what other programs and libraries in C do by themselves; the writers of torch and safetensors are.
 """
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import shutil
@@ -20,23 +20,41 @@ import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from headwater.script_trial.elsewhere import WRITES, Elsewhere, entry_of, is_in
+from headwater.script_trial.elsewhere import WRITES, Elsewhere
+from headwater.script_trial.places import database_of, entry_of, is_in, refused
 
-_GONE = {"os.remove": 1, "os.rmdir": 1, "os.truncate": 1, "os.rename": 2, "shutil.rmtree": 1}
-"""Events after which a path leads elsewhere or nowhere, and how many of their arguments are paths."""
+_CHANGED = dict.fromkeys(
+    (
+        *("os.remove", "os.rmdir", "os.truncate", "shutil.rmtree"),
+        *("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"),
+    ),
+    1,
+) | {"os.rename": 2}
+"""Events after which a path leads elsewhere or nowhere, or to a file that is not the same, and how many of their
+arguments are paths."""
 _HOME = os.path.expanduser("~")
 _CACHES = tuple(
     map(
         os.path.realpath,
         (
             *(tempfile.gettempdir(), "/dev", "/proc", sys.prefix),
-            *(os.environ.get("XDG_CACHE_HOME") or f"{_HOME}/.cache", f"{_HOME}/.cache", f"{_HOME}/Library/Caches"),
+            *(f"{_HOME}/.cache", f"{_HOME}/Library/Caches"),
             *(f"{_HOME}/.triton", f"{_HOME}/.nv"),  # compiled kernels, renamed into their place
         ),
     )
 )
 """Folders in which files come and go, and which a trial may write where they lie in no project of the user's."""
+_NAMED = (
+    *("XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_CACHE_PATH", "TORCH_EXTENSIONS_DIR"),
+    *("TORCH_HOME", "HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"),
+)
+"""Variables that name such folders, which compilers and downloads fill past Python's own functions."""
 
+
+_TOLD = (
+    "writes to no file of yours, and what is not written by Python's own functions cannot be led elsewhere; "
+    "let the script name it relative to its folder"
+)
 
 _leading: list[Elsewhere] = []
 """What leads the names of this process, once it is protected."""
@@ -50,52 +68,72 @@ def protect(scratch: str, roots: Iterable[str]) -> None:
         roots: the user's folders that it stands for.
     """
     folder, own = os.path.realpath(scratch), tuple(map(os.path.realpath, roots))
-    sys.addaudithook(functools.partial(_hear, folder, own))
     elsewhere = Elsewhere(folder, functools.partial(_is_users, scratch=folder, roots=own))
+    sys.addaudithook(functools.partial(_hear, elsewhere, folder, own))
     elsewhere.begin()
     _leading.append(elsewhere)
 
 
-def announce(holder: Any, name: str, place: int = 0, *, writes: bool = True) -> None:
+def announce(
+    holder: Any, name: str, place: int = 0, *, called: str = "filename", writes: bool | None = True
+) -> tuple[Any, Any]:
     """Lets a function that opens a file by itself be led, and tell the audit hooks when it writes.
 
     Args:
-        holder: module that holds the function.
+        holder: module or class that holds the function.
         name: of the function.
         place: which of its arguments is the path.
-        writes: whether it writes the file anew, and does not read it.
+        called: that argument's name.
+        writes: whether it writes the file anew, and does not read it; ``None`` where its next argument, ``shared``,
+            says that it changes the file.
+
+    Returns:
+        The function as it was and as it is now, for `headwater.script_trial.elsewhere.rebind`.
     """
     original: Callable[..., Any] = getattr(holder, name)
 
     @functools.wraps(original)
     def announced(*args: Any, **kwargs: Any) -> Any:
-        path: Any = args[place] if len(args) > place else None
+        path: Any = args[place] if len(args) > place else kwargs.get(called)
         if _is_path(path):
+            shared: Any = args[place + 1] if len(args) > place + 1 else kwargs.get("shared")
+            changes = bool(shared) if writes is None else writes
             for each in _leading:
-                path = each.written(path, keep=False) if writes else each.read(path)
-            if writes:
-                sys.audit("open", os.fspath(path), "wb", os.O_WRONLY | os.O_TRUNC)
-            args = (*args[:place], path, *args[place + 1 :])
+                path = each.written(path, keep=writes is None) if changes else each.read(path)
+            if changes:
+                sys.audit("open", os.fspath(path), None, os.O_RDWR | (os.O_TRUNC if writes else 0))
+            if len(args) > place:
+                args = (*args[:place], path, *args[place + 1 :])
+            else:
+                kwargs[called] = path
         return original(*args, **kwargs)
 
-    setattr(holder, name, announced)
+    setattr(holder, name, staticmethod(announced) if isinstance(holder, type) and place == 0 else announced)
+    return original, announced
 
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, str | os.PathLike)
 
 
-def _hear(scratch: str, roots: tuple[str, ...], event: str, args: tuple[Any, ...]) -> None:
-    if event == "open":
-        path, _, flags = args
-        if isinstance(flags, int) and flags & WRITES and isinstance(path, str | bytes):
-            _written(os.fsdecode(path), scratch, roots, empty=bool(flags & os.O_TRUNC))
-    elif event in _GONE:
-        for path in args[: _GONE[event]]:
-            if isinstance(path, str | bytes):
-                _allow(entry_of(os.fsdecode(path)), scratch, roots)
-    elif event == "sqlite3.connect":
-        _written(str(args[0]), scratch, roots, empty=False)
+def _hear(elsewhere: Elsewhere, scratch: str, roots: tuple[str, ...], event: str, args: tuple[Any, ...]) -> None:
+    if event != "open" and event not in _CHANGED and event not in ("os.link", "sqlite3.connect"):
+        return
+    with elsewhere.aside():  # here counts what is really there
+        if event == "open":
+            path, _, flags = args
+            if isinstance(flags, int) and flags & WRITES and isinstance(path, str | bytes):
+                _written(os.fsdecode(path), scratch, roots, empty=bool(flags & os.O_TRUNC))
+        elif event == "sqlite3.connect":
+            path, only_read = database_of(os.fsdecode(args[0]))
+            if path and not only_read:
+                _written(path, scratch, roots, empty=False)
+        elif event == "os.link":
+            _allow(os.path.realpath(os.fsdecode(args[0])), scratch, roots)
+        else:
+            for path in args[: _CHANGED[event]]:
+                if isinstance(path, str | bytes):
+                    _allow(entry_of(os.fsdecode(path)), scratch, roots)
 
 
 def _written(path: str, scratch: str, roots: tuple[str, ...], *, empty: bool) -> None:
@@ -110,10 +148,9 @@ def _written(path: str, scratch: str, roots: tuple[str, ...], *, empty: bool) ->
 
 
 def _allow(path: str, scratch: str, roots: tuple[str, ...]) -> None:
-    if not _is_users(path, scratch, roots) or not _is_a_file_or_folder(path):
+    if not _is_users(path, scratch, roots) or not _is_there(path):
         return
-    told = "a trial of headwater fix writes to no file of yours; let the script name it relative to its folder"
-    raise PermissionError(errno.EACCES, told, path)
+    raise refused(path, _TOLD)
 
 
 def _is_users(path: str, scratch: str, roots: tuple[str, ...]) -> bool:
@@ -123,12 +160,20 @@ def _is_users(path: str, scratch: str, roots: tuple[str, ...]) -> bool:
     in_project = any(is_in(path, root) and not is_in(_HOME, root) for root in roots)
     if not in_project and any(is_in(path, cache) for cache in _CACHES):
         return False
+    for cache in _named(tuple(map(os.environ.get, _NAMED))):
+        if is_in(path, cache) and not any(is_in(path, root) and is_in(root, cache) for root in (*roots, _HOME)):
+            return False
     return "__pycache__" not in path.split(os.sep)  # Python's own, also where an environment lies in the project
 
 
-def _is_a_file_or_folder(path: str) -> bool:
+@functools.lru_cache(maxsize=4)
+def _named(folders: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(os.path.realpath(each) for each in folders if each)
+
+
+def _is_there(path: str) -> bool:
     try:
         mode = os.lstat(path).st_mode
     except OSError:
         return False
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
