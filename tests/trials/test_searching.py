@@ -96,6 +96,7 @@ def test_a_control_that_ends_with_an_error_proves_nothing_and_ends_no_search() -
     assert search(work, work.measurement, work.findings, steps=40, seeds=3, executor=Inline()).verdict == "fixed"
     record = search(Fragile(work), work.measurement, work.findings, steps=40, seeds=3, executor=Inline())
     assert record.verdict == "nothing helped"
+    assert any(each.why.endswith("control ended with an error: AssertionError: weights") for each in record.candidates)
     assert record.control and all(each.error for each in record.control)
     assert record.original and not any(each.error for each in record.original)
 

@@ -192,6 +192,9 @@ def _mean(results: Sequence[TrialResult], measure: Measure) -> str:
 def _chance(entrant: Entrant, ledger: Ledger, found: Comparison, seeds: Sequence[int]) -> str:
     if not seeds:
         return ""
+    failed = next((each.error for each in ledger.longest(CONTROL) if each.error is not None), None)
+    if failed is not None:
+        return f"; nothing is proved, as a do-nothing control ended with an error: {failed.splitlines()[0]}"
     steps = max(each.steps for each in ledger.longest(entrant))
     trainings = ledger.trained(entrant, steps)
     if len(trainings) > 1 and all(each.losses == trainings[0].losses for each in trainings):
