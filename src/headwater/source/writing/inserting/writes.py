@@ -65,7 +65,7 @@ def _is_weight(document: Document, target: cst.BaseExpression, model: str) -> bo
     return isinstance(last, cst.Attribute) and any(part in last.attr.value.lower() for part in _WEIGHTS)
 
 
-def _is_harmless(document: Document, value: cst.BaseExpression, model: str) -> bool:
+def _is_harmless(document: Document, value: cst.CSTNode, model: str) -> bool:
     """Whether a value is made of the model itself, of numbers, and of what torch draws."""
     if isinstance(value, cst.Call) and document.source(value.func).endswith(".load"):
         return False
