@@ -99,7 +99,7 @@ os.makedirs(root + '/a'); os.chdir(root + '/a'); open('x', 'w'); assert os.listd
 """,
     "removed elsewhere": """
 os.chdir(root + '/data')
-with tempfile.TemporaryDirectory() as name: open(name + '/x.bin', 'w')
+name = tempfile.mkdtemp(); open(name + '/x.bin', 'w'); shutil.rmtree(name); assert not os.path.exists(name)
 assert os.listdir() == ['x.bin']
 """,
     "by keyword": """
@@ -123,6 +123,10 @@ assert not guard._leading[0]._gone
     "read though it is large": """
 elsewhere.LARGE = 3; assert open(root + '/out/best.pt').read() == 'precious'; open(root + '/out/best.pt', 'w')
 """,
+    "from an open folder": """
+folder = os.open(root + '/out', os.O_RDONLY); os.close(os.open('new', os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+os.remove('best.pt', dir_fd=folder); assert os.listdir(root + '/out') == ['new']
+""",
     "hidden": "open(root + '/.ckpt/last.pt', 'wb'); open(root + '/.git/config', 'wb')",
     "saved safely": "with tempfile.NamedTemporaryFile('w', dir=root + '/out', delete=False) as file: file.write('x')\n"
     "os.replace(file.name, root + '/out/best.pt'); assert pathlib.Path(root, 'out/best.pt').read_text() == 'x'",
@@ -143,6 +147,7 @@ REFUSED = {
     "a link": "os.replace(b'x', os.fsencode(root + '/last.pt'))",
     "bytes": "os.chmod(os.fsencode(file), 0o777)",
     "large": "elsewhere.LARGE = 3; open(file, 'r+')",
+    "from an open folder": "os.replace('x', 'best.pt', dst_dir_fd=os.open(root + '/out', os.O_RDONLY))",
     "linked": "os.link(os.fsencode(file), b'y')",
     "a folder moved": "open(root + '/out/new', 'w'); os.rename(root + '/out', root + '/old')",
     "a database": """

@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from headwater.script_trial.places import database_of, is_in, refused, split, unled
+from headwater.script_trial.places import database_of, entry_of, in_folder, is_in, refused, split, unled
 from headwater.script_trial.scratch import LARGE
 
 FOLDER = "elsewhere"
@@ -287,10 +287,16 @@ class Elsewhere:
         def call(*args: Any, **named: Any) -> Any:
             path = args[0] if args else named.get(first)
             path = default if path is None else path
-            by_folder = any(value is not None for key, value in named.items() if key.endswith("dir_fd"))
-            is_ours = isinstance(path, str | os.PathLike) and not by_folder
-            if not is_ours or getattr(self._here, "aside", False):
+            if not isinstance(path, str | os.PathLike) or getattr(self._here, "aside", False):
                 return original(*args, **named)
+            folders = [key for key, value in named.items() if key.endswith("dir_fd") and value is not None]
+            if folders:
+                with self.aside():
+                    path = in_folder(str(path), named[folders[0]])
+                    is_ours = first == "path" and os.path.isabs(path) and self._is_users(entry_of(path))
+                if not is_ours:
+                    return original(*args, **named)
+                del named[folders[0]]
             named.pop(first, None)
             return led(original, path, *args[1:], **named)
 

@@ -18,20 +18,19 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import Any
 
 from headwater.script_trial.elsewhere import WRITES, Elsewhere
-from headwater.script_trial.places import database_of, entry_of, is_in, refused
+from headwater.script_trial.places import database_of, entry_of, in_folder, is_in, refused
 
-_CHANGED = dict.fromkeys(
-    (
-        *("os.remove", "os.rmdir", "os.truncate", "shutil.rmtree"),
-        *("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"),
-    ),
-    1,
-) | {"os.rename": 2}
-"""Events after which a path leads elsewhere or nowhere, or to a file that is not the same, and how many of their
-arguments are paths."""
+_CHANGED = {
+    **{"os.remove": (1, 1), "os.rmdir": (1, 1), "os.rename": (2, 2), "os.truncate": (1, None), "shutil.rmtree": (1, 1)},
+    **{"os.chmod": (1, 2), "os.chown": (1, 3), "os.utime": (1, 3)},
+    **{"os.setxattr": (1, None), "os.removexattr": (1, None)},
+}
+"""Events after which a path leads elsewhere or nowhere, or to a file that is not the same: how many of their arguments
+are paths, and where those stand that say from which folder."""
 _HOME = os.path.expanduser("~")
 _CACHES = tuple(
     map(
@@ -129,11 +128,13 @@ def _hear(elsewhere: Elsewhere, scratch: str, roots: tuple[str, ...], event: str
             if path and not only_read:
                 _written(path, scratch, roots, empty=False)
         elif event == "os.link":
-            _allow(os.path.realpath(os.fsdecode(args[0])), scratch, roots)
+            _allow(os.path.realpath(in_folder(os.fsdecode(args[0]), args[2])), scratch, roots)
         else:
-            for path in args[: _CHANGED[event]]:
+            paths, at = _CHANGED[event]
+            folders = args[at : at + paths] if at is not None else ()
+            for path, folder in zip_longest(args[:paths], folders):
                 if isinstance(path, str | bytes):
-                    _allow(entry_of(os.fsdecode(path)), scratch, roots)
+                    _allow(entry_of(in_folder(os.fsdecode(path), folder)), scratch, roots)
 
 
 def _written(path: str, scratch: str, roots: tuple[str, ...], *, empty: bool) -> None:

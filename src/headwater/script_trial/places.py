@@ -30,6 +30,16 @@ def is_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
+def in_folder(path: str, folder: Any) -> str:
+    """Where a path leads from a folder that is given as the number of an open file, where Linux tells."""
+    if not isinstance(folder, int) or folder < 0 or os.path.isabs(path):
+        return path
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
+    except OSError:
+        return path
+
+
 def database_of(name: str) -> tuple[str, bool]:
     """The file of a database that SQLite is to open, empty where it has none, and whether it is only read."""
     if not name.startswith("file:"):
