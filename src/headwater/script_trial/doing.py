@@ -61,6 +61,7 @@ def _done(job: Job) -> Answer:
     with ExitStack() as imports:
         imports.enter_context(after_import("numpy", lambda: shift_numpy(job.seed)))
         imports.enter_context(after_import("safetensors", _announce_safetensors))
+        imports.enter_context(after_import("h5py", _announce_h5py))
         imports.enter_context(after_import("torch", begin))
         try:
             ended = execute(job.target)
@@ -79,6 +80,12 @@ def _announce_torch(torch: Any) -> None:
     announce(torch._C, "import_ir_module", place=1, writes=False)
     announce(torch, "from_file", writes=None)
     announce(torch.UntypedStorage, "from_file", writes=None)
+
+
+def _announce_h5py() -> None:
+    files = sys.modules["h5py.h5f"]
+    announce(files, "create", called="name")
+    announce(files, "open", called="name", writes=None)  # its next argument is ``flags``, 0 for reading only
 
 
 def _announce_safetensors() -> None:

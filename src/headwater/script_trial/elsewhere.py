@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from headwater.script_trial.places import database_of, entry_of, in_folder, is_in, refused, split, unled
+from headwater.script_trial.places import database_of, entry_of, in_folder, is_in, is_path, refused, split, unled
 from headwater.script_trial.scratch import LARGE
 
 FOLDER = "elsewhere"
@@ -287,7 +287,7 @@ class Elsewhere:
         def call(*args: Any, **named: Any) -> Any:
             path = args[0] if args else named.get(first)
             path = default if path is None else path
-            if not isinstance(path, str | os.PathLike) or getattr(self._here, "aside", False):
+            if not is_path(path) or getattr(self._here, "aside", False):
                 return original(*args, **named)
             folders = [key for key, value in named.items() if key.endswith("dir_fd") and value is not None]
             if folders:

@@ -6,7 +6,7 @@ replaced by a copy of its file before it is written. A file of the user's that i
 raises `PermissionError`, which the trial tells. Caches, also those that an environment variable names, are written as
 they are.
 
-Not seen is what other programs and libraries in C do by themselves; the writers of torch and safetensors are.
+Not seen is what other programs and libraries in C do by themselves; those of torch, safetensors and h5py are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from itertools import zip_longest
 from typing import Any
 
 from headwater.script_trial.elsewhere import WRITES, Elsewhere
-from headwater.script_trial.places import database_of, entry_of, in_folder, is_in, refused
+from headwater.script_trial.places import database_of, entry_of, in_folder, is_in, is_path, refused
 
 _CHANGED = {
     **{"os.remove": (1, 1), "os.rmdir": (1, 1), "os.rename": (2, 2), "os.truncate": (1, None), "shutil.rmtree": (1, 1)},
@@ -83,8 +83,8 @@ def announce(
         name: of the function.
         place: which of its arguments is the path.
         called: that argument's name.
-        writes: whether it writes the file anew, and does not read it; ``None`` where its next argument, ``shared``,
-            says that it changes the file.
+        writes: whether it writes the file anew, and does not read it; ``None`` where its next argument, in torch
+            ``shared``, says whether it changes the file.
 
     Returns:
         The function as it was and as it is now, for `headwater.script_trial.elsewhere.rebind`.
@@ -94,13 +94,16 @@ def announce(
     @functools.wraps(original)
     def announced(*args: Any, **kwargs: Any) -> Any:
         path: Any = args[place] if len(args) > place else kwargs.get(called)
-        if _is_path(path):
+        is_coded = isinstance(path, bytes)
+        if is_coded or is_path(path):
+            path = os.fsdecode(path)
             shared: Any = args[place + 1] if len(args) > place + 1 else kwargs.get("shared")
             changes = bool(shared) if writes is None else writes
             for each in _leading:
                 path = each.written(path, keep=writes is None) if changes else each.read(path)
             if changes:
-                sys.audit("open", os.fspath(path), None, os.O_RDWR | (os.O_TRUNC if writes else 0))
+                sys.audit("open", path, None, os.O_RDWR | (os.O_TRUNC if writes else 0))
+            path = os.fsencode(path) if is_coded else path
             if len(args) > place:
                 args = (*args[:place], path, *args[place + 1 :])
             else:
@@ -109,10 +112,6 @@ def announce(
 
     setattr(holder, name, staticmethod(announced) if isinstance(holder, type) and place == 0 else announced)
     return original, announced
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str | os.PathLike)
 
 
 def _hear(elsewhere: Elsewhere, scratch: str, roots: tuple[str, ...], event: str, args: tuple[Any, ...]) -> None:

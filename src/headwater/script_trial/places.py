@@ -25,6 +25,11 @@ def split(path: str) -> tuple[str, list[str]]:
     return drive + os.sep, [each for each in rest.split(os.sep) if each]
 
 
+def is_path(value: Any) -> bool:
+    """Whether it names a file by a text."""
+    return isinstance(value, str | os.PathLike)
+
+
 def is_in(path: str, folder: str) -> bool:
     """Whether it is the folder, or in it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
