@@ -32,8 +32,9 @@ TOLD = 12
 class ScriptWorkload:
     """A script that is run again and again; see `headwater.script_trial` for what happens inside.
 
-    It must lie in the same folder wherever a trial runs; what it writes relative to its own or the current folder is
-    thrown away. Its own output is told where it fails.
+    It must lie in the same folder wherever a trial runs; what it writes is thrown away, caches apart. Writes of other
+    programs and of libraries in C are so only where they are relative to its own or the current folder. Its own output
+    is told where it fails.
 
     Attributes:
         target: the script.
