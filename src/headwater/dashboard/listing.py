@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ def brief(name: str, run: StoredRun) -> dict[str, Any]:
         "started": info.started[:_LETTERS],
         "ended": None if info.ended is None else info.ended[:_LETTERS],
         "steps": info.steps,
-        "models": [asdict(model) for model in info.models[:20]],
+        "models": [{"name": m.name, "kind": m.kind, "parameters": m.parameters} for m in info.models[:20]],
         "optimizers": dict(list(info.optimizers.items())[:20]),
         "verdict": None,
         "notes": run.notes,
