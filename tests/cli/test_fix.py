@@ -28,6 +28,7 @@ from headwater.store import RunWriter
 from headwater.trials import SoFar
 from headwater.trials.servers import end_servers
 from tests import builders as build
+from tests import test_fix_script
 from tests.builders import vanishing
 from tests.cli.test_app import run
 from tests.pages import carried
@@ -200,23 +201,7 @@ def test_dry_run_lists_what_would_be_tried(mine: None, capsys: pytest.CaptureFix
     assert code == 0 and "Nothing would be tried." in out
 
 
-UNSCALED = """
-import torch
-from torch import nn
-
-torch.manual_seed(0)
-inputs = 1000 + torch.randn(256, 8)
-targets = inputs[:, :1] - 1000
-model = nn.Sequential(nn.Linear(8, 48), nn.Tanh(), nn.Linear(48, 1))
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-for step in range(20):
-    rows = torch.randint(256, (32,))
-    loss = nn.functional.mse_loss(model(inputs[rows]), targets[rows])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-open("trained.txt", "a").write("once")
-"""
+UNSCALED = test_fix_script.SCRIPT + 'open("trained.txt", "a").write("once")\n'
 
 
 def test_dry_run_of_a_script_lists_what_would_be_tried(search: Search, capsys: pytest.CaptureFixture[str]) -> None:

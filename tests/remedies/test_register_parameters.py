@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adagrad, Adam
+from torch.optim import SGD, Adagrad, Adam, Optimizer
 
 from headwater.errors import RemedyError
+from headwater.records import Change
 from headwater.remedies import Training, remedy
 from tests.builders import measurement
 from tests.remedies.rewriting import case, executed, remedied
@@ -61,17 +62,21 @@ def test_layers_in_lists_and_dicts_are_trained(make: type[nn.Module]) -> None:
     change = REMEDY.apply(live)
     assert len(change.places) == 2 * 2 + 2 * 2 + 2
     assert "order" not in "".join(change.places)
+    optimizer = compared(live, change, make())
+    assert len(optimizer.param_groups) == 1  # built behind the lists, it misses nothing
+
+
+def compared(live: Training, change: Change, model: nn.Module) -> Optimizer:
+    """Trains with what was changed live, which must move, and a fresh model by the code: both end alike."""
     before = {name: tensor.clone() for name, tensor in live.model.state_dict().items()}
     after = trained(live.model, live.optimizer)
     assert all(not torch.equal(before[name], after[name]) for name in change.places)
-
-    model = make()
     exec("import torch", names := {"net": model})
     exec(change.code.before.replace("{model}", "net"), names)
     optimizer = executed(type(change.code)(after=change.code.after), model, SGD(model.parameters(), lr=0.1))
-    assert len(optimizer.param_groups) == 1  # built behind the lists, it misses nothing
     written = trained(model, optimizer)
     assert all(torch.equal(after[name], written[name]) for name in after)
+    return optimizer
 
 
 class Heads(nn.Module):
@@ -95,14 +100,7 @@ def test_a_dict_whose_keys_are_no_names_of_modules_stays() -> None:
     change = REMEDY.apply(live)
     assert len(change.places) == 4 * 2 + 1
     assert list(live.model.by_number) == [2, 7]  # type: ignore[call-overload]
-    before = {name: tensor.clone() for name, tensor in live.model.state_dict().items()}
-    after = trained(live.model, live.optimizer)
-    assert all(not torch.equal(before[name], after[name]) for name in change.places)
-    model = Heads()
-    exec("import torch", names := {"net": model})
-    exec(change.code.before.replace("{model}", "net"), names)
-    written = trained(model, SGD(model.parameters(), lr=0.1))
-    assert all(torch.equal(after[name], written[name]) for name in after)
+    compared(live, change, Heads())
 
 
 def test_parameters_of_the_model_that_are_in_no_group_get_one() -> None:
