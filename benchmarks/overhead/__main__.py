@@ -77,7 +77,7 @@ def _how(args: argparse.Namespace) -> str:
     )
     return (
         "Step times divided by those of plain steps, which took turns with them in blocks of ten in one process (of "
-        "half a second, where something acts now and then): in one training where watching can be switched off, else "
+        "a second, where something acts now and then): in one training where watching can be switched off, else "
         "(wandb) in two copies, whose step times differ by up to 3 % by where they lie in the memory (the last row). "
         "`process time` is what this process spent on all its "
         "threads, which depends less on what else the machine does: the median of the ratios of neighbouring blocks, "

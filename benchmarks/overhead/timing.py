@@ -16,9 +16,10 @@ from benchmarks.overhead.variants import BLOCK, Unwatched, Variant
 
 WARM = 5
 """Steps of both before anything is watched or timed."""
-TURN = 0.5
-"""Seconds of a turn at least, where many fit in: after each switch the first steps are slower, since Python has
-specialised its code for what was there before, and a training is not switched."""
+TURN = 1.0
+"""Seconds of a turn at least, where many fit in: after each switch the first steps are slower (the first by some 5 %),
+since Python has specialised its code for what was there before and ours has left the caches, and a training is not
+switched. In turns of 0.5 s that alone made up half a per cent."""
 COUNTED = 20
 """Steps over which synchronisations are counted."""
 

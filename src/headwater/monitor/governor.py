@@ -37,8 +37,9 @@ NEWEST = 9
 """Bills of figures whose median is what they cost while somebody looks on: one that was held up must blind nobody."""
 DEBT = 4.0
 """So many times fewer figures are taken while more was spent than the budget allows."""
-PATIENCE = 0.25
-"""Seconds between two looks at whether the account allows another probe."""
+PATIENCE = 1.0
+"""Seconds between two looks at whether the account allows another probe, and whether somebody looks on. A look takes 5
+microseconds, or a hundred times as long where the network's numbers have driven its code out of the caches."""
 LOOKING = 1 / 3
 """Share of the budget that is left for figures and probes where steps are so short that being called takes it all."""
 SELDOM = 1000
