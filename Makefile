@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs docs-serve pictures constraints clean
+.PHONY: help demo test test-long lint format docs docs-serve pictures constraints clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: $(VENV)/.installed-demo  ## see the problem and its diagnosis on real data
 
 test: $(VENV)/.installed-test  ## run the tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+test-long: $(VENV)/.installed-test  ## run those that make test leaves out, of half a minute and more each
+	$(BIN)/python -m pytest -n 3 -m long
 
 lint: $(VENV)/.installed-dev  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

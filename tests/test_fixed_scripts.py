@@ -24,6 +24,7 @@ REPAIRS = {
     "rate_too_large.py": "lower-rate:hundredth",
     "broadcast_loss.py": "match-shapes",
 }
+LONG = ("functional_alias.py", "rate_too_large.py")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +33,7 @@ def servers() -> Iterator[None]:
     end_servers()
 
 
-@pytest.mark.parametrize("name", REPAIRS)
+@pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.long] * (each in LONG)) for each in REPAIRS])
 def test_a_script_is_repaired(name: str, tmp_path: Path) -> None:
     script = next(each for each in SCRIPTS if each.path == name)
     path = copied(script, tmp_path)

@@ -68,6 +68,7 @@ def test_the_command_line(command, capsys, tmp_path):
     assert out
 
 
+@pytest.mark.long
 def test_scripts_under_watch(tmp_path):
     """One after the other, as a reader would; the script trains for as many steps as it is asked to or is let."""
     script = SIGMOID.replace("int(sys.argv[1]) if len(sys.argv) > 1 else 30", "200")

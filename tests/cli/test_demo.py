@@ -17,6 +17,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.long  # .ci/run has the real one besides
 def test_the_demo_tells_the_story_and_writes_its_page(capsys, tmp_path):
     code, out, err = run(capsys, "demo")
     assert (code, err) == (0, "")

@@ -66,7 +66,11 @@ def runs(page: Path, folder: Path, terminal: Terminal) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=f"{page.parent.name}-{page.stem}", marks=[pytest.mark.cluster] * (page.stem == "cluster"))
+        pytest.param(
+            page,
+            id=f"{page.parent.name}-{page.stem}",
+            marks=[pytest.mark.cluster, pytest.mark.long] * (page.stem == "cluster"),
+        )
         for page in RUNNING
     ],
 )

@@ -34,6 +34,7 @@ def test_the_page_shows_what_the_script_writes() -> None:
         assert shown(name).strip() and "Traceback" not in shown(name) and "/tmp" not in shown(name)
 
 
+@pytest.mark.long
 def test_the_story_is_the_one_that_the_page_tells(printed: dict[str, str]) -> None:
     for said in ({name: shown(name) for name in NAMES}, printed):
         assert min(losses(said["flat"])) > 1.2
@@ -45,6 +46,7 @@ def test_the_story_is_the_one_that_the_page_tells(printed: dict[str, str]) -> No
         assert "HW101" not in said["healthy"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["flat", "run", "mended", "healthy"])
 def test_what_is_shown_is_what_is_printed(name: str, printed: dict[str, str]) -> None:
     """Compared are the words: numbers depend on the machine's rounding, and so may the order of close candidates."""

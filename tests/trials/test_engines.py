@@ -103,6 +103,7 @@ def ray():
         yield engine
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore")
 def test_ray(ray: Executor):
@@ -123,6 +124,7 @@ def dask():
         yield engine
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore")
 def test_dask(dask: Executor):
