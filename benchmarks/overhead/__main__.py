@@ -91,7 +91,7 @@ def _how(args: argparse.Namespace) -> str:
 
 def _timings(kind: str, name: str, args: argparse.Namespace) -> list[Timing]:
     variant = VARIANTS[name]
-    seconds = args.long if variant.long else 0.0
+    seconds = args.long * variant.long
     found = [compare(kind, variant, seed, args.steps, seconds, args.device) for seed in range(args.seeds)]
     print(f"{kind}: {' | '.join(_cells(name, found)[:-1])}", file=sys.stderr, flush=True)
     return found

@@ -207,11 +207,11 @@ class Loop(InLoop):
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to watch, what it records, and how much longer than other variants it must be timed."""
+    """A way to watch, what it records, and for which part of `--long` it is timed, where it acts now and then."""
 
     make: Callable[[], Unwatched]
     records: str
-    long: bool = False
+    long: float = 0.0
 
 
 DEFAULT = "headwater.watch, default"
@@ -219,7 +219,7 @@ NORMS = "headwater.watch, norms on each step"
 EVERYTHING = "headwater.watch, everything on each step"
 
 VARIANTS = {
-    DEFAULT: Variant(lambda: Headwater(BUDGET), "norms of gradients; at probes everything", long=True),
+    DEFAULT: Variant(lambda: Headwater(BUDGET), "norms of gradients; at probes everything", long=1.0),
     NORMS: Variant(lambda: Headwater(BUDGET, only_norms=True), "norms of gradients; of weights each 32nd step; loss"),
     EVERYTHING: Variant(
         lambda: Headwater(math.inf),
@@ -228,7 +228,7 @@ VARIANTS = {
     'wandb.watch(log="all", log_freq=1)': Variant(
         lambda: WandB(log="all", log_freq=1), "histograms of weights and gradients"
     ),
-    "wandb.watch, default": Variant(WandB, "histograms of gradients, each 1000th step", long=True),
+    "wandb.watch, default": Variant(WandB, "histograms of gradients, each 1000th step", long=0.25),
     "TensorBoard add_histogram": Variant(TensorBoard, "histograms of weights and gradients"),
     "Lightning grad_norm": Variant(Lightning, "norms of gradients"),
     "loop with .grad.norm().item()": Variant(Loop, "norms of gradients"),

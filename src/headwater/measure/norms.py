@@ -31,11 +31,11 @@ def frobenius(tensor: torch.Tensor) -> float:
     """
     values = dense(tensor)
     if values.dtype is not torch.float64:
-        norm = float(vector_norm(values, torch.float32))
+        norm = _host_norm(values, torch.float32)
         if not _SAFE_LOW < norm < _SAFE_HIGH:
-            norm = float(vector_norm(values, torch.float64))
+            norm = _host_norm(values, torch.float64)
         return norm
-    norm = float(vector_norm(values, torch.float64))
+    norm = _host_norm(values, torch.float64)
     return norm if _SAFE_LOW < norm < _SAFE_HIGH or values.numel() == 0 else _scaled_norm(values)
 
 
@@ -43,19 +43,30 @@ def _scaled_norm(values: torch.Tensor) -> float:
     largest = float(values.abs().max())
     if largest == 0.0 or not math.isfinite(largest):
         return largest
-    return largest * float(vector_norm(values / largest, torch.float64))
+    return largest * _host_norm(values / largest, torch.float64)
+
+
+def _host_norm(values: torch.Tensor, dtype: torch.dtype) -> float:
+    square = _square(values, dtype)
+    return math.sqrt(float(square)) if square is not None else float(vector_norm(values, dtype))
 
 
 def vector_norm(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Returns the 2-norm of all elements, accumulated in `dtype`, as a tensor on their device.
+    """Returns the 2-norm of all elements, accumulated in `dtype`, as a tensor on their device."""
+    square = _square(values, dtype)
+    return square.sqrt() if square is not None else cast(torch.Tensor, torch.linalg.vector_norm(values, dtype=dtype))
+
+
+def _square(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor | None:
+    """Scalar product of the elements with themselves; ``None`` where it would be no faster or not in `dtype`.
 
     On a processor a scalar product takes half of the time and is the more accurate (relative error with 10^8 numbers
     of float32: 1e-5 for 6e-5, torch 2.13 with MKL). Of more numbers than BLAS counts PyTorch forms it one by one.
     """
     if values.device.type == "cpu" and values.dtype is dtype and values.is_contiguous() and values.numel() < _COUNTED:
         row = values.view(-1)
-        return torch.dot(row, row).sqrt()
-    return cast(torch.Tensor, torch.linalg.vector_norm(values, dtype=dtype))
+        return torch.dot(row, row)
+    return None
 
 
 def any_nonzero(values: torch.Tensor) -> bool:
