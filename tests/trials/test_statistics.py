@@ -94,7 +94,27 @@ def test_a_score_that_is_no_number_loses_the_training(score: float):
 def test_where_only_some_were_lost_the_seeds_are_counted():
     kept = [result(0.5, 0.6, seed=seed) for seed in range(3)]
     mixed = [result(seed=0, lost=True), result(1.0, 1.1, seed=1), result(1.0, 1.1, seed=2)]
-    assert p(kept, mixed) == pytest.approx(0.5**3)
+    assert p(kept, mixed) == pytest.approx(2 / math.comb(6, 3))
+    six = [result(*[0.5 + seed / 99] * 8, seed=seed) for seed in range(6)]
+    for lost in range(1, 6):
+        some = [result(*[1.0 + seed / 50] * 8, seed=seed, lost=seed < lost) for seed in range(6)]
+        assert p(six, some) < min(LOOKS.values())
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.3])
+def test_where_some_were_lost_chance_passes_no_more_often_than_alpha(shared: float):
+    """Seeds weigh on both sides alike, or each side has its own; either may diverge with any of them."""
+    draw, passed = np.random.default_rng(0), 0
+    for _ in range(400):
+        common, own = draw.normal(5, shared, 6), draw.normal(0, 0.1, (2, 6, 8))
+        diverged = draw.random((2, 6)) < 0.3
+        diverged[0] = False  # where one of ours did, nothing is claimed in any case
+        ones, others = (
+            [result(*(common[i] + own[side, i]), seed=i, lost=bool(diverged[side, i])) for i in range(6)]
+            for side in range(2)
+        )
+        passed += p(ones, others) < ALPHA
+    assert passed <= 400 * ALPHA
 
 
 def test_seeds_that_change_nothing_leave_the_batches_to_tell():
