@@ -148,7 +148,7 @@ def better(ones: Sequence[TrialResult], others: Sequence[TrialResult], measure: 
     over_seeds = _mean_below(gaps.mean(axis=1)) if seeds_tell else _UNTESTED
     if len(whole) < len(pairs):
         apart = _ranked_apart(
-            [mean_row(one, measure) for one, _ in pairs], [_worst(other, measure) for _, other in pairs]
+            [mean_row(one, measure) for one, _ in pairs], [_diverged_last(other, measure) for _, other in pairs]
         )
         over_seeds = min(1.0, 2 * min(apart, over_seeds if len(whole) >= _WHOLE else 1.0))
     chosen = gaps.shape[1] < _RANKS and any(each.finished for pair in whole for each in pair)
@@ -171,7 +171,7 @@ def _gaps(pairs: Sequence[tuple[TrialResult, TrialResult]], measure: Measure) ->
     return np.array([np.subtract(one[-common:], other[-common:]) for one, other in rows], dtype=np.float64)
 
 
-def _worst(result: TrialResult, measure: Measure) -> float:
+def _diverged_last(result: TrialResult, measure: Measure) -> float:
     return math.inf if result.lost else mean_row(result, measure)
 
 
