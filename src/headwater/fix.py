@@ -17,7 +17,7 @@ from headwater.diagnose import at_least_one, diagnose
 from headwater.errors import InputError, OptimizerError
 from headwater.measure import untouched
 from headwater.measure.objective import LossFunction, Step
-from headwater.records import Candidate, FixRecord, Measurement, Verdict
+from headwater.records import Candidate, FixRecord, Verdict
 from headwater.report import page
 from headwater.report.fix import json, terminal
 from headwater.source import recorded, recording
@@ -27,6 +27,7 @@ from headwater.trials import (
     Cache,
     ObjectsWorkload,
     Progress,
+    StepCount,
     built,
     executor,
     identity,
@@ -169,7 +170,8 @@ def fix(
     _check(make_model, optimizer, score, validation, steps, seeds)
     if trials is not None and not hasattr(sys.modules["__main__"], "__file__"):
         raise InputError("Results are kept for code that lies in files, which tell when it changes: leave out trials=.")
-    workload = _workload(make_model, batches, loss_fn, step, optimizer, validation, score, steps)
+    diagnosis = StepCount()
+    workload = _workload(make_model, batches, loss_fn, step, optimizer, validation, score, steps, diagnosis)
     cache = Cache(Path(trials), identity(workload)) if trials is not None else None
     with executor(engine, address, workers) as running:
         record = search(
@@ -181,15 +183,9 @@ def fix(
             executor=running,
             progress=progress,
             cache=cache,
-            diagnosed=_steps(workload.measurement),
+            diagnosed=diagnosis.steps,
         )
     return _with_source(judged(record, workload.measurement), workload)
-
-
-def _steps(measurement: Measurement) -> int:
-    """Optimizer steps that a diagnosis took: those that it itemised, and those at other rates."""
-    arms = measurement.rate.arms if measurement.rate is not None else ()
-    return len(measurement.steps) + sum(arm.steps for arm in arms if arm.factor)
 
 
 def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixResult:
@@ -202,7 +198,15 @@ def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixResult:
 
 
 def _workload(
-    make_model: Any, batches: Any, loss_fn: Any, step: Any, optimizer: Any, validation: Any, score: Any, steps: int
+    make_model: Any,
+    batches: Any,
+    loss_fn: Any,
+    step: Any,
+    optimizer: Any,
+    validation: Any,
+    score: Any,
+    steps: int,
+    diagnosis: StepCount,
 ) -> ObjectsWorkload:
     """Diagnoses the original and says what there is to train."""
     kept = materialised(batches, steps)
@@ -211,7 +215,8 @@ def _workload(
         model, its_optimizer = made(make_model, optimizer)
         _check_fresh(model, made(make_model, optimizer)[0])
     again: Any = iter(cast("list[Any]", kept)) if isinstance(kept, list) else kept
-    report = diagnose(model, again, loss_fn, step=step, optimizer=its_optimizer)
+    with diagnosis.counting():
+        report = diagnose(model, again, loss_fn, step=step, optimizer=its_optimizer)
     line = recorded(its_optimizer)
     return ObjectsWorkload(
         make_model,

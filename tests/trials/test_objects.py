@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from headwater.trials import Trial, materialised
+from headwater.trials.objects import SCREENING
 from tests.trials.small import adam, network, regression, squared_error, workload
 
 
@@ -206,7 +207,8 @@ def test_a_range_test_leaves_no_trace_but_the_rate_that_is_written():
         return torch.optim.SGD(parameters, lr=rate, momentum=0.9)
 
     work = workload(fitting, batches=shuffled(), optimizer=slow)
-    assert work.screen(("raise-rate:range-test",)).standing == "passed"
+    looked = work.screen(("raise-rate:range-test",))
+    assert looked.standing == "passed" and SCREENING < looked.spent <= SCREENING + 100
     assert work.screen(("lower-rate:range-test",)).standing == "refused"
     results = [work.run(Trial(("raise-rate:range-test",), seed, 30)) for seed in (0, 1)]
     said = {each.changes[0].says for each in results}
@@ -215,8 +217,25 @@ def test_a_range_test_leaves_no_trace_but_the_rate_that_is_written():
     for seed, result in enumerate(results):
         plain = workload(fitting, batches=shuffled(), optimizer=partial(slow, rate=rate)).run(Trial((), seed, 30))
         assert result.losses == plain.losses
-        assert 30 < result.spent <= 130 and plain.spent == 30
+        assert result.spent == plain.spent == 30  # what was rehearsed is known
     assert results[0].level < work.run(Trial((), 0, 30)).level / 2
+
+
+def test_steps_that_a_function_takes_to_pretrain_its_network_are_not_those_of_the_search():
+    def pretrained() -> nn.Module:
+        model = network()
+        optimizer = adam(model.parameters())
+        for inputs, targets in (regression() * 10)[:50]:
+            optimizer.zero_grad()
+            squared_error(model(inputs), targets).backward()
+            optimizer.step()
+        return model
+
+    plain, work = workload(), workload(pretrained)
+    for remedies in (("clip-gradient",), ("raise-rate:range-test",), ("no-such-remedy",)):
+        assert work.screen(remedies).spent == plain.screen(remedies).spent
+    assert work.screen(("clip-gradient",)).spent == SCREENING
+    assert work.run(Trial((), 0, 5)).spent == 5
 
 
 def test_a_training_that_leaves_the_finite_numbers_ends_there():

@@ -52,6 +52,17 @@ def test_of_equally_good_changes_the_smallest_is_recommended():
     assert recommended(Track({NOTHING: 0.9, BOTH: 0.2, SHAPES: 0.4})) == BOTH
 
 
+def test_a_part_of_the_winner_that_learns_late_and_ends_as_high_is_recommended():
+    """At the early looks it is far behind; others that learn at once take its place."""
+    others = {(key,): 0.5 for key in "momentum standardise-inputs lower-rate:tenth lower-rate:third".split()}
+    track = Track({NOTHING: 0.9, SHAPES: 0.2, ADAM: 0.6, BOTH: 0.2, **others}, paces={SHAPES: 35.0, BOTH: 5.0})
+    track.paces |= dict.fromkeys(others, 5.0)
+    found, ledger = ran(track)
+    ends = [trial.steps for trial in ledger.run.trials if trial.remedies == SHAPES and trial.seed == 0]  # type: ignore[attr-defined]
+    assert 100 not in ends and found[SHAPES].standing == "recommended"
+    assert found[BOTH].standing == "as good"
+
+
 def test_where_nothing_is_better_nothing_is_recommended():
     found, _ = ran(Track({NOTHING: 0.2, SHAPES: 0.2, CLIP: 0.21, SLOWER: 0.5}))
     assert {each.standing for each in found.values()} <= {"no better", "beaten"}
@@ -185,6 +196,13 @@ def test_an_original_that_is_lost_is_beaten_by_what_trains():
     assert found[SHAPES].proof is not None and found[SHAPES].proof.effect == 1.0
     originals = [trial for trial in ledger.run.trials if trial.remedies == NOTHING and not trial.control]  # type: ignore[attr-defined]
     assert len(originals) == 3  # once with each seed: what is lost is not trained again for longer
+
+
+def test_the_control_trains_only_where_the_original_is_beaten():
+    _, beaten = ran(Track({NOTHING: 0.9, SHAPES: 0.2}))
+    _, unbeaten = ran(Track({NOTHING: 0.2, SHAPES: 0.2}))
+    assert any(trial.control for trial in beaten.run.trials)  # type: ignore[attr-defined]
+    assert not any(trial.control for trial in unbeaten.run.trials)  # type: ignore[attr-defined]
 
 
 def test_where_all_are_lost_nothing_is_recommended():

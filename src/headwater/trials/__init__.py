@@ -3,6 +3,7 @@
 from headwater.trials.building import Recipe, built, made
 from headwater.trials.cache import Cache
 from headwater.trials.candidates import others, singles, told
+from headwater.trials.counting import StepCount
 from headwater.trials.engines import ENGINES, cores, executor
 from headwater.trials.gather import gather
 from headwater.trials.identity import identity
@@ -21,6 +22,7 @@ __all__ = [
     "Recipe",
     "Screening",
     "SoFar",
+    "StepCount",
     "Trial",
     "Workload",
     "built",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import nn
@@ -15,6 +15,7 @@ from headwater.measure import Objective, seed_all
 from headwater.records import Change, Finding, Measurement, SourceLine
 from headwater.remedies import Training, remedy
 from headwater.remedies.reading import MENDING, Reading, as_meant
+from headwater.trials.counting import theirs
 from headwater.trials.seeding import shifted
 
 DEFAULT_RATE = 1e-2
@@ -33,8 +34,8 @@ class Recipe:
         objective: turns a batch into a loss.
         measurement, findings: of the original.
         optimizer_built: the user's source line that builds the optimizer, when known.
-        rehearse: trains a twin with these remedies at these rates, and returns the losses; ``None`` where there are no
-            batches.
+        rehearse: trains a twin with these remedies at these rates, and returns the losses and how many steps it took
+            for them now; ``None`` where there are no batches.
     """
 
     make_model: Callable[[], Any]
@@ -43,7 +44,7 @@ class Recipe:
     measurement: Measurement
     findings: tuple[Finding, ...] = ()
     optimizer_built: SourceLine | None = None
-    rehearse: Callable[[Sequence[str], Sequence[float]], Sequence[float]] | None = None
+    rehearse: Callable[[Sequence[str], Sequence[float]], tuple[Sequence[float], int]] | None = None
 
 
 @dataclass
@@ -112,7 +113,7 @@ def built(recipe: Recipe, remedies: Sequence[str], *, seed: int, steps: int, con
 
 @dataclass
 class _Rehearsals:
-    """Trains twins with what stands before a remedy; the same rates are not tried twice.
+    """Trains twins with what stands before a remedy.
 
     Attributes:
         recipe, before: the training and its remedies so far.
@@ -122,15 +123,12 @@ class _Rehearsals:
     recipe: Recipe
     before: Sequence[str]
     steps: int = 0
-    _known: dict[tuple[float, ...], Sequence[float]] = field(default_factory=dict[tuple[float, ...], Sequence[float]])
 
     def losses(self, rates: Sequence[float]) -> Sequence[float]:
-        key = tuple(rates)
-        if key not in self._known:
-            assert self.recipe.rehearse is not None
-            self._known[key] = self.recipe.rehearse(self.before, rates)
-            self.steps += len(self._known[key])
-        return self._known[key]
+        assert self.recipe.rehearse is not None
+        losses, taken = self.recipe.rehearse(self.before, rates)
+        self.steps += taken
+        return losses
 
 
 def _applied(key: str, training: Training, rehearsals: _Rehearsals) -> Change:
@@ -150,7 +148,8 @@ def made(make_model: Callable[[], Any], optimizer: Callable[[Any], Optimizer] | 
     Raises:
         InputError: they return something else.
     """
-    result: Any = make_model()
+    with theirs():
+        result: Any = make_model()
     if isinstance(result, tuple):
         pair = cast("tuple[Any, ...]", result)
         if len(pair) != 2 or not isinstance(pair[0], nn.Module) or not isinstance(pair[1], Optimizer):

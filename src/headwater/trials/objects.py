@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 from torch.optim import Optimizer
@@ -14,6 +14,7 @@ from headwater.measure import Objective, untouched
 from headwater.measure.objective import LossFunction, Step
 from headwater.records import Finding, Measurement, SourceLine, TrialResult
 from headwater.trials.building import Recipe, built
+from headwater.trials.counting import StepCount
 from headwater.trials.live import Live, Paused, View, said
 from headwater.trials.rehearsal import SEED, rehearsed
 from headwater.trials.screen import screened
@@ -25,10 +26,18 @@ HELD_OUT = 64
 SCREENING = 2
 """Steps of a screening, the second of which is judged: by then branches and heads that start at zero have moved."""
 
+_Rehearsal: TypeAlias = tuple[tuple[str, ...], tuple[float, ...]]
+"""Remedies and rates."""
+
 
 @dataclass(frozen=True)
 class ObjectsWorkload:
-    """See `headwater.fix` for the arguments; `batches` and `validation` are `materialised`."""
+    """See `headwater.fix` for the arguments; `batches` and `validation` are `materialised`.
+
+    Attributes:
+        paused: trainings that may go on in this process.
+        rehearsals: losses of what was rehearsed in this process.
+    """
 
     make_model: Callable[[], Any]
     batches: Any
@@ -40,7 +49,10 @@ class ObjectsWorkload:
     measurement: Measurement
     findings: tuple[Finding, ...] = ()
     optimizer_built: SourceLine | None = None
-    paused: Paused = field(default_factory=Paused, compare=False, repr=False)
+    paused: Paused = field(default_factory=Paused, init=False, compare=False, repr=False)
+    rehearsals: dict[_Rehearsal, Sequence[float]] = field(
+        default_factory=dict[_Rehearsal, Sequence[float]], init=False, compare=False, repr=False
+    )
 
     @property
     def recipe(self) -> Recipe:
@@ -71,15 +83,23 @@ class ObjectsWorkload:
 
     def screen(self, remedies: tuple[str, ...]) -> Screening:
         """Applies the remedies to a fresh copy and itemises a few steps."""
-        return screened(self.recipe, remedies, lambda: list(islice(self._stream(0), SCREENING)))
+        count = StepCount()
+        with count.counting():
+            found = screened(self.recipe, remedies, lambda: list(islice(self._stream(0), SCREENING)))
+        return replace(found, spent=count.steps)
 
     def _begun(self, trial: Trial) -> Live:
         with untouched(nn.Identity(), trial.seed):
             made = built(self.recipe, trial.remedies, seed=trial.seed, steps=trial.whole, control=trial.control)
             return Live(made, self._stream(trial.seed))
 
-    def _rehearsed(self, remedies: Sequence[str], rates: Sequence[float]) -> list[float]:
-        return rehearsed(self.recipe, remedies, rates, self._stream(SEED))
+    def _rehearsed(self, remedies: Sequence[str], rates: Sequence[float]) -> tuple[Sequence[float], int]:
+        """Losses of a rehearsal, which are the same for all trials, and the steps that it took now."""
+        wanted = (tuple(remedies), tuple(rates))
+        if wanted in self.rehearsals:
+            return self.rehearsals[wanted], 0
+        self.rehearsals[wanted] = rehearsed(self.recipe, remedies, rates, self._stream(SEED))
+        return self.rehearsals[wanted], len(self.rehearsals[wanted])
 
     def _stream(self, seed: int) -> Stream:
         return Stream(self.batches, seed)

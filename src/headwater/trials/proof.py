@@ -53,12 +53,12 @@ class Proof:
 def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Sequence[int]) -> Proof:
     """Compares a candidate with the original and the control, for as few steps as are needed to tell.
 
-    After each of the looks the level is Pocock's. A lead over both that shows early must last. With two seeds the
-    candidate and the original train to the end: that is enough where half of the original's loss is gone with each.
-    Where it is not, all seeds that the lead was shown with go to the end, where it must be significant once more: a
-    change that is only faster has an early lead with certainty, and what seeds do at the end is not known from there.
-    One that is ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where
-    they are cheaper, and at the end.
+    After each of the looks the level is Pocock's. The control trains only where a lead over the original is shown. A
+    lead over both that shows early must last. With two seeds the candidate and the original train to the end: that is
+    enough where half of the original's loss is gone with each. Where it is not, all seeds that the lead was shown with
+    go to the end, where it must be significant once more: a change that is only faster has an early lead with
+    certainty, and what seeds do at the end is not known from there. One that is ahead, but not clearly over so few
+    seeds, gets as many again: at the last look before the end, where they are cheaper, and at the end.
 
     Args:
         entrant: the candidate.
@@ -77,9 +77,13 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         worth_more = found.over_seeds < PROMISING and found.over_batches <= ALPHA
         if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):
             continue
-        ledger.train([ORIGINAL, CONTROL, entrant], used, steps)
-        found, tested = _compared(entrant, ledger, steps, ORIGINAL, CONTROL), used
+        ledger.train([ORIGINAL, entrant], used, steps)
+        found, tested = _compared(entrant, ledger, steps, ORIGINAL), used
         if found.p_value > level or not _ahead(entrant, ledger, used, steps):
+            continue
+        ledger.train([CONTROL], used, steps)
+        found = _compared(entrant, ledger, steps, ORIGINAL, CONTROL)
+        if found.p_value > level:
             continue
         if steps < whole:
             found = _at_the_end(entrant, ledger, used, found, whole)

@@ -7,11 +7,9 @@ fails to flow is out: it would have to be trained for long to show the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from torch import nn
-from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from headwater.measure import (
     Updates,
@@ -22,7 +20,6 @@ from headwater.measure import (
     probation,
     untouched,
 )
-from headwater.monitor.stepping import under_way
 from headwater.records import Change, Finding
 from headwater.rules import judge
 from headwater.trials.building import Built, Recipe, RefusedError, built
@@ -46,19 +43,6 @@ def screened(recipe: Recipe, remedies: tuple[str, ...], batches: Callable[[], li
         batches: draws one batch for each step.
         seed: of all random numbers.
     """
-    taken: list[int] = []
-
-    def count(optimizer: Optimizer, *_: Any) -> None:
-        taken.append(under_way(optimizer) <= 1)  # that of a base class is no step of its own
-
-    counting = register_optimizer_step_post_hook(count)
-    try:
-        return replace(_looked(recipe, remedies, batches, seed), spent=sum(taken))
-    finally:
-        counting.remove()
-
-
-def _looked(recipe: Recipe, remedies: tuple[str, ...], batches: Callable[[], list[Any]], seed: int) -> Screening:
     changes: tuple[Change, ...] = ()
     try:
         with untouched(nn.Identity(), seed):
