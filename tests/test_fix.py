@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,27 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert looks < whole - 100  # the diagnosis, and a look at each candidate
     assert goes_on(validation=regression(3)) > looks + 100
     assert goes_on(optimizer=lambda parameters: torch.optim.Adam(parameters, lr=0.03)) > looks + 100
+
+
+def test_its_diagnosis_counts_and_what_a_function_trains_beforehand_does_not(monkeypatch: pytest.MonkeyPatch):
+    def pretrained() -> nn.Module:
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        for _ in range(40):
+            optimizer.step()
+        return model
+
+    told: list[int] = []
+    module = sys.modules["headwater.fix"]
+    search = module.search
+
+    def searched(*given: Any, diagnosed: int, **more: Any) -> Any:
+        told.append(diagnosed)
+        return search(*given, diagnosed=diagnosed, **more)
+
+    monkeypatch.setattr(module, "search", searched)
+    spent = [fixed(each, steps=20).record.steps_spent for each in (network, pretrained)]
+    assert spent[0] == spent[1] and told[0] == told[1] >= 8
 
 
 def test_a_healthy_network_is_left_in_peace():

@@ -170,8 +170,7 @@ def fix(
     _check(make_model, optimizer, score, validation, steps, seeds)
     if trials is not None and not hasattr(sys.modules["__main__"], "__file__"):
         raise InputError("Results are kept for code that lies in files, which tell when it changes: leave out trials=.")
-    diagnosis = StepCount()
-    workload = _workload(make_model, batches, loss_fn, step, optimizer, validation, score, steps, diagnosis)
+    workload, diagnosed = _workload(make_model, batches, loss_fn, step, optimizer, validation, score, steps)
     cache = Cache(Path(trials), identity(workload)) if trials is not None else None
     with executor(engine, address, workers) as running:
         record = search(
@@ -183,7 +182,7 @@ def fix(
             executor=running,
             progress=progress,
             cache=cache,
-            diagnosed=diagnosis.steps,
+            diagnosed=diagnosed,
         )
     return _with_source(judged(record, workload.measurement), workload)
 
@@ -198,27 +197,20 @@ def _with_source(record: FixRecord, workload: ObjectsWorkload) -> FixResult:
 
 
 def _workload(
-    make_model: Any,
-    batches: Any,
-    loss_fn: Any,
-    step: Any,
-    optimizer: Any,
-    validation: Any,
-    score: Any,
-    steps: int,
-    diagnosis: StepCount,
-) -> ObjectsWorkload:
-    """Diagnoses the original and says what there is to train."""
+    make_model: Any, batches: Any, loss_fn: Any, step: Any, optimizer: Any, validation: Any, score: Any, steps: int
+) -> tuple[ObjectsWorkload, int]:
+    """Diagnoses the original; returns what there is to train, and how many optimizer steps the diagnosis took."""
     kept = materialised(batches, steps)
     held_out = None if validation is None else materialised(validation, HELD_OUT)
     with untouched(nn.Identity(), seed=0), recording():
         model, its_optimizer = made(make_model, optimizer)
         _check_fresh(model, made(make_model, optimizer)[0])
     again: Any = iter(cast("list[Any]", kept)) if isinstance(kept, list) else kept
-    with diagnosis.counting():
+    count = StepCount()
+    with count.counting():
         report = diagnose(model, again, loss_fn, step=step, optimizer=its_optimizer)
     line = recorded(its_optimizer)
-    return ObjectsWorkload(
+    workload = ObjectsWorkload(
         make_model,
         kept,
         loss_fn,
@@ -230,6 +222,7 @@ def _workload(
         report.findings,
         line.own if line else None,
     )
+    return workload, count.steps
 
 
 def _check_fresh(model: nn.Module, other: nn.Module) -> None:

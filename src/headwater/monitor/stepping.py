@@ -21,14 +21,16 @@ def _nothing(_optimizer: Any) -> None:
 _WRAPPER = cast(Any, Optimizer.profile_hook_step(_nothing)).__code__
 
 
-def under_way(optimizer: Any) -> int:
+def under_way(optimizer: Any = None) -> int:
     """Returns how many steps of the optimizer are running in this thread, that of a base class inside its subclass's.
+
+    Without one: how many of any optimizer, such as one that a wrapper drives.
 
     Counted on the stack, since a step that raises tells no hook of its end.
     """
     count, frame = 0, sys._getframe()  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
-        count += frame.f_code is _WRAPPER and frame.f_locals["args"][0] is optimizer
+        count += frame.f_code is _WRAPPER and (optimizer is None or frame.f_locals["args"][0] is optimizer)
         frame = frame.f_back
     return count
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from headwater.monitor.stepping import under_way
 
-_THEIRS = ContextVar("_THEIRS", default=False)
+_theirs: list[None] = []
+"""One for each piece of the user's own code that runs, in whatever thread; a process does one trial at a time."""
 
 
 class StepCount:
@@ -29,16 +29,16 @@ class StepCount:
         finally:
             hook.remove()
 
-    def _count(self, optimizer: Optimizer, *_: Any) -> None:
-        if not _THEIRS.get():
-            self.steps += under_way(optimizer) <= 1  # that of a base class is no step of its own
+    def _count(self, _optimizer: Optimizer, *_: Any) -> None:
+        if not _theirs:
+            self.steps += under_way() <= 1  # that of a base class, or of an optimizer inside, is no step of its own
 
 
 @contextmanager
 def theirs() -> Generator[None]:
     """Marks the steps inside as the user's own, such as those of a function that pretrains its network."""
-    token = _THEIRS.set(True)
+    _theirs.append(None)
     try:
         yield
     finally:
-        _THEIRS.reset(token)
+        _theirs.pop()

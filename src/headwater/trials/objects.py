@@ -50,8 +50,8 @@ class ObjectsWorkload:
     findings: tuple[Finding, ...] = ()
     optimizer_built: SourceLine | None = None
     paused: Paused = field(default_factory=Paused, init=False, compare=False, repr=False)
-    rehearsals: dict[_Rehearsal, Sequence[float]] = field(
-        default_factory=dict[_Rehearsal, Sequence[float]], init=False, compare=False, repr=False
+    rehearsals: dict[_Rehearsal, tuple[float, ...]] = field(
+        default_factory=dict[_Rehearsal, tuple[float, ...]], init=False, compare=False, repr=False
     )
 
     @property
@@ -98,7 +98,7 @@ class ObjectsWorkload:
         wanted = (tuple(remedies), tuple(rates))
         if wanted in self.rehearsals:
             return self.rehearsals[wanted], 0
-        self.rehearsals[wanted] = rehearsed(self.recipe, remedies, rates, self._stream(SEED))
+        self.rehearsals[wanted] = tuple(rehearsed(self.recipe, remedies, rates, self._stream(SEED)))
         return self.rehearsals[wanted], len(self.rehearsals[wanted])
 
     def _stream(self, seed: int) -> Stream:

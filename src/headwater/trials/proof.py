@@ -72,17 +72,20 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     level = LOOKS[len(looks)]
     found = Comparison(1.0, 1.0)
     tested: Sequence[int] = ()
+    others = [ORIGINAL]
     for steps, used in looks:
         ledger.train([ORIGINAL, entrant], seeds[:1], steps)
         worth_more = found.over_seeds < PROMISING and found.over_batches <= ALPHA
         if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):
             continue
         ledger.train([ORIGINAL, entrant], used, steps)
-        found, tested = _compared(entrant, ledger, steps, ORIGINAL), used
+        others = [ORIGINAL]
+        found, tested = _compared(entrant, ledger, steps, *others), used
         if found.p_value > level or not _ahead(entrant, ledger, used, steps):
             continue
         ledger.train([CONTROL], used, steps)
-        found = _compared(entrant, ledger, steps, ORIGINAL, CONTROL)
+        others = [ORIGINAL, CONTROL]
+        found = _compared(entrant, ledger, steps, *others)
         if found.p_value > level:
             continue
         if steps < whole:
@@ -90,7 +93,7 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         if found.p_value <= ALPHA and _ahead(entrant, ledger, _seeds(entrant, ledger, whole), whole):
             why = _words(entrant, ledger, steps, whole, found.p_value)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
-    why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested)}"
+    why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested, others)}"
     return Proof(False, why, _effect(entrant, ledger, whole), found.p_value if tested else None)
 
 
@@ -193,10 +196,13 @@ def _mean(results: Sequence[TrialResult], measure: Measure) -> str:
     return _said(fmean(shown(each, measure) for each in results))
 
 
-def _chance(entrant: Entrant, ledger: Ledger, found: Comparison, seeds: Sequence[int]) -> str:
+def _chance(
+    entrant: Entrant, ledger: Ledger, found: Comparison, seeds: Sequence[int], others: Sequence[Entrant]
+) -> str:
     if not seeds:
         return ""
-    failed = next((each.error for each in ledger.longest(CONTROL) if each.error is not None), None)
+    controls = ledger.longest(CONTROL) if CONTROL in others else ()
+    failed = next((each.error for each in controls if each.error is not None), None)
     if failed is not None:
         return f"; nothing is proved, as a do-nothing control ended with an error: {failed.splitlines()[0]}"
     steps = max(each.steps for each in ledger.longest(entrant))

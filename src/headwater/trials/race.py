@@ -1,9 +1,10 @@
 """The race: all candidates train a little, the better half trains on, and the one that is left is proved.
 
 Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
-optimization", AISTATS, arXiv 1502.07943), with one seed: most candidates differ by far more than seeds do. The parts of a combination that leads at last are
-trained to the end, too. The smallest of those that are as good as the best is then compared with the original and with
-a control, in which nothing but the initial weights was changed, over all seeds.
+optimization", AISTATS, arXiv 1502.07943), with one seed: most candidates differ by far more than seeds do. Of a
+combination that leads at last, the parts that raced are trained to the end, too. The smallest of those that are as good
+as the best is then compared with the original and with a control, in which nothing but the initial weights was changed,
+over all seeds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from headwater.trials.candidates import Proposal
 from headwater.trials.ledger import ORIGINAL, Entrant, Ledger
 from headwater.trials.proof import Proof, proof
 from headwater.trials.standing import Table, table
-from headwater.trials.statistics import shown
+from headwater.trials.statistics import LEAST, shown
 
 RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 """Shares of the steps after which the worse half leaves: the first still shows a network that begins to learn late."""
@@ -83,26 +84,32 @@ def race(
         alive = _going_on(run, now, steps, all_of_them=steps == budgets[-1])
         if len(alive) <= 1:
             break
-    parts = _parts(run, now, alive, proposals)
-    if parts:
-        run.placed = [each for each in run.placed if each.proposal not in parts]
-        now = run.table((*alive, *parts), budgets[-1])
-        alive = _going_on(run, now, budgets[-1], all_of_them=True)
-    return tuple(_proved(run, now, alive, budgets)) if now else ()
-
-
-def _parts(
-    run: _Race, now: Table | None, alive: Sequence[Proposal], proposals: Sequence[Proposal]
-) -> tuple[Proposal, ...]:
-    """The parts of a combination that leads at last, but for those that failed: one may do what the whole does.
-
-    It left the race where it learned more slowly at first, which says little of where it ends.
-    """
-    if now is None or not alive:
+    if now is None:
         return ()
-    leader = next(each for each, _ in now.ranked if each in alive)
+    now, alive = _with_parts(run, now, alive, proposals, budgets)
+    return tuple(_proved(run, now, alive, budgets))
+
+
+def _with_parts(
+    run: _Race, now: Table, alive: tuple[Proposal, ...], proposals: Sequence[Proposal], budgets: Sequence[int]
+) -> tuple[Table, tuple[Proposal, ...]]:
+    """Trains the parts of the combination that will be proved, and lets those back in that are as good as the best.
+
+    They left the race where they learned more slowly at first, which says little of where they end.
+    """
+    first = next((each for each in now.as_good() if each in alive), None)
     out = [*alive, *(each.proposal for each in run.placed if each.standing == "failed")]
-    return tuple(each for each in proposals if set(each.remedies) < set(leader.remedies) and each not in out)
+    parts = [e for e in proposals if first is not None and set(e.remedies) < set(first.remedies) and e not in out]
+    if not parts or now.share_gone < LEAST:
+        return now, alive
+    for steps in budgets:  # as the race does, so that each training goes on where it was
+        run.ledger.train([ORIGINAL, *(Entrant(each.remedies) for each in (*alive, *parts))], run.seeds[:1], steps)
+    whole = run.table((*alive, *parts), budgets[-1])
+    back = [each for each in whole.as_good() if each in parts]
+    if not back:
+        return now, alive
+    run.placed = [each for each in run.placed if each.proposal not in back]
+    return whole, (*alive, *back)
 
 
 def rungs(steps: int) -> tuple[int, ...]:

@@ -40,14 +40,14 @@ class ScriptWorkload:
         target: the script.
         cwd: where it is run.
         original: as it was observed.
-        rehearsed: losses of what was rehearsed in this process.
+        rehearsals: losses of what was rehearsed in this process.
     """
 
     target: Target
     cwd: str
     original: Original
-    rehearsed: dict[Rehearsal, tuple[float, ...]] = field(
-        default_factory=dict[Rehearsal, tuple[float, ...]], compare=False, repr=False
+    rehearsals: dict[Rehearsal, tuple[float, ...]] = field(
+        default_factory=dict[Rehearsal, tuple[float, ...]], init=False, compare=False, repr=False
     )
 
     @property
@@ -125,12 +125,12 @@ class ScriptWorkload:
 
     def _rehearsed(self, wanted: Rehearsal) -> tuple[tuple[float, ...], int]:
         """Losses of a rehearsal, under seed 0 so that all trials are told the same, and the steps that it took now."""
-        if wanted in self.rehearsed:
-            return self.rehearsed[wanted], 0
+        if wanted in self.rehearsals:
+            return self.rehearsals[wanted], 0
         options = {"remedies": wanted.remedies, "rates": wanted.rates}
         answer, _, spent = self._answer("train", len(wanted.rates), **options)
         if answer.ended != "died":  # else another time it may not
-            self.rehearsed[wanted] = answer.losses
+            self.rehearsals[wanted] = answer.losses
         return answer.losses, spent
 
     def _called(self, task: Task, steps: int, **options: Any) -> tuple[Answer, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from headwater.records import Safety, TrialResult
 from headwater.trials.candidates import Proposal
-from headwater.trials.statistics import ALPHA, Measure, better, mean_row, telling
+from headwater.trials.statistics import ALPHA, Measure, better, mean_row, share_gone, telling
 
 NEGLIGIBLE = 0.01
 """Share of the gain that a smaller change may lack of the best one's, and is as good for all that."""
@@ -47,6 +47,11 @@ class Table:
     def best_gain(self) -> float:
         """Gain of the best; zero where nothing gains."""
         return max([0.0, *(self.gain(result) for _, result in self.ranked)])
+
+    @property
+    def share_gone(self) -> float:
+        """Which share of the original's level is gone with the best."""
+        return max((share_gone(result, self.original, self.measure) for _, result in self.ranked), default=-math.inf)
 
     def as_good(self) -> tuple[Proposal, ...]:
         """Those that are as good as the best, the smallest first, then the safe ones, then the best.
