@@ -73,9 +73,10 @@ def fix(
 
     The script is diagnosed. What could mend it is tried: the script runs again
     and again, unchanged, for its first steps, with a remedy put into it when it
-    builds its optimizer. Each is compared with the script as it is and with a
-    control that differs by chance only. You see the ranking, the smallest change
-    that is as good as the best, and that change as a diff of your source.
+    builds its optimizer. Each is compared with the script as it is, and what is
+    ahead of it with a control that differs by chance only. You see the ranking,
+    the smallest change that is as good as the best, and that change as a diff of
+    your source.
 
     The script runs in a scratch copy of its folder: checkpoints and logs of
     yours stay as they are. Seed 0 is the script's own; others shift its seeds.

@@ -117,7 +117,8 @@ class FixRecord:
         verdict, reason: what came out, and in one sentence why.
         findings: of the original, root cause first.
         candidates: the best first.
-        original, control: the trainings that they were compared with.
+        original: the trainings that they were compared with.
+        control: those that what was ahead of the original was compared with; none where nothing was.
         before: the gradient along the trunk of the original; the candidates' stand in their trials.
         measure: what was compared: ``"score"``, ``"held-out loss"`` or ``"training loss"``.
         steps, seeds: of the longest trials.
