@@ -104,7 +104,7 @@ def _activated(model: nn.Module, kind: Callable[[], nn.Module]) -> bool:
         if isinstance(parent, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
             parent.activation, parent.activation_relu_or_gelu, changed = kind(), 0, True
         for name, child in list(parent.named_children()):
-            if isinstance(child, _ACTIVATIONS) and order[child] < last:
+            if isinstance(child, _ACTIVATIONS) and order.get(child, last) < last:  # what was just put in has no place
                 setattr(parent, name, kind())
                 changed = True
     return changed
