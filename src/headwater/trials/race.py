@@ -98,8 +98,7 @@ def _with_parts(
     They left the race where they learned more slowly at first, which says little of where they end.
     """
     first = next((each for each in now.as_good() if each in alive), None)
-    out = [*alive, *(each.proposal for each in run.placed if each.standing == "failed")]
-    parts = [e for e in proposals if first is not None and set(e.remedies) < set(first.remedies) and e not in out]
+    parts = [e for e in proposals if first is not None and set(e.remedies) < set(first.remedies) and e not in alive]
     if not parts or now.share_gone < LEAST:
         return now, alive
     for steps in budgets:  # as the race does, so that each training goes on where it was
