@@ -12,7 +12,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from headwater.monitor import Monitor, Settings
 from headwater.monitor.figures import BLOCK, StepFigures
-from headwater.monitor.rhythm import Rhythm
+from headwater.monitor.rhythm import EACH, SEVERAL, Rhythm
 from headwater.monitor.sink import Sink
 from tests.monitor.training import assert_as_found, batch
 
@@ -49,7 +49,12 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
     (track,) = monitor.tracks
     taken: list[int] = []
     take = track._figures.take
-    track._figures.take = lambda step, notes, **how: (taken.append(step), take(step, notes, **how))[1]  # type: ignore[method-assign]
+
+    def taking(step: int, notes: Any, *, whole: bool) -> None:
+        taken.extend([step] * whole)
+        take(step, notes, whole=whole)
+
+    track._figures.take = taking  # type: ignore[method-assign]
     most = 0
     for step in range(4 * STRIDE):
         trained(model, optimizer, 1)
@@ -57,7 +62,7 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
         most = max(most, track.sleep.left)
     monitor.detach()
     assert most == STRIDE - 3  # all but the step with figures, and the ones after and before, which close the account
-    assert taken == [*range(BLOCK), *range(STRIDE, 4 * STRIDE, STRIDE)]
+    assert taken == [*range(EACH), *range(EACH, BLOCK + 1, SEVERAL), *range(STRIDE, 4 * STRIDE, STRIDE)]
     assert_as_found()
 
 

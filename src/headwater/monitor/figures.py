@@ -19,8 +19,7 @@ from headwater.measure import tiny_numbers_as_zero
 from headwater.measure.norms import dense, vector_norm
 
 BLOCK = 32
-"""Steps that are fetched together at most, and after which the weights are looked at again. So many are taken one after
-the other at the beginning, whatever they cost: a short script is over by then."""
+"""Steps that are fetched together at most, and after which the weights are looked at again."""
 AGE = 0.5
 """Seconds after which what was noted is fetched in any case: somebody may be about to look."""
 MISSING = -1.0

@@ -20,12 +20,12 @@ from headwater.measure.optimizers import needs_closure, rate_of
 from headwater.monitor.alarms import Alarms, Event
 from headwater.monitor.belongings import Belongings, Models, weakly
 from headwater.monitor.clip import Clip, factor
-from headwater.monitor.figures import BLOCK, Figures, Notes, StepFigures
+from headwater.monitor.figures import Figures, Notes, StepFigures
 from headwater.monitor.governor import Governor
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
-from headwater.monitor.rhythm import Rhythm, common_stride
+from headwater.monitor.rhythm import OPENING, Rhythm, common_stride, opening
 from headwater.monitor.sleep import Sleep
 from headwater.monitor.stepping import under_way
 from headwater.monitor.window import Window
@@ -85,7 +85,7 @@ class Track:
         self.sleep = Sleep(lambda: under_way(itself()))
         self.held: Callable[[nn.Module], frozenset[str]] = lambda model: held_names(self.optimizer, model)
         self.others: Callable[[frozenset[int]], Mapping[str, nn.Module]] = lambda identities: {}
-        self._steps = self._before_scaled = 0
+        self._steps = self._before_scaled = self.skipped = self._batch = 0
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
         self.rhythm = Rhythm()
@@ -93,7 +93,6 @@ class Track:
         self._told = self._credit_due = self._taken = False
         self.itemised: int | None = None
         self.was_probe = self.was_measured = self.was_noted = False
-        self.skipped = self._batch = 0
         self._parameters: dict[str, nn.Parameter] = {}
         self._figures = Figures({})
         self._clip: Clip | None = None
@@ -247,10 +246,12 @@ class Track:
         return found
 
     def space(self, *, anew: bool = False) -> None:
-        """Spaces the next figures as the account allows, once it holds this step and a first block of figures."""
-        if self.steps >= BLOCK and (anew or self.was_measured or self.was_probe):
-            stride, beat = self.governor.stride(), self.governor.beat()
-            self.rhythm = Rhythm(common_stride(stride) if self._is_sharded() else stride, beat)
+        """Spaces the next figures as the account allows, once it holds this step; at the beginning there is a minimum."""
+        if self.steps < OPENING:
+            self.rhythm = opening(self.steps, self.governor.stride())
+        elif anew or self.was_measured or self.was_probe:
+            stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
+            self.rhythm = Rhythm(stride, self.governor.beat())
 
     def close(self) -> None:
         """Removes every hook."""
@@ -328,8 +329,7 @@ class Track:
         known = {id(p): name for name, p in model.named_parameters()}
         held: list[nn.Parameter] = [p for group in self.optimizer.param_groups for p in group["params"]]
         self._ids, self._held, self._known = {id(p) for p in held}, len(held), identities(model)
-        named = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
-        self._parameters = named
+        self._parameters = {known.get(id(p), f"{list(p.shape)} #{i}"): p for i, p in enumerate(held)}
         self._waiting += self._figures.collect(everything=True)
         self._figures = Figures(self._parameters, self.governor.age)
         self._open_window()
