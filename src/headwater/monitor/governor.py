@@ -22,7 +22,7 @@ from headwater.monitor.settings import Settings
 T = TypeVar("T")
 
 HALF = 0.5
-SPENDABLE = 0.3
+SPENDABLE = 0.2
 """Share of the budget that is spent by our own account: the rest is for what it cannot see, as that what we read takes
 the place of the network's numbers in the caches. That is as much again at the least: with an account of 0.55 % went
 1.1 % (95 %: 0.5 to 1.6), of 0.44 to 0.57 % 0.9 and 1.3 %, of 0.55 to 0.72 % on a busy machine 1.2 to 2.2 %
@@ -47,7 +47,7 @@ SELDOM = 1000
 EAGER = 0.4
 """Seconds, while somebody looks on, between two steps of which loss and rate are noted. So it is with figures too, if
 they cost little, whatever is owed: probes wait until that is paid."""
-FIGURES_FIRST = 1.2
+FIGURES_FIRST = 1.8
 """So many times what may be spent goes into figures while somebody looks on, whatever being called costs: more is then
 spent, and probes wait, mostly until `Settings.at_least_every`."""
 PAUSE = 20.0

@@ -12,7 +12,7 @@ LONGEST = 100
 """Steps: also where each comes to take far longer than those before, somebody looks now and then."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Sleep:
     """How long an optimizer's steps need nobody, and how deep inside of them the program is.
 
