@@ -84,6 +84,16 @@ def test_parts_of_a_combination_that_gains_nothing_are_not_trained_on():
     assert found[BOTH].standing == "no better" and ADAM not in ends
 
 
+def test_a_part_that_is_far_behind_at_half_of_the_steps_leaves_for_good():
+    others = {(key,): 0.5 for key in "momentum standardise-inputs lower-rate:tenth lower-rate:third".split()}
+    track = Track({NOTHING: 0.9, SHAPES: 0.2, ADAM: 0.8, BOTH: 0.2, **others}, paces={SHAPES: 35.0, ADAM: 35.0, BOTH: 5.0})
+    track.paces |= dict.fromkeys(others, 5.0)
+    found, ledger = ran(track)
+    reached = {part: max(e.steps for e in ledger.run.trials if e.remedies == part) for part in (SHAPES, ADAM)}  # type: ignore[attr-defined]
+    assert reached == {SHAPES: 200, ADAM: 100}
+    assert found[SHAPES].standing == "recommended" and found[ADAM].standing == "beaten"
+
+
 def test_the_parts_of_the_combination_that_is_proved_are_tried_though_a_larger_one_leads():
     larger, smaller, part = ("match-loss:sigmoid", ADAM[0]), ("standardise-inputs", "momentum"), ("standardise-inputs",)
     levels = {larger: 0.2, smaller: 0.203, part: 0.203, MOMENTUM: 0.6, CLIP: 0.3, SLOWER: 0.3}

@@ -95,15 +95,20 @@ def _with_parts(
 ) -> tuple[Table, tuple[Proposal, ...]]:
     """Trains the parts of the combination that will be proved, and lets those back in that are as good as the best.
 
-    They left the race where they learned more slowly at first, which says little of where they end.
+    They left the race where they learned more slowly at first, which says little of where they end. At half of the
+    steps those that are far behind leave for good.
     """
     first = next((each for each in now.as_good() if each in alive), None)
     parts = [e for e in proposals if first is not None and set(e.remedies) < set(first.remedies) and e not in alive]
     if not parts or now.share_gone < LEAST:
         return now, alive
+    whole = now
     for steps in budgets:  # as the race does, so that each training goes on where it was
-        run.ledger.train([ORIGINAL, *(Entrant(each.remedies) for each in (*alive, *parts))], run.seeds[:1], steps)
-    whole = run.table((*alive, *parts), budgets[-1])
+        whole = run.table((*alive, *parts), steps)
+        if steps * 2 >= run.ledger.horizon:
+            parts = [each for each in parts if each in whole.close()]
+        if not parts:
+            return now, alive
     back = [each for each in whole.as_good() if each in parts]
     if not back:
         return now, alive
