@@ -86,7 +86,9 @@ def test_parts_of_a_combination_that_gains_nothing_are_not_trained_on():
 
 def test_a_part_that_is_far_behind_at_half_of_the_steps_leaves_for_good():
     others = {(key,): 0.5 for key in "momentum standardise-inputs lower-rate:tenth lower-rate:third".split()}
-    track = Track({NOTHING: 0.9, SHAPES: 0.2, ADAM: 0.8, BOTH: 0.2, **others}, paces={SHAPES: 35.0, ADAM: 35.0, BOTH: 5.0})
+    track = Track(
+        {NOTHING: 0.9, SHAPES: 0.2, ADAM: 0.8, BOTH: 0.2, **others}, paces={SHAPES: 35.0, ADAM: 35.0, BOTH: 5.0}
+    )
     track.paces |= dict.fromkeys(others, 5.0)
     found, ledger = ran(track)
     reached = {part: max(e.steps for e in ledger.run.trials if e.remedies == part) for part in (SHAPES, ADAM)}  # type: ignore[attr-defined]

@@ -246,7 +246,7 @@ class Track:
         return found
 
     def space(self, *, anew: bool = False) -> None:
-        """Spaces the next figures as the account allows, once it holds this step; at the beginning there is a minimum."""
+        """Spaces the next figures as the account allows, once it holds this step; at first there is a minimum."""
         if self.steps < OPENING:
             self.rhythm = opening(self.steps, self.governor.stride())
         elif anew or self.was_measured or self.was_probe:
