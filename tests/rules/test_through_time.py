@@ -53,6 +53,13 @@ def test_gates_are_opened_where_there_are_gates():
     assert found.remedies == ("chrono-init", "forget-bias")
 
 
+@pytest.mark.parametrize(("kind", "severity"), [("RNN", None), ("GRU", None), ("LSTM", "error")])
+def test_an_lstm_loses_what_lies_ten_horizons_back(kind: str, severity: str | None):
+    """At 0.63 a step the horizon is 2.2 steps: 26 are 12 of them."""
+    found = vanishing_through_time.check(measured(through_time(0.63, length=27, kind=kind, dependence=FAR)))
+    assert (found.severity if found else None) == severity
+
+
 @pytest.mark.parametrize(
     ("near", "gated", "severity"),
     [(0.01, False, "error"), (0.2, False, "warning"), (0.7, False, "info"), (0.2, True, "info"), (0.01, True, "error")],

@@ -19,7 +19,7 @@ from headwater.measure.through_time.dependence import dependence, sequences
 from headwater.measure.through_time.loops import Loop, loop_profile, loops, probe_loop
 from headwater.measure.through_time.replay import replay
 from headwater.measure.through_time.summary import scan_profile
-from headwater.records import HORIZONS, TimeProfile, Trace
+from headwater.records import TimeProfile, Trace
 
 UNDER_WAY = 3
 """The step, from 0, on which a network under way is measured: the first that is judged."""
@@ -127,17 +127,16 @@ def _longest(several: Sequence[Captured]) -> Captured | None:
     return max(reached, key=lambda each: each.length, default=None)
 
 
-def reach(profile: TimeProfile) -> int | None:
+def _reach(profile: TimeProfile) -> int | None:
     """Steps after which the gradient is gone, where that is sooner than the loss's longest lag."""
-    if profile.needed is None or profile.horizon is None or profile.direction == "reverse":
+    if profile.needed is None or profile.reach is None or profile.direction == "reverse":
         return None
-    steps = max(1, round(HORIZONS * profile.horizon))
-    return steps if steps < profile.needed else None
+    return profile.reach if profile.reach < profile.needed else None
 
 
 def _with_dependence(profiles: Sequence[TimeProfile], batches: Iterable[Any]) -> tuple[TimeProfile, ...]:
     """Asks the data, once, for the layer with the longest memory: what one layer carries, the network has."""
-    reaches = [reach(each) for each in profiles]
+    reaches = [_reach(each) for each in profiles]
     if not profiles or any(each is None for each in reaches):
         return tuple(profiles)
     longest = max(each for each in reaches if each is not None)
