@@ -21,8 +21,8 @@ For each recurrent layer, fused or in a loop, exactly and in float64 (loops: in 
 *Cause*: the loss reads the last state only, and after 14 tau (an LSTM: 10), which is shorter than the sequence, nothing
 is left of the gradient. *Effect*: the target depends on what lies further back. Ridge regressions predict it from those
 last steps and from all steps, from the inputs as they are and from means of them and of their products; errors are
-those on samples left out. With `near` the share of the target's variance that the last steps explain, and `far` what the
-earlier ones add:
+those on samples left out. With `near` the share of the target's variance that the last steps explain, and `far` what
+the earlier ones add:
 
     share out of reach = far / (near + far)
 
@@ -32,7 +32,7 @@ What such simple predictors find is surely there. They can miss a dependence (pa
 
 | what | value | source |
 | --- | --- | --- |
-| gone | e^-14 = 8e-7 of the gradient | recalled a token: plain RNNs over 13 tau and none over 17, GRUs over 12 (measured) |
+| gone | e^-14 = 8e-7 is left | recalled a token: plain RNNs over 13 tau and none over 17, GRUs over 12 (measured) |
 | gone, LSTM | e^-10 = 5e-5 | none of 61 LSTMs learned it over more than 8 tau, in 1,500 to 6,000 steps (measured) |
 | dependence | 4 standard errors, 5 % of the variance | chosen: independent data gave 1.9 at most in 80 draws |
 | error | 95 % out of reach | a token to recall from beyond that reach, over 20 to 60 steps: no layer learned it |
