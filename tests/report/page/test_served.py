@@ -127,6 +127,7 @@ def shown(browser: Any, served: tuple[str, Server]) -> Iterator[Opened]:
 def test_from_the_list_of_runs_to_a_picture(shown: Opened, served: tuple[str, Server]) -> None:
     page = shown.page
     page.goto(served[0])
+    page.wait_for_selector(".runs a")
     assert page.locator(".runs strong").all_inner_texts() == [NAMES[0], EVIL.replace("\u2028", "\u2028")]
     page.fill("input[type=search]", "digits alert")
     page.wait_for_selector(".runs :text('No run has all')")
