@@ -22,7 +22,7 @@ from torch import nn
 
 from benchmarks.overhead.networks import KINDS, Training
 from benchmarks.overhead.variants import BLOCK, Headwater
-from headwater.monitor.rhythm import Rhythm
+from headwater.monitor.rhythm import OPENING, Rhythm
 
 NEVER = 10**9
 EMPTIES = 4_000_000
@@ -76,7 +76,7 @@ def _measure(training: Training, blocks: int, *, awake: bool) -> tuple[float, fl
         training.step()
     watching.attach(training, BLOCK)
     with watching.turn():
-        for _ in range(2 * BLOCK):  # its first probe and figures
+        for _ in range(OPENING + BLOCK):  # its first probe and figures
             training.step()
     track: Any = watching._watch.monitor.tracks[0]
     track.governor.wants_probe, track.governor.stride = lambda step: False, lambda: NEVER

@@ -7,9 +7,10 @@ only, at the end of whole trainings with seeds that no search has seen.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -41,8 +42,14 @@ class Material:
 
 
 def make_model(name: str) -> Any:
-    """Builds the model with weights from the random numbers of the moment, and its optimizer where it has its own."""
-    problem = BY_NAME[name].build(int(torch.randint(2**31 - 1, ())))
+    """Makes the model with weights from the random numbers of the moment, and its optimizer where it has its own."""
+    return copy.deepcopy(_built(name, int(torch.randint(2**31 - 1, ()))))
+
+
+@lru_cache(maxsize=32)
+def _built(name: str, seed: int) -> Any:
+    """Is kept for each seed: some cases train their network beforehand, where a user would read a file."""
+    problem = BY_NAME[name].build(seed)
     own = problem.optimizer
     return (problem.model, own) if isinstance(own, Optimizer) else problem.model
 

@@ -72,7 +72,7 @@ def test_the_mean_cost_stays_inside_the_budget(budget: float, plain: float, nois
 def test_the_first_probe_is_made_at_any_cost_and_the_next_when_it_is_paid_for() -> None:
     training = Training(budget=0.01, plain=0.01, probe=0.1, figures=1e-6, noise=0.0).run(60_000)
     assert training.probed[0] == 3
-    # what it knows of a probe so far is three quarters of its cost: 0.175 s for two, half of what it may spend in 50 s
+    # what it knows of a probe so far is three quarters of its cost: 0.175 s for two, half of what it may spend in 175 s
     assert training.probed[1] > 0.99 * 0.175 / (0.5 * SPENDABLE * 0.01) / 0.01
     gaps = [later - earlier for earlier, later in zip(training.probed[1:], training.probed[2:], strict=False)]
     one = 0.1 / (0.5 * SPENDABLE * 0.01) / 0.01  # steps in which half of the budget is a probe

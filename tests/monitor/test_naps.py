@@ -11,8 +11,8 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from headwater.monitor import Monitor, Settings
-from headwater.monitor.figures import BLOCK, StepFigures
-from headwater.monitor.rhythm import EACH, SEVERAL, Rhythm
+from headwater.monitor.figures import StepFigures
+from headwater.monitor.rhythm import EACH, OPENING, SEVERAL, Rhythm
 from headwater.monitor.sink import Sink
 from tests.monitor.training import assert_as_found, batch
 
@@ -62,7 +62,7 @@ def test_steps_are_counted_and_figures_come_at_their_stride(model: nn.Module) ->
         most = max(most, track.sleep.left)
     monitor.detach()
     assert most == STRIDE - 3  # all but the step with figures, and the ones after and before, which close the account
-    assert taken == [*range(EACH), *range(EACH, BLOCK + 1, SEVERAL), *range(STRIDE, 4 * STRIDE, STRIDE)]
+    assert taken == [*range(EACH), *range(EACH, OPENING + 1, SEVERAL), *range(STRIDE, 4 * STRIDE, STRIDE)]
     assert_as_found()
 
 
@@ -83,12 +83,12 @@ def test_who_looks_on_sees_the_loss_between_two_steps_with_figures(model: nn.Mod
     monitor = watched(optimizer, model)
     monitor.sinks.add(sink)
     governor: Any = monitor.tracks[0].governor
-    trained(model, optimizer, BLOCK - 1)
+    trained(model, optimizer, OPENING - 1)
     assert governor.beat() > 0
     governor.beat = lambda: 8
-    trained(model, optimizer, 4 * STRIDE - BLOCK + 1)
+    trained(model, optimizer, 4 * STRIDE - OPENING + 1)
     monitor.detach()
-    late = [each for each in sink.seen if each.step > BLOCK]
+    late = [each for each in sink.seen if each.step > OPENING]
     assert [each.step for each in late if any(each.gradients.values())] == [STRIDE, 2 * STRIDE, 3 * STRIDE]
     assert [each.step for each in late] == sorted({*range(40, 200, 8), STRIDE, 2 * STRIDE, 3 * STRIDE})
     assert all(each.loss is not None and each.learning_rate == 0.01 for each in late)
@@ -100,7 +100,7 @@ def test_who_comes_later_is_noticed_between_two_steps_with_figures(model: nn.Mod
     (track,) = monitor.tracks
     track.governor.stride = lambda: 10_000  # type: ignore[method-assign]
     track.governor.patience = lambda step: 20  # type: ignore[method-assign]
-    trained(model, optimizer, 2 * BLOCK)
+    trained(model, optimizer, 2 * OPENING)
     assert track.rhythm == Rhythm(10_000)
     monitor.sinks.add(sink)
     track.governor.stride = lambda: 100  # type: ignore[method-assign]
@@ -108,7 +108,7 @@ def test_who_comes_later_is_noticed_between_two_steps_with_figures(model: nn.Mod
     trained(model, optimizer, 2 * STRIDE)
     assert track.rhythm == Rhythm(100, 8)
     noted = [each.step for each in sink.seen if not any(each.gradients.values())]
-    assert 3 * BLOCK + 8 > noted[0] > 2 * BLOCK
+    assert 3 * OPENING + 8 > noted[0] > 2 * OPENING
     monitor.detach()
 
 

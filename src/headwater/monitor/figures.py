@@ -19,7 +19,7 @@ from headwater.measure import tiny_numbers_as_zero
 from headwater.measure.norms import dense, vector_norm
 
 BLOCK = 32
-"""Steps that are fetched together at most, and after which the weights are looked at again."""
+"""Steps with figures that are fetched together at most, and after which the weights are looked at again."""
 AGE = 0.5
 """Seconds after which what was noted is fetched in any case: somebody may be about to look."""
 MISSING = -1.0
@@ -42,7 +42,7 @@ class StepFigures:
         step: number of the step, from 0.
         gradients: Frobenius norm of the gradient that the optimizer consumed, by parameter; ``None`` without one, or
             where loss and rate alone were noted.
-        weights: Frobenius norm of the weights before the step; empty but for one in `BLOCK` steps.
+        weights: Frobenius norm of the weights before the step; empty but for one in `BLOCK` steps with figures.
         loss: of the last backward pass before the step, unscaled.
         clip: factor by which clipping shortened the gradient; ``None`` when nothing clipped, or where it was not
             looked at as loss and rate alone were noted.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OPENING, EACH, SEVERAL = 32, 8, 4
-"""Steps at the beginning, a short script's all, of which figures are taken whatever they cost: at each of the first
-ones, and later at one of several at least. A whole block of them would be felt where they take a fifth of the time."""
+EACH, OPENING = 8, 32
+"""Figures are taken at each of the first 8 steps, and up to the 32nd at one of `SEVERAL` at least, whatever they cost:
+a short script is over by then. At each of the 32 they would be felt: at each step they make those of a network of 50
+layers 1.15 times as long (`python -m benchmarks.overhead`)."""
+SEVERAL = 4
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,13 @@ class Rhythm:
         return min(-step % space for space in spaces) - 1
 
 
-def opening(step: int, stride: int) -> Rhythm:
-    """Returns the rhythm at one of the first steps, where the account would allow one step of `stride`."""
-    return Rhythm() if step < EACH else Rhythm(min(stride, SEVERAL), beat=1)
+def spaced(step: int, stride: int, beat: int) -> Rhythm:
+    """Returns the rhythm from a step on, where the account allows this stride and this beat."""
+    if step < EACH:
+        return Rhythm()
+    if step < OPENING:
+        return Rhythm(common_stride(min(stride, SEVERAL)), beat=1)
+    return Rhythm(stride, beat)
 
 
 def common_stride(stride: int) -> int:

@@ -25,7 +25,7 @@ from headwater.monitor.governor import Governor
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
-from headwater.monitor.rhythm import OPENING, Rhythm, common_stride, opening
+from headwater.monitor.rhythm import OPENING, Rhythm, common_stride, spaced
 from headwater.monitor.sleep import Sleep
 from headwater.monitor.stepping import under_way
 from headwater.monitor.window import Window
@@ -85,7 +85,8 @@ class Track:
         self.sleep = Sleep(lambda: under_way(itself()))
         self.held: Callable[[nn.Module], frozenset[str]] = lambda model: held_names(self.optimizer, model)
         self.others: Callable[[frozenset[int]], Mapping[str, nn.Module]] = lambda identities: {}
-        self._steps = self._before_scaled = self.skipped = self._batch = 0
+        self._steps = self._before_scaled = 0
+        self.skipped = self._batch = 0
         self.findings: tuple[Finding, ...] = ()
         self.measured: Measurement | None = None
         self.rhythm = Rhythm()
@@ -246,12 +247,11 @@ class Track:
         return found
 
     def space(self, *, anew: bool = False) -> None:
-        """Spaces the next figures as the account allows, once it holds this step; at first there is a minimum."""
-        if self.steps < OPENING:
-            self.rhythm = opening(self.steps, self.governor.stride())
-        elif anew or self.was_measured or self.was_probe:
-            stride = common_stride(self.governor.stride()) if self._is_sharded() else self.governor.stride()
-            self.rhythm = Rhythm(stride, self.governor.beat())
+        """Spaces the next figures as the account allows, once it holds this step."""
+        if anew or self.was_measured or self.was_probe or self.steps < OPENING:
+            stride = self.governor.stride()
+            shared = common_stride(stride) if self._is_sharded() else stride
+            self.rhythm = spaced(self.steps, shared, self.governor.beat())
 
     def close(self) -> None:
         """Removes every hook."""
