@@ -60,6 +60,15 @@ def test_an_lstm_loses_what_lies_ten_horizons_back(kind: str, severity: str | No
     assert (found.severity if found else None) == severity
 
 
+def test_of_several_layers_the_one_with_the_longest_reach_is_named():
+    """The LSTM's horizon is longer, and its reach shorter."""
+    lstm, rnn = through_time(0.65, kind="LSTM", gated=True, dependence=FAR), through_time(0.59, dependence=FAR)
+    lstm = replace(lstm, name="lstm")
+    assert lstm.horizon > rnn.horizon and lstm.reach < rnn.reach  # type: ignore[operator]
+    found = vanishing_through_time.check(measured(lstm, rnn))
+    assert found is not None and found.where.module == "rnn" and found.evidence["reach"] == rnn.reach
+
+
 @pytest.mark.parametrize(
     ("near", "gated", "severity"),
     [(0.01, False, "error"), (0.2, False, "warning"), (0.7, False, "info"), (0.2, True, "info"), (0.01, True, "error")],

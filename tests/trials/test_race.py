@@ -11,7 +11,7 @@ import pytest
 from headwater.records import TrialResult
 from headwater.trials.candidates import Proposal
 from headwater.trials.ledger import Ledger
-from headwater.trials.race import Placed, race, rungs
+from headwater.trials.race import Placed, _Race, race, rungs
 from headwater.trials.workload import Trial
 from tests.trials.build import Track
 
@@ -94,6 +94,23 @@ def test_a_part_that_is_far_behind_at_half_of_the_steps_leaves_for_good():
     reached = {part: max(e.steps for e in ledger.run.trials if e.remedies == part) for part in (SHAPES, ADAM)}  # type: ignore[attr-defined]
     assert reached == {SHAPES: 200, ADAM: 100}
     assert found[SHAPES].standing == "recommended" and found[ADAM].standing == "beaten"
+    assert found[ADAM].why.startswith("after 100 steps")
+    track.falls[ADAM] = 80
+    found, _ = ran(track)
+    assert (found[ADAM].standing, found[SHAPES].standing) == ("failed", "recommended")
+
+
+def test_half_of_an_odd_number_of_steps_is_half():
+    run = _Race(Ledger(Track({}), 201), (0,), lambda _: None, ())
+    assert [run.is_late(steps) for steps in rungs(201)] == [False, False, True, True]
+
+
+def test_who_looks_on_is_shown_no_step_back():
+    told: list[int] = []
+    track = Track({NOTHING: 0.9, SHAPES: 0.2, BOTH: 0.2, MOMENTUM: 0.5, SLOWER: 0.5}, paces={SHAPES: 35.0, BOTH: 5.0})
+    proposals = [Proposal(remedies) for remedies in track.levels if remedies]
+    race(proposals, Ledger(track, 200), range(3), lambda table: told.append(table.original.steps))
+    assert told == sorted(told) and told[-1] == 200
 
 
 def test_the_parts_of_the_combination_that_is_proved_are_tried_though_a_larger_one_leads():

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks.detection.cases import BY_NAME
 from headwater import diagnose
 from headwater.records import Finding, Where
 from headwater.rules import judge
+from headwater.trials.objects import SCREENING
 from headwater.trials.screen import still
 from tests.trials.small import workload
 
@@ -25,6 +27,16 @@ def test_a_remedy_that_does_not_apply_says_why():
     looked = replace(work, measurement=fitting).screen(("match-shapes",))
     assert (looked.standing, looked.changes) == ("refused", ())
     assert looked.why == "match-shapes: outputs and targets have the same shape [16]"
+
+
+def test_where_nothing_could_put_a_candidate_out_its_steps_are_only_taken(monkeypatch: pytest.MonkeyPatch):
+    rate = Finding("HW401", "rate-too-small", "error", Where(), "small", "small", {}, ())
+    work = workload(findings=(rate,))
+    monkeypatch.setattr("headwater.trials.screen.probation", None)
+    looked = work.screen(("match-shapes",))
+    assert (looked.standing, looked.spent) == ("passed", SCREENING) and looked.changes
+    wide = replace(work, batches=[(torch.randn(16, 5), torch.randn(16))]).screen(("match-shapes",))
+    assert wide.standing == "failed" and "shapes cannot be multiplied" in wide.why
 
 
 @pytest.mark.parametrize(

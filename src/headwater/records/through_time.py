@@ -9,8 +9,9 @@ Direction = Literal["forward", "reverse"]
 Probe = Literal["loss", "jacobian"]
 
 HORIZONS, LSTM_HORIZONS = 14, 10
-"""Memory horizons after which the gradient is gone: plain RNNs learned lags of 13, none of 17 (measured); e^-14 = 8e-7
-is left, about what Adam can still use. An LSTM's is gone sooner."""
+"""Memory horizons over which no layer learned to recall what nothing nearer teaches: plain RNNs learned it over 13, and
+none over 17; GRUs over 12; LSTMs over 8. With some room, as an alarm that is false does more harm than one that is
+missing (`python -m benchmarks.recall`)."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,12 @@ class TimeProfile:
 
     @property
     def reach(self) -> int | None:
-        """Steps back from the last one after which the gradient is gone; ``None``: nowhere."""
+        """Steps back from the last one over which the layer may learn; ``None``: any number."""
         horizons = LSTM_HORIZONS if self.kind == "LSTM" else HORIZONS
         return None if self.horizon is None else max(1, round(horizons * self.horizon))
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the loss, read at the last step, spans lags beyond the reach."""
+        reach, needed = self.reach, self.needed
+        return self.direction == "forward" and needed is not None and reach is not None and reach < needed

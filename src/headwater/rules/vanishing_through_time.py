@@ -18,11 +18,11 @@ For each recurrent layer, fused or in a loop, exactly and in float64 (loops: in 
 
     g_t = |dloss/dh_t|_F over the batch       gain = exp(-slope of ln g_t against t)       tau = -1 / ln gain
 
-*Cause*: the loss reads the last state only, and after 14 tau (an LSTM: 10), which is shorter than the sequence, nothing
-is left of the gradient. *Effect*: the target depends on what lies further back. Ridge regressions predict it from those
-last steps and from all steps, from the inputs as they are and from means of them and of their products; errors are
-those on samples left out. With `near` the share of the target's variance that the last steps explain, and `far` what
-the earlier ones add:
+*Cause*: the loss reads the last state only, and the sequence is longer than the layer's reach: 14 tau, or 10 of an LSTM
+(`nn.LSTM` and loops over `nn.LSTMCell`). *Effect*: the target depends on what lies further back. Ridge regressions
+predict it from the steps within reach and from all steps, from the inputs as they are and from means of them and of
+their products; errors are those on samples left out. With `near` the share of the target's variance that the steps
+within reach explain, and `far` what the earlier ones add:
 
     share out of reach = far / (near + far)
 
@@ -32,8 +32,8 @@ What such simple predictors find is surely there. They can miss a dependence (pa
 
 | what | value | source |
 | --- | --- | --- |
-| gone | e^-14 = 8e-7 is left | recalled a token: plain RNNs over 13 tau and none over 17, GRUs over 12 (measured) |
-| gone, LSTM | e^-10 = 5e-5 | none of 61 LSTMs learned it over more than 8 tau, in 1,500 to 6,000 steps (measured) |
+| reach | 14 tau, e^-14 = 8e-7 | recalled a token: plain RNNs over 13 tau, none over 17, GRUs over 12 (measured) |
+| reach, LSTM | 10 tau, e^-10 = 5e-5 | none learned it over more than 8 (`python -m benchmarks.recall`); 2 are room |
 | dependence | 4 standard errors, 5 % of the variance | chosen: independent data gave 1.9 at most in 80 draws |
 | error | 95 % out of reach | a token to recall from beyond that reach, over 20 to 60 steps: no layer learned it |
 | warning, plain layers | 60 % out of reach | adding over 100 steps (above 60 %) fails; digits by pixels (half) learn |
@@ -113,20 +113,11 @@ def check(measurement: Measurement) -> Finding | None:
 
 
 def _longest(measurement: Measurement) -> TimeProfile | None:
-    """The layer with the longest memory, if no layer reaches back far enough."""
+    """The layer with the longest reach, if none reaches back far enough."""
     profiles = measurement.through_time
-    if not profiles or not all(map(_short, profiles)):
+    if not profiles or not all(each.falls_short for each in profiles):
         return None
-    return max(profiles, key=lambda each: each.horizon or 0.0)
-
-
-def _short(profile: TimeProfile) -> bool:
-    return (
-        profile.direction == "forward"
-        and profile.needed is not None
-        and profile.reach is not None
-        and profile.reach < profile.needed
-    )
+    return max(profiles, key=lambda each: (each.reach or 0, each.horizon or 0.0))
 
 
 def _depends(found: Dependence) -> bool:
@@ -156,7 +147,7 @@ def _why(profile: TimeProfile, severity: Severity) -> str:
         f"than {found.reach} steps"
     )
     if severity != "info":
-        return f"{says}, where no gradient arrives."
+        return f"{says}, from where too little of the gradient arrives to learn by."
     return f"{says}; the nearer steps can teach the layer to look further."
 
 
@@ -165,6 +156,7 @@ def _evidence(profile: TimeProfile) -> dict[str, float | int | str]:
         "gain per step": profile.gain or 0.0,
         "memory horizon": profile.horizon or 0.0,
         "lag": profile.needed or 0,
+        "reach": profile.reach or 0,
         "probe": profile.probe,
     }
     found = profile.dependence

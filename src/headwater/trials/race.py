@@ -2,9 +2,9 @@
 
 Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
 optimization", AISTATS, arXiv 1502.07943), with one seed: most candidates differ by far more than seeds do. Of a
-combination that leads at last, the parts that raced are trained to the end, too. The smallest of those that are as good
-as the best is then compared with the original and with a control, in which nothing but the initial weights was changed,
-over all seeds.
+combination that leads at last, the parts that raced are trained on, too. The smallest of those that are as good as the
+best is then compared with the original and with a control, in which nothing but the initial weights was changed, over
+all seeds.
 """
 
 from __future__ import annotations
@@ -54,9 +54,19 @@ class _Race:
         seed = self.seeds[0]
         self.ledger.train([ORIGINAL, *(Entrant(each.remedies) for each in proposals)], [seed], steps)
         results = [(each, self.ledger.result(Entrant(each.remedies), seed, steps)) for each in proposals]
-        found = table(self.ledger.result(ORIGINAL, seed, steps), results)
-        self.tell(found)
-        return found
+        return table(self.ledger.result(ORIGINAL, seed, steps), results)
+
+    def is_late(self, steps: int) -> bool:
+        """Whether half of the training is over."""
+        return steps >= self.ledger.horizon // 2
+
+    def place(self, placed: Placed) -> None:
+        """Notes how a proposal came out, in the place of what was noted of it before."""
+        before = [each.proposal for each in self.placed]
+        if placed.proposal in before:
+            self.placed[before.index(placed.proposal)] = placed
+        else:
+            self.placed.append(placed)
 
 
 def race(
@@ -81,6 +91,7 @@ def race(
     now: Table | None = None
     for steps in budgets:
         now = run.table(alive, steps)
+        run.tell(now)
         alive = _going_on(run, now, steps, all_of_them=steps == budgets[-1])
         if len(alive) <= 1:
             break
@@ -105,15 +116,16 @@ def _with_parts(
     whole = now
     for steps in budgets:  # as the race does, so that each training goes on where it was
         whole = run.table((*alive, *parts), steps)
-        if steps * 2 >= run.ledger.horizon:
-            parts = [each for each in parts if each in whole.close()]
+        if run.is_late(steps):
+            _note_lost(run, whole, parts)
+            staying = [each for each in parts if each in (whole.close() if steps < budgets[-1] else whole.as_good())]
+            _note_beaten(run, whole, steps, [each for each in parts if each not in staying])
+            parts = staying
         if not parts:
             return now, alive
-    back = [each for each in whole.as_good() if each in parts]
-    if not back:
-        return now, alive
-    run.placed = [each for each in run.placed if each.proposal not in back]
-    return whole, (*alive, *back)
+    run.tell(whole)
+    run.placed = [each for each in run.placed if each.proposal not in parts]
+    return whole, (*alive, *parts)
 
 
 def rungs(steps: int) -> tuple[int, ...]:
@@ -123,30 +135,40 @@ def rungs(steps: int) -> tuple[int, ...]:
 
 def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple[Proposal, ...]:
     """The better half, without those that are far behind; of equal ones the smaller change goes on."""
+    _note_lost(run, now, [each for each, _ in now.lost])
+    if all_of_them or not now.ranked:
+        return tuple(each for each, _ in now.ranked)
+    leader, _ = now.ranked[0]
+    close = now.close()
+    good = [each for each in now.as_good() if each in close]
+    half = (len(now.ranked) + 1) // 2
+    most = half if run.is_late(steps) else max(FEW, half)
+    kept = [*good, *(each for each in close if each not in good)][:most]
+    if leader not in kept:
+        kept[-1] = leader
+    if not run.is_late(steps) and not any(each in run.causes for each in kept):
+        kept += [each for each, _ in now.ranked if each in run.causes][:1]
+    kept += [each for each in now.slower(leader) if each not in kept]
+    _note_beaten(run, now, steps, [each for each, _ in now.ranked if each not in kept])
+    return tuple(kept)
+
+
+def _note_lost(run: _Race, now: Table, those: Sequence[Proposal]) -> None:
     for each, result in now.lost:
         taken = len(result.losses)
         failed = f"it failed after {taken} steps: {result.error}"
         lost = failed if result.error else f"its loss left the finite numbers at step {taken}"
-        run.placed.append(Placed(each, "failed", lost))
-    if all_of_them or not now.ranked:
-        return tuple(each for each, _ in now.ranked)
-    leader, best = now.ranked[0]
-    close = now.close()
-    good = [each for each in now.as_good() if each in close]
-    half = (len(now.ranked) + 1) // 2
-    most = half if steps * 2 >= run.ledger.horizon else max(FEW, half)
-    kept = [*good, *(each for each in close if each not in good)][:most]
-    if leader not in kept:
-        kept[-1] = leader
-    if steps * 2 < run.ledger.horizon and not any(each in run.causes for each in kept):
-        kept += [each for each, _ in now.ranked if each in run.causes][:1]
-    kept += [each for each in now.slower(leader) if each not in kept]
+        if each in those:
+            run.place(Placed(each, "failed", lost))
+
+
+def _note_beaten(run: _Race, now: Table, steps: int, beaten: Sequence[Proposal]) -> None:
+    """The worst first."""
     for each, result in reversed(now.ranked):
-        if each not in kept:
-            ours, theirs = (shown(one, now.measure) for one in (result, best))
+        if each in beaten:
+            ours, theirs = (shown(one, now.measure) for one in (result, now.ranked[0][1]))
             why = f"after {steps} steps its {now.measure} was {ours:.3g}, and {theirs:.3g} with the best"
-            run.placed.append(Placed(each, "beaten", why))
-    return tuple(kept)
+            run.place(Placed(each, "beaten", why))
 
 
 def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence[int]) -> list[Placed]:

@@ -1,7 +1,8 @@
 """One look at a changed training: does the gradient flow now?
 
 The remedies are applied to a fresh copy, whose first steps are itemised. A candidate under which the gradient still
-fails to flow is out: it would have to be trained for long to show the same.
+fails to flow is out: it would have to be trained for long to show the same. Where nothing that the original shows could
+put one out (a learning rate), the steps are only taken.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Any
 from torch import nn
 
 from headwater.measure import (
+    Course,
     Updates,
     batch_size,
     held_names,
     measurement,
     optimizer_record,
     probation,
+    training_step,
     untouched,
 )
 from headwater.records import Change, Finding
@@ -49,7 +52,7 @@ def screened(recipe: Recipe, remedies: tuple[str, ...], batches: Callable[[], li
             some = batches()
             made = built(recipe, remedies, seed=seed, steps=len(some))
             changes = made.changes
-            found = _findings(made, some)
+            found = _findings(made, some) if any(_against(recipe.findings)) else _untold(made, some)
     except RefusedError as error:
         return Screening(remedies, "refused", str(error))
     except Exception as error:  # of the user's functions or of a remedy: it speaks against this candidate only
@@ -65,17 +68,31 @@ def still(before: tuple[Finding, ...], after: tuple[Finding, ...]) -> Finding | 
 
     These are errors about the gradient's flow, and root causes for which the loss does not fit, of any severity.
     """
-    errors = {each.code for each in before if each.severity == "error"} & FLOW
-    unfit = {each.code for each in before if each.under is None and _is_unfit(each)}
+    errors, unfit = _against(before)
     return next(
         (e for e in after if (e.severity == "error" and e.code in errors) or (e.code in unfit and _is_unfit(e))), None
     )
+
+
+def _against(before: tuple[Finding, ...]) -> tuple[set[str], set[str]]:
+    """Codes that would speak against a training: of errors about the flow, and of losses that do not fit."""
+    errors = {each.code for each in before if each.severity == "error"} & FLOW
+    return errors, {each.code for each in before if each.under is None and _is_unfit(each)}
 
 
 def _is_unfit(finding: Finding) -> bool:
     if finding.severity == "info" or finding.code not in FIT:
         return False
     return finding.code != "HW605" or "target rms" in finding.evidence
+
+
+def _untold(made: Built, batches: list[Any]) -> tuple[Finding, ...]:
+    """Takes the steps, which may fail, and looks for nothing."""
+    model, optimizer = made.training.model, made.training.optimizer
+    course = Course(lambda: (model, optimizer), made.objective, (), len(batches))
+    for batch in batches:
+        training_step(course, model, optimizer, batch)
+    return ()
 
 
 def _findings(made: Built, batches: list[Any]) -> tuple[Finding, ...]:

@@ -102,6 +102,33 @@ def test_a_loss_that_reads_every_state_is_probed_by_the_jacobian() -> None:
     assert last.probe == "loss" and last.needed == 11
 
 
+class Looped(Reader):
+    """An LSTM in a loop of the user's own."""
+
+    def __init__(self) -> None:
+        super().__init__("LSTM")
+        self.cell = nn.LSTMCell(6, 16)
+        del self.rnn
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = c = x.new_zeros(len(x), 16)
+        for step in self.front(x).unbind(1):
+            h, c = self.cell(step, (h, c))
+        return self.head(h)
+
+
+@pytest.mark.parametrize(
+    ("make", "asks"), [(lambda: Reader("LSTM"), True), (Looped, True), (lambda: Reader("GRU"), False)]
+)
+def test_the_data_are_asked_about_an_lstm_after_ten_horizons(make: Callable[[], Reader], asks: bool) -> None:
+    torch.manual_seed(0)
+    (profile,) = _diagnosed(make(), _batches(25)).through_time
+    assert profile.horizon is not None and 10 < 24 / profile.horizon < 14
+    assert (profile.kind == "LSTM") == asks == (profile.dependence is not None)
+    if profile.dependence is not None:
+        assert profile.dependence.reach == round(10 * profile.horizon)
+
+
 class Packed(Reader):
     def forward(self, x: Tensor) -> Tensor:
         lengths = torch.arange(len(x)) % 20 + 11

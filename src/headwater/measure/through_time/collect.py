@@ -127,20 +127,11 @@ def _longest(several: Sequence[Captured]) -> Captured | None:
     return max(reached, key=lambda each: each.length, default=None)
 
 
-def _reach(profile: TimeProfile) -> int | None:
-    """Steps after which the gradient is gone, where that is sooner than the loss's longest lag."""
-    if profile.needed is None or profile.reach is None or profile.direction == "reverse":
-        return None
-    return profile.reach if profile.reach < profile.needed else None
-
-
 def _with_dependence(profiles: Sequence[TimeProfile], batches: Iterable[Any]) -> tuple[TimeProfile, ...]:
-    """Asks the data, once, for the layer with the longest memory: what one layer carries, the network has."""
-    reaches = [_reach(each) for each in profiles]
-    if not profiles or any(each is None for each in reaches):
+    """Asks the data, once, for the layer with the longest reach: what one layer carries, the network has."""
+    if not profiles or not all(each.falls_short for each in profiles):
         return tuple(profiles)
-    longest = max(each for each in reaches if each is not None)
-    length = max(each.length for each in profiles)
-    data = sequences(batches, length)
-    found = dependence(data, longest) if data is not None else None
+    reach = max(each.reach or 0 for each in profiles)
+    data = sequences(batches, max(each.length for each in profiles))
+    found = dependence(data, reach) if data is not None else None
     return tuple(replace(each, dependence=found) for each in profiles)
