@@ -13,14 +13,13 @@ from typing import Any
 from torch import nn
 
 from headwater.measure import (
-    Course,
     Updates,
     batch_size,
     held_names,
     measurement,
+    optimise,
     optimizer_record,
     probation,
-    training_step,
     untouched,
 )
 from headwater.records import Change, Finding
@@ -88,10 +87,11 @@ def _is_unfit(finding: Finding) -> bool:
 
 def _untold(made: Built, batches: list[Any]) -> tuple[Finding, ...]:
     """Takes the steps, which may fail, and looks for nothing."""
-    model, optimizer = made.training.model, made.training.optimizer
-    course = Course(lambda: (model, optimizer), made.objective, (), len(batches))
+    model, optimizer, objective = made.training.model, made.training.optimizer, made.objective
     for batch in batches:
-        training_step(course, model, optimizer, batch)
+        optimizer.zero_grad(set_to_none=True)
+        objective(model, batch).loss.backward()
+        optimise(optimizer, lambda batch=batch: objective(model, batch).loss)
     return ()
 
 
