@@ -37,8 +37,6 @@ LONG = 40
 BINS = (0, 6, 7, 8, 9, 10, 12, 14, math.inf)
 MULTIPLES = (6, 8, 10, 13)
 WIDTHS, RATES, TASKS = (32, 128), (1e-3, 3e-3, 1e-2), ("symbol", "number")
-
-
 LAYERS: dict[str, Any] = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 
 

@@ -43,9 +43,8 @@ trainings with fresh seeds, paired with the original's."""
 _UNTIL_TRAINED = """\
 *Steps until trained*: with one whole training of what was chosen, unless the search ends with one, as AutoTrainer's
 does. *Steps for each repaired*: those of the whole search on all cases, by the trainings that it repaired. A whole
-training takes {whole} times the steps of a trial. Seconds are those of one core; beside the baselines the machine did
-other work. Where both were timed alone, on 41 of the cases, Headwater's search took 533 and AutoTrainer's 410: a
-search also looks at each candidate, and its diagnosis at the gradient.
+training takes {whole} times the steps of a trial. Seconds are those of one core, and depend on what
+else the machine did while each method ran: compare steps.
 
 On {idle} of the cases none of AutoTrainer's three changes is about anything in the network, or the original reaches its
 threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps and repairs

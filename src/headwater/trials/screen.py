@@ -51,7 +51,7 @@ def screened(recipe: Recipe, remedies: tuple[str, ...], batches: Callable[[], li
             some = batches()
             made = built(recipe, remedies, seed=seed, steps=len(some))
             changes = made.changes
-            found = _findings(made, some) if any(_against(recipe.findings)) else _untold(made, some)
+            found = _findings(made, some) if any(_against(recipe.findings)) else _steps_taken(made, some)
     except RefusedError as error:
         return Screening(remedies, "refused", str(error))
     except Exception as error:  # of the user's functions or of a remedy: it speaks against this candidate only
@@ -85,7 +85,7 @@ def _is_unfit(finding: Finding) -> bool:
     return finding.code != "HW605" or "target rms" in finding.evidence
 
 
-def _untold(made: Built, batches: list[Any]) -> tuple[Finding, ...]:
+def _steps_taken(made: Built, batches: list[Any]) -> tuple[Finding, ...]:
     """Takes the steps, which may fail, and looks for nothing."""
     model, optimizer, objective = made.training.model, made.training.optimizer, made.objective
     for batch in batches:
