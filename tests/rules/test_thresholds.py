@@ -11,7 +11,7 @@ from headwater.rules import thresholds
 SOURCE = Path(headwater.__file__).parent
 SHARED = {
     *(name for name in vars(thresholds) if name.isupper()),
-    *("CURVED", "HORIZONS", "KNOWS", "LOSS_RISES", "TINY_UPDATE"),
+    *("CURVED", "HORIZONS", "KNOWS", "LOSS_RISES", "LSTM_HORIZONS", "TINY_UPDATE"),
 }
 
 

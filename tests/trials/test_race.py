@@ -106,11 +106,14 @@ def test_half_of_an_odd_number_of_steps_is_half():
 
 
 def test_who_looks_on_is_shown_no_step_back():
+    """While a part that left early catches up."""
+    others = {(key,): 0.5 for key in "momentum standardise-inputs lower-rate:tenth lower-rate:third".split()}
+    track = Track({NOTHING: 0.9, SHAPES: 0.2, ADAM: 0.6, BOTH: 0.2, **others}, paces={SHAPES: 35.0, BOTH: 5.0})
+    track.paces |= dict.fromkeys(others, 5.0)
     told: list[int] = []
-    track = Track({NOTHING: 0.9, SHAPES: 0.2, BOTH: 0.2, MOMENTUM: 0.5, SLOWER: 0.5}, paces={SHAPES: 35.0, BOTH: 5.0})
     proposals = [Proposal(remedies) for remedies in track.levels if remedies]
     race(proposals, Ledger(track, 200), range(3), lambda table: told.append(table.original.steps))
-    assert told == sorted(told) and told[-1] == 200
+    assert told == sorted(told) and told.count(200) > 1
 
 
 def test_the_parts_of_the_combination_that_is_proved_are_tried_though_a_larger_one_leads():

@@ -25,7 +25,7 @@ from headwater.monitor.governor import Governor
 from headwater.monitor.names import identities, together, trained
 from headwater.monitor.probing import TRIES, LiveProbe
 from headwater.monitor.replay import ReplayedProbe, is_compiled
-from headwater.monitor.rhythm import OPENING, Rhythm, common_stride, spaced
+from headwater.monitor.rhythm import Rhythm, common_stride, spaced
 from headwater.monitor.sleep import Sleep
 from headwater.monitor.stepping import under_way
 from headwater.monitor.window import Window
@@ -248,7 +248,7 @@ class Track:
 
     def space(self, *, anew: bool = False) -> None:
         """Spaces the next figures as the account allows, once it holds this step."""
-        if anew or self.was_measured or self.was_probe or self.steps < OPENING:
+        if anew or self.was_measured or self.was_probe:
             stride = self.governor.stride()
             shared = common_stride(stride) if self._is_sharded() else stride
             self.rhythm = spaced(self.steps, shared, self.governor.beat())
