@@ -242,22 +242,28 @@ def _crashed_trial(trial: Trial, why: str) -> TrialResult:
 
 
 def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[tuple[Proposal, ...], list[Candidate]]:
-    """Returns the proposals that passed, the likeliest to help first, and the others with the reason."""
+    """Returns the proposals that passed, the likeliest to help first, and the others with the reason.
+
+    Combinations are looked at until the field is full. Those that come after it stand last, not looked at.
+    """
     looked = run.screen(singles(findings))
     waiting = others(findings)
     while waiting:
         looked |= run.screen([ways[0] for ways in waiting])
         waiting = [ways[1:] for ways in waiting if looked[ways[0]].standing == "refused" and ways[1:]]
     alone = list(looked)
-    applicable = [each for each in alone if looked[each].standing in ("passed", "screened out")]
-    together = combinations(findings, alone, applicable)
-    looked |= run.screen(together)
-    passed = likeliest_first(
-        findings, *([e for e in some if looked[e].standing == "passed"] for some in (alone, together))
+    together = combinations(
+        findings, alone, [each for each in alone if looked[each].standing in ("passed", "screened out")]
     )
-    by_hand = told(findings)
-    looked |= run.screen(by_hand)
-    return passed, [found for each in (*alone, *together, *by_hand) if (found := _out(each, looked[each])) is not None]
+
+    def left() -> tuple[Proposal, ...]:
+        may_race = [each for each in (*alone, *together) if each not in looked or looked[each].standing == "passed"]
+        return likeliest_first(findings, *([e for e in some if e in may_race] for some in (alone, together)))
+
+    while new := [each for each in left()[:FIELD] if each not in looked]:
+        looked |= run.screen(new)
+    looked |= run.screen(told(findings))
+    return left(), [found for each, result in looked.items() if (found := _out(each, result)) is not None]
 
 
 def _out(proposal: Proposal, looked: Screening) -> Candidate | None:
