@@ -13,13 +13,12 @@ a network is not trained.
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks.repair.autotrainer import CHANGES, altered, alters
 from benchmarks.repair.chosen import BY_NAME
-from benchmarks.repair.training import factory, make_model, material, score_of
+from benchmarks.repair.training import Stopwatch, factory, make_model, material, score_of
 from headwater import fix
 from headwater.records import REMEDIES
 from headwater.remedies import answering
@@ -55,7 +54,7 @@ def headwater(name: str) -> Attempt:
     """Lets `headwater.fix` find a change."""
     problem = BY_NAME[name].build(0)
     given = material(problem)
-    begin = time.perf_counter()
+    watch = Stopwatch()
     result = fix(
         partial(make_model, name),
         given.train,
@@ -72,7 +71,7 @@ def headwater(name: str) -> Attempt:
         best.remedies if best else (),
         best is not None,
         record.steps_spent,
-        time.perf_counter() - begin,
+        watch.seconds,
         f"{record.verdict}: {best.why if best else record.reason}",
         record.steps_exhaustive,
     )
@@ -80,7 +79,7 @@ def headwater(name: str) -> Attempt:
 
 def random_search(search: ObjectsWorkload, trial: int, budget: int, seed: int = 0) -> Attempt:
     """Trains what chance proposes for `trial` steps each, until `budget` steps are spent."""
-    draw, begin = random.Random(seed), time.perf_counter()
+    draw, watch = random.Random(seed), Stopwatch()
     original = search.run(Trial((), 0, trial))
     best, reached, spent = (), score_of(original), original.spent
     for _ in range(_MOST_DRAWS):
@@ -91,19 +90,19 @@ def random_search(search: ObjectsWorkload, trial: int, budget: int, seed: int = 
         spent += result.spent
         if score_of(result) > reached:
             best, reached = remedies, score_of(result)
-    return Attempt(best, bool(best), spent, time.perf_counter() - begin)
+    return Attempt(best, bool(best), spent, watch.seconds)
 
 
 def autotrainer(name: str, training: ObjectsWorkload, steps: int) -> Attempt:
     """Retrains for `steps` in the published order, judged by the score on the training data."""
     own = replace(training, validation=material(BY_NAME[name].build(0)).train)
-    begin, spent = time.perf_counter(), 0
+    watch, spent = Stopwatch(), 0
     for changes in ((), *((each,) for each in CHANGES if alters(own, each))):
         result = (altered(own, *changes) if changes else own).run(Trial((), 0, steps))
         spent += result.spent
         if score_of(result) >= THRESHOLD:
-            return Attempt(changes, bool(changes), spent, time.perf_counter() - begin)
-    return Attempt((), False, spent, time.perf_counter() - begin, "none of the three reaches the threshold")
+            return Attempt(changes, bool(changes), spent, watch.seconds)
+    return Attempt((), False, spent, watch.seconds, "none of the three reaches the threshold")
 
 
 _KEYS = [each.key for code in REMEDIES for each in answering(code) if each.safety != "display-only"]

@@ -134,7 +134,7 @@ def rungs(steps: int) -> tuple[int, ...]:
 
 
 def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple[Proposal, ...]:
-    """The better half, without those that are far behind; of equal ones the smaller change goes on."""
+    """The better half, of equal ones the smaller changes. Those far behind leave; late, all that are behind."""
     _note_lost(run, now, [each for each, _ in now.lost])
     if all_of_them or not now.ranked:
         return tuple(each for each, _ in now.ranked)
@@ -143,7 +143,8 @@ def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple
     good = [each for each in now.as_good() if each in close]
     half = (len(now.ranked) + 1) // 2
     most = half if run.is_late(steps) else max(FEW, half)
-    kept = [*good, *(each for each in close if each not in good)][:most]
+    others = () if run.is_late(steps) else tuple(each for each in close if each not in good)
+    kept = [*good, *others][:most]
     if leader not in kept:
         kept[-1] = leader
     if not run.is_late(steps) and not any(each in run.causes for each in kept):

@@ -17,6 +17,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any, Literal, cast
 
@@ -180,11 +181,17 @@ def _ranked_apart(ones: Sequence[float], others: Sequence[float]) -> float:
 
     It takes the two sides for independent. They share their seeds, which only makes it say less.
     """
-    ranks = cast("list[float]", cast(Any, stats).rankdata([*ones, *others]).tolist())
-    if math.comb(len(ranks), len(ones)) > _COUNTED:
+    if math.comb(len(ones) + len(others), len(ones)) > _COUNTED:
         return float(cast(Any, stats).mannwhitneyu(ones, others, alternative="less").pvalue)
-    sums = [sum(each) for each in itertools.combinations(ranks, len(ones))]
-    return fmean(each <= sums[0] + _SAME for each in sums)  # the first one is that of `ones`
+    ranks: Numbers = cast(Any, stats).rankdata([*ones, *others])
+    sums = ranks[_ways(len(ranks), len(ones))].sum(axis=1)
+    return float(np.mean(sums <= sums[0] + _SAME))  # the first one is that of `ones`
+
+
+@lru_cache
+def _ways(amount: int, of_them: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Every way to choose `of_them` of so many places, a row each."""
+    return np.array(list(itertools.combinations(range(amount), of_them)))
 
 
 def _mean_below(gaps: Numbers) -> float:
