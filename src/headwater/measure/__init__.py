@@ -3,12 +3,11 @@
 from headwater.measure.assemble import held_names, measurement, optimizer_record
 from headwater.measure.astray import has_numbers, has_risen, went_astray
 from headwater.measure.glance import glance
-from headwater.measure.guard import generators, untouched
+from headwater.measure.guard import generators, seed_all, untouched
 from headwater.measure.learning_rate import (
     Course,
     RandomState,
     look_at_rate,
-    seed_all,
     set_rate,
     sharpness_at_start,
     training_step,

@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from headwater.measure.guard import seed_torch
 from headwater.measure.objective import Objective
 
 _SEED = 0
@@ -42,9 +43,9 @@ def model_fit(model: nn.Module, objective: Objective, batch: Any) -> float | Non
     others = with_other_targets(batch)
     if others is None:
         return None
-    torch.manual_seed(_SEED)
+    seed_torch(_SEED)
     own = objective(model, batch).loss.detach()  # not under no_grad: a forward pass may take derivatives itself
-    torch.manual_seed(_SEED)
+    seed_torch(_SEED)
     return _ratio(own, objective(model, others).loss.detach())
 
 

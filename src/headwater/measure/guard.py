@@ -41,9 +41,7 @@ def untouched(model: nn.Module, seed: int, batches: Any = None) -> Generator[Non
             _plain(),
             _unblamed(),
         ):
-            torch.manual_seed(seed)
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
+            seed_all(seed)
             for parameter, _ in gradients:
                 parameter.grad = None
             yield
@@ -64,6 +62,21 @@ def untouched(model: nn.Module, seed: int, batches: Any = None) -> Generator[Non
             generator.set_state(state)
         np.random.set_state(numpy_state)
         random.setstate(python_state)
+
+
+def seed_all(seed: int) -> None:
+    """Seeds every generator of random numbers that a model can draw from."""
+    seed_torch(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+def seed_torch(seed: int) -> None:
+    """As `torch.manual_seed`, which for each kind of device that is not in use keeps a stack trace of every call."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 def generators(batches: Any) -> list[torch.Generator]:

@@ -185,7 +185,7 @@ def _ranked_apart(ones: Sequence[float], others: Sequence[float]) -> float:
         return float(cast(Any, stats).mannwhitneyu(ones, others, alternative="less").pvalue)
     ranks: Numbers = cast(Any, stats).rankdata([*ones, *others])
     sums = ranks[_ways(len(ranks), len(ones))].sum(axis=1)
-    return float(np.mean(sums <= sums[0] + _SAME))  # the first one is that of `ones`
+    return np.count_nonzero(sums <= sums[0] + _SAME) / len(sums)  # the first one is that of `ones`
 
 
 @lru_cache

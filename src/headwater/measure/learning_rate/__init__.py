@@ -1,6 +1,6 @@
 """Is the learning rate right? Progress in the probation, short trainings at other rates, and the sharpness."""
 
-from headwater.measure.learning_rate.arms import Course, seed_all, set_rate, training_step
+from headwater.measure.learning_rate.arms import Course, set_rate, training_step
 from headwater.measure.learning_rate.progress import Progress, RandomState
 from headwater.measure.learning_rate.rate import look_at_rate, sharpness_at_start
 
@@ -9,7 +9,6 @@ __all__ = [
     "Progress",
     "RandomState",
     "look_at_rate",
-    "seed_all",
     "set_rate",
     "sharpness_at_start",
     "training_step",

@@ -8,19 +8,18 @@ batch is never taken for progress.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from headwater.errors import HeadwaterError
 from headwater.measure.fit import with_other_targets
+from headwater.measure.guard import seed_all
 from headwater.measure.objective import Objective
 from headwater.measure.optimizers import optimise, rate_of
 from headwater.records import RateArm
@@ -153,10 +152,3 @@ def _share(
     own = fmean(_loss(course, model, batch) for batch in batches)
     share = (level - own) / abs(level) if level else math.nan
     return (share, level) if math.isfinite(share) else (None, None)
-
-
-def seed_all(seed: int) -> None:
-    """Seeds every generator of random numbers that a model can draw from."""
-    torch.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)

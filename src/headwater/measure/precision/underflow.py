@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from headwater.measure.guard import seed_torch
 from headwater.measure.norms import dense, frobenius
 from headwater.measure.objective import Objective
 from headwater.records import Trace
@@ -97,7 +98,7 @@ def _gradients(
     exponent: int,
 ) -> dict[str, torch.Tensor]:
     """The weights' gradients with the loss scaled by ``2^exponent``; empty where the loss cannot hold that number."""
-    torch.manual_seed(_SEED)
+    seed_torch(_SEED)
     loss = objective(model, batch).loss
     if loss.grad_fn is None or not bool(loss.isfinite()) or 2.0**exponent > torch.finfo(loss.dtype).max:
         return {}
