@@ -18,7 +18,6 @@ from headwater.measure import RandomState, glance, optimise, seed_all, tiny_numb
 from headwater.measure.objective import Forward
 from headwater.records import Profile, TrialResult
 from headwater.trials.building import OTHER, Built
-from headwater.trials.once import asked_once
 from headwater.trials.stream import Stream
 from headwater.trials.workload import Trial
 
@@ -140,22 +139,19 @@ class Live:
 
     def _evaluated(self, view: View) -> tuple[tuple[float, ...], tuple[float, ...]]:
         model = self._training.model
-        losses: list[float] = []
-        scores: list[float] = []
         modes = [(module, module.training) for module in model.modules()]
         model.eval()
         try:
-            with torch.no_grad(), asked_once(model):
-                for batch in view.held_out:
-                    losses.append(self._judged(self._objective(model, batch)))
-                    if view.score is not None:
-                        scores.append(float(view.score(model, batch)))
+            with torch.no_grad():
+                losses = tuple(self._judged(self._objective(model, batch)) for batch in view.held_out)
+                score = view.score
+                scores = tuple(float(score(model, batch)) for batch in view.held_out) if score is not None else ()
         except Exception as error:
             self._error = said(error)
             return (), ()
         finally:
             _set_modes(modes)
-        return tuple(losses), tuple(scores)
+        return losses, scores
 
     def _glance(self, batch: Any, seed: int) -> Profile | None:
         try:
