@@ -44,8 +44,7 @@ _UNTIL_TRAINED = """\
 *Steps until trained*: with one whole training of what was chosen, unless the search ends with one, as AutoTrainer's
 does. *Steps for each repaired*: those of the whole search on all cases, by the trainings that it repaired. A whole
 training takes {whole} times the steps of a trial. Seconds are those of one core, without those in which
-the benchmark draws a case's data and trains its network beforehand. Headwater and AutoTrainer's order were timed case
-by case, one after the other; the random search was not, and depends on what else the machine did: compare its steps.
+the benchmark draws a case's data and trains its network beforehand; the random search ends with its budget of steps.
 
 On {idle} of the cases none of AutoTrainer's three changes is about anything in the network, or the original reaches its
 threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps and repairs
@@ -96,7 +95,7 @@ def _methods(lines: Lines, cases: Sequence[str]) -> str:
                 f"{steps:,}",
                 f"{trained:,}",
                 f"{steps / len(repaired):,.0f}" if steps and repaired else "",
-                f"{sum(line.seconds for line in mine):,.0f}",
+                "" if method == "random" else f"{sum(line.seconds for line in mine):,.0f}",
             ]
         )
     return markdown(_METHODS_HEAD, rows) + "\n\n" + _against_the_published_order(lines, cases)

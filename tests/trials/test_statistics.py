@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from scipy import stats
 
 from headwater.records import TrialResult
-from headwater.trials.statistics import ALPHA, LOOKS, better, measure_of, paired, row, telling
+from headwater.trials.statistics import ALPHA, LOOKS, _ranked_apart, better, measure_of, paired, row, telling
 from tests.trials.build import result
 
 
@@ -52,6 +53,14 @@ def test_pairing_sees_a_small_difference_through_a_large_noise():
     )
     assert unpaired.pvalue > ALPHA
     assert p(others, ones) > 0.9
+
+
+@pytest.mark.parametrize("others", [[3.0, 4.0, math.inf], [1.0, 2.0, 2.0], [math.inf, math.inf, 0.5], [2.0, 2.0, 2.0]])
+def test_the_rank_sums_are_those_of_a_plain_count(others: list[float]) -> None:
+    ones = [1.0, 2.0, 2.0]
+    ranks = stats.rankdata([*ones, *others])
+    below = [sum(each) <= sum(ranks[:3]) + 1e-9 for each in itertools.combinations(ranks, 3)]
+    assert _ranked_apart(ones, others) == pytest.approx(sum(below) / 20)
 
 
 def test_chance_passes_for_a_difference_no_more_often_than_alpha():

@@ -72,11 +72,15 @@ def seed_all(seed: int) -> None:
 
 
 def seed_torch(seed: int) -> None:
-    """As `torch.manual_seed`, which for each kind of device that is not in use keeps a stack trace of every call."""
-    if torch.accelerator.is_available():
-        torch.manual_seed(seed)
-    else:
+    """As `torch.manual_seed`, which keeps a stack trace of every call for devices that are not in use.
+
+    A build of PyTorch that knows no other device than the CPU needs none. Whether there is one is not asked: that wakes
+    its driver.
+    """
+    if torch.accelerator.current_accelerator() is None:
         torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def generators(batches: Any) -> list[torch.Generator]:

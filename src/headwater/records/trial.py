@@ -122,7 +122,7 @@ class FixRecord:
         before: the gradient along the trunk of the original; the candidates' stand in their trials.
         measure: what was compared: ``"score"``, ``"held-out loss"`` or ``"training loss"``.
         steps, seeds: of the longest trials.
-        steps_spent: optimizer steps of the whole search: the diagnosis, a look at each candidate, range tests, trials.
+        steps_spent: optimizer steps of the whole search: the diagnosis, looks at candidates, range tests, trials.
         steps_exhaustive: what training the original and every candidate that raced, with every seed for all steps,
             would have taken.
         seconds: time of the search.

@@ -78,7 +78,7 @@ ORDER = tuple(
 
 
 _MOST = 12
-"""Combinations that are looked at: a look takes as long as some ten steps of training."""
+"""Combinations that are proposed at most."""
 _COMBINED = 2
 """Variants of a code that are combined with others: the likeliest ones."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -17,7 +17,8 @@ from headwater.errors import InputError
 from headwater.records import Candidate, Finding, FixRecord, Measurement, Standing, TrialResult, Verdict
 from headwater.records.learning_rate import KNOWS, clearly_falls
 from headwater.trials.cache import Cache
-from headwater.trials.candidates import Proposal, causes, combinations, likeliest_first, others, singles, told
+from headwater.trials.candidates import Proposal, causes
+from headwater.trials.field import Field, drawn_up
 from headwater.trials.gather import gather
 from headwater.trials.ledger import CONTROL, ORIGINAL, Entrant, Ledger
 from headwater.trials.race import Placed, race, rungs
@@ -25,10 +26,6 @@ from headwater.trials.standing import Table
 from headwater.trials.statistics import measure_of
 from headwater.trials.worker import Packed, packed, screen, train
 from headwater.trials.workload import DIED, Screening, Trial, Workload
-
-FIELD = 12
-"""Candidates that race at most: with more, the first rung would take longer than the rest."""
-
 
 FAULTS = ("error", "warning")
 """Severities of what keeps a network from learning, or may."""
@@ -96,10 +93,9 @@ def search(
         if not any(each.severity in FAULTS for each in findings):
             spent = replace(_healthy(findings), steps_spent=run.spent, seconds=time.perf_counter() - begin)
             return replace(spent, original=ledger.longest(ORIGINAL), steps=steps, versions=_versions())
-    passed, out = _screened(run, findings)
-    placed = race(passed[:FIELD], ledger, range(seeds), run.race, causes(findings, passed))
-    rest = tuple(Placed(each, "not tried", "others are likelier to help") for each in passed[FIELD:])
-    candidates = (*(_candidate(each, ledger) for each in (*placed, *rest)), *out)
+    field = drawn_up(findings, run.screen)
+    placed = race(field.racing, ledger, range(seeds), run.race, causes(findings, field.racing))
+    candidates = (*(_candidate(each, ledger) for each in placed), *_not_raced(field))
     verdict, reason = _verdict(candidates)
     everyone = [result for each in (ORIGINAL, CONTROL) for result in ledger.longest(each)]
     raced = [each for each in candidates if each.trials]
@@ -180,7 +176,8 @@ class _Runs:
     def screen(self, proposals: Sequence[Proposal]) -> dict[Proposal, Screening]:
         """Looks at each proposal."""
         by_key = {each.remedies: each for each in proposals}
-        self._so_far = SoFar("screening", 0, len(by_key))
+        before = self._so_far.done if self._so_far.stage == "screening" else 0
+        self._so_far = SoFar("screening", before, before + len(by_key))
         found: dict[Proposal, Screening] = {}
         for key, result in gather(self.executor, screen, self.work, list(by_key), _crashed_screening, died=_died):
             found[by_key[key]] = result
@@ -241,29 +238,14 @@ def _crashed_trial(trial: Trial, why: str) -> TrialResult:
     return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, error=why)
 
 
-def _screened(run: _Runs, findings: Sequence[Finding]) -> tuple[tuple[Proposal, ...], list[Candidate]]:
-    """Returns the proposals that passed, the likeliest to help first, and the others with the reason.
-
-    Combinations are looked at until the field is full. Those that come after it stand last, not looked at.
-    """
-    looked = run.screen(singles(findings))
-    waiting = others(findings)
-    while waiting:
-        looked |= run.screen([ways[0] for ways in waiting])
-        waiting = [ways[1:] for ways in waiting if looked[ways[0]].standing == "refused" and ways[1:]]
-    alone = list(looked)
-    together = combinations(
-        findings, alone, [each for each in alone if looked[each].standing in ("passed", "screened out")]
-    )
-
-    def left() -> tuple[Proposal, ...]:
-        may_race = [each for each in (*alone, *together) if each not in looked or looked[each].standing == "passed"]
-        return likeliest_first(findings, *([e for e in some if e in may_race] for some in (alone, together)))
-
-    while new := [each for each in left()[:FIELD] if each not in looked]:
-        looked |= run.screen(new)
-    looked |= run.screen(told(findings))
-    return left(), [found for each, result in looked.items() if (found := _out(each, result)) is not None]
+def _not_raced(field: Field) -> Iterator[Candidate]:
+    for each in field.left:
+        yield _unraced(each, "not tried", "others are likelier to help")
+    for each in field.unseen:
+        yield _unraced(each, "not tried", "not looked at: enough others are likelier to help")
+    for each, looked in field.looked.items():
+        if (found := _out(each, looked)) is not None:
+            yield found
 
 
 def _out(proposal: Proposal, looked: Screening) -> Candidate | None:

@@ -184,14 +184,16 @@ def _ranked_apart(ones: Sequence[float], others: Sequence[float]) -> float:
     if math.comb(len(ones) + len(others), len(ones)) > _COUNTED:
         return float(cast(Any, stats).mannwhitneyu(ones, others, alternative="less").pvalue)
     ranks: Numbers = cast(Any, stats).rankdata([*ones, *others])
-    sums = ranks[_ways(len(ranks), len(ones))].sum(axis=1)
+    sums = ranks[_choices(len(ranks), len(ones))].sum(axis=1)
     return np.count_nonzero(sums <= sums[0] + _SAME) / len(sums)  # the first one is that of `ones`
 
 
 @lru_cache
-def _ways(amount: int, of_them: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Every way to choose `of_them` of so many places, a row each."""
-    return np.array(list(itertools.combinations(range(amount), of_them)))
+def _choices(amount: int, chosen: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Every choice of so many places, a row each, the first ones first."""
+    rows = np.array(list(itertools.combinations(range(amount), chosen)))
+    rows.setflags(write=False)
+    return rows
 
 
 def _mean_below(gaps: Numbers) -> float:
