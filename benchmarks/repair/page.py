@@ -15,7 +15,7 @@ from headwater.trials.statistics import ALPHA
 
 METHODS = {
     "headwater": "Headwater",
-    "random": "random search, same steps",
+    "random": "random search, as many steps or more",
     "adam": "Adam at 1e-3, always",
     "autotrainer": "AutoTrainer's order",
 }
