@@ -47,8 +47,8 @@ training takes {whole} times the steps of a trial. Seconds are those of one core
 the benchmark draws a case's data and trains its network beforehand; the random search ends with its budget of steps.
 
 On {idle} of the cases none of AutoTrainer's three changes is about anything in the network, or the original reaches its
-threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps and repairs
-{their_repairs}, Headwater {ours:,} and {our_repairs}."""
+threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps
+({their_seconds:,.0f} s) and repairs {their_repairs}, Headwater {ours:,} ({our_seconds:,.0f} s) and {our_repairs}."""
 
 
 def write_page(lines: Lines) -> None:
@@ -119,6 +119,9 @@ def _against_the_published_order(lines: Lines, cases: Sequence[str]) -> str:
     def spent(method: str) -> int:
         return sum(lines[name, method].steps for name in tried)
 
+    def seconds(method: str) -> float:
+        return sum(lines[name, method].seconds for name in tried)
+
     def repairs(method: str) -> int:
         return sum(is_repaired(lines, name, method) for name in tried)
 
@@ -127,8 +130,10 @@ def _against_the_published_order(lines: Lines, cases: Sequence[str]) -> str:
         idle=len(cases) - len(tried),
         tried=len(tried),
         theirs=spent("autotrainer"),
+        their_seconds=seconds("autotrainer"),
         their_repairs=repairs("autotrainer"),
         ours=spent("headwater"),
+        our_seconds=seconds("headwater"),
         our_repairs=repairs("headwater"),
     )
 
