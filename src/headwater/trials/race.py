@@ -92,7 +92,7 @@ def race(
     for steps in budgets:
         now = run.table(alive, steps)
         run.tell(now)
-        alive = _going_on(run, now, steps, budgets)
+        alive = _going_on(run, now, steps, all_of_them=steps == budgets[-1])
         if len(alive) <= 1:
             break
     if now is None:
@@ -133,21 +133,17 @@ def rungs(steps: int) -> tuple[int, ...]:
     return tuple(sorted({min(steps, max(FEWEST, round(share * steps))) for share in RUNGS}))
 
 
-def _going_on(run: _Race, now: Table, steps: int, budgets: Sequence[int]) -> tuple[Proposal, ...]:
-    """The better half without those that are far behind; of equal ones the smaller change goes on.
-
-    Late in a race that somebody leads, all that are behind leave: few catch up in what is left.
-    """
+def _going_on(run: _Race, now: Table, steps: int, *, all_of_them: bool) -> tuple[Proposal, ...]:
+    """The better half, without those that are far behind; of equal ones the smaller change goes on."""
     _note_lost(run, now, [each for each, _ in now.lost])
-    if steps == budgets[-1] or not now.ranked:
+    if all_of_them or not now.ranked:
         return tuple(each for each, _ in now.ranked)
     leader, _ = now.ranked[0]
     close = now.close()
     good = [each for each in now.as_good() if each in close]
     half = (len(now.ranked) + 1) // 2
     most = half if run.is_late(steps) else max(FEW, half)
-    is_decided = run.is_late(steps) and steps > budgets[0] and now.share_gone >= LEAST
-    kept = [*good, *(each for each in close if each not in good and not is_decided)][:most]
+    kept = [*good, *(each for each in close if each not in good)][:most]
     if leader not in kept:
         kept[-1] = leader
     if not run.is_late(steps) and not any(each in run.causes for each in kept):
