@@ -14,7 +14,10 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from headwater.errors import InputError
 from headwater.records import Finding, TrialResult, Where
 from headwater.trials import ObjectsWorkload, search
+from headwater.trials.candidates import Proposal
 from headwater.trials.engines import Inline
+from headwater.trials.field import Field
+from headwater.trials.searching import _not_raced
 from headwater.trials.workload import Screening, Trial
 from tests.trials.small import regression, workload
 
@@ -121,3 +124,19 @@ def test_all_steps_are_counted_and_only_what_raced_stands_beside_them() -> None:
     raced = [each for each in record.candidates if each.trials]
     assert 0 < len(raced) < len(record.candidates)
     assert record.steps_exhaustive == (len(raced) + 1) * 40 * 2
+
+
+def test_what_did_not_race_is_told_once_with_its_reason() -> None:
+    racing, left, unseen, out = (
+        Proposal((key,)) for key in ("momentum", "clip-gradient", "zero-bias", "residual:zero")
+    )
+    looked = {each: Screening(each.remedies, "passed") for each in (racing, left)}
+    looked[out] = Screening(out.remedies, "screened out", "HW101 still stands")
+    told = [
+        (each.remedies, each.standing, each.why) for each in _not_raced(Field((racing,), (left,), (unseen,), looked))
+    ]
+    assert told == [
+        (left.remedies, "not tried", "others are likelier to help"),
+        (out.remedies, "screened out", "HW101 still stands"),
+        (unseen.remedies, "not tried", "not looked at: enough others are likelier to help"),
+    ]

@@ -241,11 +241,11 @@ def _crashed_trial(trial: Trial, why: str) -> TrialResult:
 def _not_raced(field: Field) -> Iterator[Candidate]:
     for each in field.left:
         yield _unraced(each, "not tried", "others are likelier to help")
-    for each in field.unseen:
-        yield _unraced(each, "not tried", "not looked at: enough others are likelier to help")
     for each, looked in field.looked.items():
         if (found := _out(each, looked)) is not None:
             yield found
+    for each in field.unseen:
+        yield _unraced(each, "not tried", "not looked at: enough others are likelier to help")
 
 
 def _out(proposal: Proposal, looked: Screening) -> Candidate | None:
