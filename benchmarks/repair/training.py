@@ -44,7 +44,10 @@ class Material:
 
 def make_model(name: str) -> Any:
     """Makes the model with weights from the random numbers of the moment, and its optimizer where it has its own."""
-    return copy.deepcopy(_built(name, int(torch.randint(2**31 - 1, ()))))
+    seed = int(torch.randint(2**31 - 1, ()))
+    made = copy.deepcopy(_built(name, seed))
+    torch.manual_seed(seed + 1)  # what a change draws next does not depend on whether the case was built or kept
+    return made
 
 
 class Stopwatch:

@@ -29,3 +29,11 @@ def test_where_there_is_a_device_torch_seeds_it_too(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch, "manual_seed", seeds.append)
     seed_all(5)
     assert seeds == [5]
+
+
+def test_where_there_is_none_no_stack_trace_is_kept_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: None)
+    monkeypatch.setattr(torch, "manual_seed", lambda _: pytest.fail("it keeps one"))
+    with torch.random.fork_rng():
+        seed_all(5)
+        assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(5)))

@@ -1,4 +1,4 @@
-"""The field: its first places, and no look more than they take."""
+"""The field: its first places, and few looks more than they take."""
 
 from __future__ import annotations
 

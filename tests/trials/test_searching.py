@@ -17,7 +17,8 @@ from headwater.trials import ObjectsWorkload, search
 from headwater.trials.candidates import Proposal
 from headwater.trials.engines import Inline
 from headwater.trials.field import Field
-from headwater.trials.searching import _not_raced
+from headwater.trials.searching import SoFar, _not_raced, _Runs
+from headwater.trials.worker import packed
 from headwater.trials.workload import Screening, Trial
 from tests.trials.small import regression, workload
 
@@ -139,4 +140,17 @@ def test_what_did_not_race_is_told_once_with_its_reason() -> None:
         (left.remedies, "not tried", "others are likelier to help"),
         (out.remedies, "screened out", "HW101 still stands"),
         (unseen.remedies, "not tried", "not looked at: enough others are likelier to help"),
+    ]
+
+
+def test_looks_are_counted_over_all_rounds_of_them() -> None:
+    told: list[SoFar] = []
+    run = _Runs(packed(workload()), Inline(), told.append, None)
+    run.train([Trial((), 0, 16)])
+    for key in ("match-shapes", "adaptive-optimizer:adam"):
+        run.screen([Proposal((key,))])
+    assert [(each.stage, each.done, each.total) for each in told] == [
+        ("training", 1, 1),
+        ("screening", 1, 1),
+        ("screening", 2, 2),
     ]

@@ -9,9 +9,9 @@ Direction = Literal["forward", "reverse"]
 Probe = Literal["loss", "jacobian"]
 
 HORIZONS, LSTM_HORIZONS = 14, 10
-"""Memory horizons over which no layer learned to recall what nothing nearer teaches: plain RNNs and GRUs learned it
-over 13, and none over 17; LSTMs over 8. With some room, as an alarm that is false does more harm than one that is
-missing (`python -m benchmarks.recall`)."""
+"""Memory horizons over which a layer is not expected to recall what nothing nearer teaches: plain RNNs and GRUs learned
+it over 13; LSTMs over 7, and none of 36 over 8 (`python -m benchmarks.recall`, which tries 14 at most). With some room,
+as an alarm that is false does more harm than one that is missing."""
 
 
 @dataclass(frozen=True)

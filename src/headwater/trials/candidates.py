@@ -78,7 +78,7 @@ ORDER = tuple(
 
 
 _MOST = 12
-"""Combinations that are proposed at most."""
+"""Combinations that are proposed at most: a look at one takes as long as some ten steps of training."""
 _COMBINED = 2
 """Variants of a code that are combined with others: the likeliest ones."""
 

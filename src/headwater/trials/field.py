@@ -12,7 +12,7 @@ from headwater.trials.workload import Screening
 FIELD = 12
 """Candidates that race at most: with more, the first rung would take longer than the rest."""
 AT_ONCE = 4
-"""Combinations that are looked at together at least, so that no worker waits."""
+"""Combinations that are looked at together at least, so that few workers wait."""
 
 Look = Callable[[Sequence[Proposal]], Mapping[Proposal, Screening]]
 
@@ -25,7 +25,7 @@ class Field:
         racing: those that passed, the likeliest to help first.
         left: others that passed, for which there is no room.
         unseen: combinations that were not looked at, as the field was full without them.
-        looked: what was seen of all others.
+        looked: what was seen of each that was looked at, of what only a person can carry out, too.
     """
 
     racing: tuple[Proposal, ...]
@@ -35,7 +35,7 @@ class Field:
 
 
 def drawn_up(findings: Sequence[Finding], look: Look) -> Field:
-    """Looks at single remedies, and at combinations of them until the field is full.
+    """Looks at single remedies, at combinations until the field is full, and at what only a person can carry out.
 
     Args:
         findings: root cause first.
@@ -49,9 +49,9 @@ def drawn_up(findings: Sequence[Finding], look: Look) -> Field:
     alone = list(looked)
     applicable = [each for each in alone if looked[each].standing in ("passed", "screened out")]
     together = combinations(findings, alone, applicable)
-    while not all(each in looked for each in _eligible(findings, alone, together, looked)[:FIELD]):
+    while needed := sum(each not in looked for each in _eligible(findings, alone, together, looked)[:FIELD]):
         unseen = [each for each in _eligible(findings, alone, together, looked) if each not in looked]
-        looked |= look(unseen[:AT_ONCE])
+        looked |= look(unseen[: max(AT_ONCE, needed)])
     looked |= look(told(findings))
     eligible = _eligible(findings, alone, together, looked)
     passed = tuple(each for each in eligible if each in looked)
