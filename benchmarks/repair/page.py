@@ -15,7 +15,7 @@ from headwater.trials.statistics import ALPHA
 
 METHODS = {
     "headwater": "Headwater",
-    "random": "random search, as many steps or more",
+    "random": "random search",
     "adam": "Adam at 1e-3, always",
     "autotrainer": "AutoTrainer's order",
 }
@@ -44,7 +44,8 @@ _UNTIL_TRAINED = """\
 *Steps until trained*: with one whole training of what was chosen, unless the search ends with one, as AutoTrainer's
 does. *Steps for each repaired*: those of the whole search on all cases, by the trainings that it repaired. A whole
 training takes {whole} times the steps of a trial. Seconds are those of one core, without those in which
-the benchmark draws a case's data and trains its network beforehand; the random search ends with its budget of steps.
+the benchmark draws a case's data and trains its network beforehand; the random search ends with its budget, the
+steps that Headwater took when it was last run.
 
 On {idle} of the cases none of AutoTrainer's three changes is about anything in the network, or the original reaches its
 threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps
