@@ -60,6 +60,9 @@ def test_questions_to_an_optimizer() -> None:
     w = nn.Parameter(torch.ones(2, 2))
     w.grad = torch.ones(2, 2)
     assert needs_closure(torch.optim.LBFGS([w])) and not needs_closure(torch.optim.SGD([w], 0.1))
+    scheduled = torch.optim.LBFGS([w])
+    torch.optim.lr_scheduler.StepLR(scheduled, 1)  # puts a step of its own in the place of the class's
+    assert needs_closure(scheduled)
     for make, expected in ((torch.optim.Adam, True), (torch.optim.Adagrad, True), (torch.optim.SGD, False)):
         optimizer = make([w], 0.1)
         optimizer.step()

@@ -63,6 +63,17 @@ def test_the_rank_sums_are_those_of_a_plain_count(others: list[float]) -> None:
     assert _ranked_apart(ones, others) == pytest.approx(sum(below) / 20)
 
 
+@pytest.mark.parametrize("batches", [7, 9, 12])
+def test_over_batches_ties_and_equal_ones_are_counted_as_scipy_counts_them(batches: int) -> None:
+    draw = np.random.default_rng(batches)
+    for _ in range(6):
+        gaps = np.round(draw.normal(-0.2, 1.0, batches) * 4) / 4  # what is added to two and taken off again is equal
+        gaps[0] = 0.0
+        ones, others = [result(*(2 + gaps))], [result(*np.full(batches, 2.0))]
+        expected = stats.wilcoxon(gaps, alternative="less").pvalue
+        assert better(ones, others, "held-out loss").over_batches == pytest.approx(expected)
+
+
 def test_chance_passes_for_a_difference_no_more_often_than_alpha():
     """Two thousand comparisons of equal candidates, with noise over seeds and over batches."""
     draw = np.random.default_rng(0)

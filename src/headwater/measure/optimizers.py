@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -38,7 +39,13 @@ def rate_of(group: dict[str, Any]) -> float | None:
 
 def needs_closure(optimizer: Optimizer) -> bool:
     """Whether the step evaluates the loss itself, as LBFGS does."""
-    required = inspect.signature(cast(Any, optimizer).step).parameters.get("closure")
+    return _evaluates(type(optimizer))
+
+
+@lru_cache
+def _evaluates(kind: type[Optimizer]) -> bool:
+    """Is answered once: it is asked before each step, and a signature takes some 20 microseconds to read."""
+    required = inspect.signature(cast(Any, kind).step).parameters.get("closure")
     return required is not None and required.default is inspect.Parameter.empty
 
 

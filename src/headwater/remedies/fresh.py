@@ -26,7 +26,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from headwater.records import Layer
 from headwater.remedies.remedy import Training
@@ -156,5 +155,5 @@ def _largest_eigenvalue(matrix: Tensor) -> float:
     """By power iteration, from below, and without a random number: it starts from the longest row."""
     vector = matrix[matrix.square().sum(dim=1).argmax()]
     for _ in range(_ITERATIONS):
-        vector = matrix.mT @ (matrix @ F.normalize(vector, dim=0))
-    return math.sqrt(float(vector.square().sum()))
+        vector = torch.mv(matrix.mT, torch.mv(matrix, vector / torch.linalg.vector_norm(vector)))
+    return float(torch.linalg.vector_norm(vector))
