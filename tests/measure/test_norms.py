@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.measure import norms
-from headwater.measure.norms import NormBook, any_nonzero, frobenius
+from headwater.measure.norms import NormBook, any_nonzero, frobenius, vector_norm
 
 
 def _slow(values: list[float]) -> float:
@@ -97,11 +97,23 @@ def test_book_keeps_no_tensor_and_takes_none_for_another() -> None:
     assert gone() is None
 
 
-@pytest.mark.parametrize("size", [1, 7, 1_000_003])
+@pytest.mark.parametrize("size", [1, 7, 1_000_003, 20_000_000])
 def test_many_numbers_add_up(size: int) -> None:
     torch.manual_seed(0)
     values = torch.randn(size) + 1.0
-    assert frobenius(values) == pytest.approx(float(values.double().norm()), rel=1e-6)
+    assert frobenius(values) == pytest.approx(math.sqrt(float(values.double().square().sum())), rel=1e-6)
+    assert float(vector_norm(values, torch.float32)) == pytest.approx(frobenius(values), rel=1e-6)
+
+
+def test_many_numbers_of_any_layout_and_precision_add_up() -> None:
+    torch.manual_seed(0)
+    values = (torch.randn(2000, 3000) + 1.0).bfloat16()
+    expected = math.sqrt(float(values.double().square().sum()))
+    for each in (values, values.T, values.float().T, values.double()):
+        assert frobenius(each) == pytest.approx(expected, rel=2e-6)
+    assert frobenius(torch.full((1_000_000,), 1e30)) == pytest.approx(1e33)
+    assert frobenius(torch.full((1_000_000,), 1e-30)) == pytest.approx(1e-27)
+    assert frobenius(torch.cat([torch.zeros(999_999), torch.tensor([math.inf])])) == math.inf
 
 
 def test_the_layout_makes_no_difference() -> None:

@@ -155,5 +155,9 @@ def _largest_eigenvalue(matrix: Tensor) -> float:
     """By power iteration, from below, and without a random number: it starts from the longest row."""
     vector = matrix[matrix.square().sum(dim=1).argmax()]
     for _ in range(_ITERATIONS):
-        vector = torch.mv(matrix.mT, torch.mv(matrix, vector / torch.linalg.vector_norm(vector)))
-    return float(torch.linalg.vector_norm(vector))
+        vector = torch.mv(matrix.mT, torch.mv(matrix, vector / _length(vector)))
+    return float(_length(vector))
+
+
+def _length(vector: Tensor) -> Tensor:
+    return cast(Tensor, torch.linalg.vector_norm(vector))
