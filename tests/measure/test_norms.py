@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.profiler import profile
 
 from headwater.measure import norms
 from headwater.measure.norms import NormBook, any_nonzero, frobenius, vector_norm
@@ -107,13 +108,23 @@ def test_many_numbers_add_up(size: int) -> None:
 
 def test_many_numbers_of_any_layout_and_precision_add_up() -> None:
     torch.manual_seed(0)
-    values = (torch.randn(2000, 3000) + 1.0).bfloat16()
-    expected = math.sqrt(float(values.double().square().sum()))
-    for each in (values, values.T, values.float().T, values.double()):
+    plain = torch.randn(20, 100, 40, 50) + 1.0
+    half, image = plain.bfloat16(), plain.to(memory_format=torch.channels_last)
+    layouts = (plain, plain.double(), half, half.transpose(0, 2), plain.mT, image, plain[..., ::2], image[:, ::2])
+    for each in (*layouts, torch.ones(1).expand(2**20)):
+        expected = math.sqrt(float(each.double().square().sum()))
         assert frobenius(each) == pytest.approx(expected, rel=2e-6)
-    assert frobenius(torch.full((1_000_000,), 1e30)) == pytest.approx(1e33)
-    assert frobenius(torch.full((1_000_000,), 1e-30)) == pytest.approx(1e-27)
+    assert frobenius(torch.full((1_000_000,), 1e30)) == pytest.approx(1e33, rel=1e-4)
+    assert frobenius(torch.full((1_000_000,), 1e-30)) == pytest.approx(1e-27, rel=1e-4)
     assert frobenius(torch.cat([torch.zeros(999_999), torch.tensor([math.inf])])) == math.inf
+    assert math.isnan(frobenius(torch.cat([torch.zeros(999_999), torch.tensor([math.nan])])))
+
+
+def test_many_numbers_without_gaps_are_not_copied() -> None:
+    values = torch.randn(20, 100, 40, 50).to(memory_format=torch.channels_last)
+    with profile(profile_memory=True) as seen:
+        frobenius(values)
+    assert sum(max(0, each.self_cpu_memory_usage) for each in seen.key_averages()) < values.nbytes / 10
 
 
 def test_the_layout_makes_no_difference() -> None:

@@ -63,6 +63,11 @@ def test_questions_to_an_optimizer() -> None:
     scheduled = torch.optim.LBFGS([w])
     torch.optim.lr_scheduler.StepLR(scheduled, 1)  # puts a step of its own in the place of the class's
     assert needs_closure(scheduled)
+    own, inner = torch.optim.SGD([w], 0.1), torch.optim.LBFGS([w])
+    own.step = inner.step  # a step of its own counts, not that of its class
+    assert needs_closure(own)
+    inner.step = lambda: None
+    assert not needs_closure(inner)
     for make, expected in ((torch.optim.Adam, True), (torch.optim.Adagrad, True), (torch.optim.SGD, False)):
         optimizer = make([w], 0.1)
         optimizer.step()

@@ -74,6 +74,21 @@ def test_over_batches_ties_and_equal_ones_are_counted_as_scipy_counts_them(batch
         assert better(ones, others, "held-out loss").over_batches == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("batches", [7, 13, 14, 15, 40])
+def test_over_batches_without_ties_it_is_the_exact_test(batches: int) -> None:
+    draw = np.random.default_rng(batches)
+    for _ in range(6):
+        gaps = draw.normal(-0.2, 1.0, batches)
+        ones, others = [result(*(2 + gaps))], [result(*np.full(batches, 2.0))]
+        expected = stats.wilcoxon(gaps, alternative="less", method="exact").pvalue
+        assert better(ones, others, "held-out loss").over_batches == pytest.approx(expected)
+
+
+def test_a_gap_that_is_no_number_proves_nothing() -> None:
+    ones, others = [course([1.0] * 30, 0, 30)], [course([*[2.0] * 28, math.nan, 2.0], 0, 30)]
+    assert better(ones, others, "training loss").over_batches == 1.0
+
+
 def test_chance_passes_for_a_difference_no_more_often_than_alpha():
     """Two thousand comparisons of equal candidates, with noise over seeds and over batches."""
     draw = np.random.default_rng(0)

@@ -39,14 +39,20 @@ def rate_of(group: dict[str, Any]) -> float | None:
 
 def needs_closure(optimizer: Optimizer) -> bool:
     """Whether the step evaluates the loss itself, as LBFGS does."""
-    return _evaluates(type(optimizer))
+    step = cast(Any, optimizer).step
+    its_class = getattr(step, "__func__", None)
+    return _evaluates(step) if its_class is None or "step" in vars(optimizer) else _evaluates_always(its_class)
+
+
+def _evaluates(step: Callable[..., Any]) -> bool:
+    required = inspect.signature(step).parameters.get("closure")
+    return required is not None and required.default is inspect.Parameter.empty
 
 
 @lru_cache
-def _evaluates(kind: type[Optimizer]) -> bool:
-    """Is answered once: it is asked before each step, and a signature takes some 20 microseconds to read."""
-    required = inspect.signature(cast(Any, kind).step).parameters.get("closure")
-    return required is not None and required.default is inspect.Parameter.empty
+def _evaluates_always(step: Callable[..., Any]) -> bool:
+    """The same of a class's step: it is asked before each one, and a signature takes some 20 microseconds to read."""
+    return _evaluates(step)
 
 
 _NORMALISED = frozenset(["exp_avg_sq", "square_avg", "sum", "exp_inf", "max_exp_avg_sq", "row_var", "variance"])

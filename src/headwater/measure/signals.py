@@ -16,7 +16,7 @@ from headwater.measure.units import applies_weight
 from headwater.records import InputRecord, Layer, SpreadRecord
 
 _CLEAR = 0.01
-"""A squared spread above it is right to a thousandth of itself: with 10^8 float32 numbers norms are right to 1e-5."""
+"""A squared spread above it is right to a thousandth of itself: norms of many random numbers are right to 2e-6."""
 
 
 class Signals:

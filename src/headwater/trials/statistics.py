@@ -207,14 +207,15 @@ def _ranked_below(gaps: Numbers) -> float:
     """One-sided signed-rank test that gaps lie below zero, exact where it can be counted; gaps of zero tell nothing."""
     if len(gaps) < _RANKS:
         return _mean_below(gaps)
-    if not gaps.any():
+    uneven = gaps[gaps != 0]
+    if not len(uneven):
         return 1.0
-    if 2 ** len(gaps) > _COUNTED:
+    if 2 ** len(uneven) > _COUNTED:
         return float(cast(Any, stats).wilcoxon(gaps, alternative="less").pvalue)
-    telling = gaps[gaps != 0]
-    ranks: Numbers = cast(Any, stats).rankdata(np.abs(telling))
+    ranks: Numbers = cast(Any, stats).rankdata(np.abs(uneven))
     sums = _signs(len(ranks)) @ ranks
-    return np.count_nonzero(sums <= ranks[telling > 0].sum() + _SAME) / len(sums)
+    above = sums > ranks[uneven > 0].sum() + _SAME  # nothing is, where a gap is no number
+    return float(np.count_nonzero(~above) / len(sums))
 
 
 @lru_cache
