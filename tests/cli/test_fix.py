@@ -80,6 +80,7 @@ def test_ranking_and_diff_are_shown_and_nothing_is_written(search: Search, capsy
 def test_apply_writes_it(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "fix", "--apply", "train.py")
     assert code == 2 and "not tracked by git" in err and "--force" in err and "written" not in err
+    assert err.startswith("headwater: --apply will not write into train.py")  # ahead of the search
     assert Path("train.py").read_text() == SCRIPT
     code, _, err = run(capsys, "fix", "--apply", "--force", "train.py")
     assert code == 0 and "written: " in err
@@ -207,11 +208,12 @@ UNSCALED = test_fix_script.SCRIPT + 'open("trained.txt", "a").write("once")\n'
 def test_dry_run_of_a_script_lists_what_would_be_tried(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
     Path("train.py").write_text(UNSCALED)
     try:
-        code, out, _ = run(capsys, "fix", "--dry-run", "--steps", "10", "--apply", "--force", "train.py")
+        code, out, err = run(capsys, "fix", "--dry-run", "--steps", "10", "--apply", "--json", "--force", "train.py")
     finally:
         end_servers()
     assert code == 0 and "HW605" in out and "  standardise-inputs: " in out
     assert "those that apply, and combinations of them, would be tried" in " ".join(out.split())
+    assert "there is nothing for --json and --apply" in err
     assert search.target is None  # nothing is searched, and nothing is left
     assert Path("train.py").read_text() == UNSCALED and [each.name for each in Path().iterdir()] == ["train.py"]
 
@@ -226,7 +228,7 @@ def test_dry_run_of_a_script_lists_what_would_be_tried(search: Search, capsys: p
             SoFar("training", 1, 2, "clip the gradient", 0.5123, 1.04),
             "Training; best so far 0.51 (original 1): clip the gradient",
         ),
-        (SoFar("training", 1, 2, 50 * "x", 0.0, 2.3), f"Training; best so far 0 (original 2.3): {40 * 'x'}"),
+        (SoFar("training", 1, 2, 60 * "x", 0.0, 2.3), f"Training; best so far 0 (original 2.3): {60 * 'x'}"),
     ],
 )
 def test_progress_tells_the_stage_and_who_leads(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from headwater.errors import InputError
 from headwater.records import TrialResult
 from headwater.trials import Trial, executor
 from headwater.trials.engines import Inline, Processes
@@ -136,6 +138,26 @@ def test_dask(dask: Executor):
 def test_dask_with_a_worker_that_is_killed_in_the_middle_of_a_trial(dask: Executor, tmp_path: Path):
     assert outcomes(dask, mortal(tmp_path)) == expected()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_pool_of_the_standard_library_whose_worker_died_is_told(tmp_path: Path):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(InputError) as caught:
+        outcomes(pool, mortal(tmp_path))
+    assert "A worker of the ProcessPoolExecutor died" in str(caught.value) and "engine='local'" in str(caught.value)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", ["WorkerCrashedError", "NodeDiedError", "ObjectLostError", "OutOfMemoryError"])
+def test_what_ray_raises_for_a_lost_task_is_a_death(name: str):
+    kind = getattr(pytest.importorskip("ray.exceptions"), name)
+    asked: list[int] = []
+
+    def task(_: None, argument: int) -> str:
+        asked.append(argument)
+        raise kind.__new__(kind)
+
+    assert dict(gather(Inline(), task, None, [1], lambda each, why: why))[1].startswith("its process died each time")
+    assert asked == [1, 1, 1]
 
 
 def test_what_a_process_of_the_tasks_own_took_along_is_done_again_alone():

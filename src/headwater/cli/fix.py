@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Found = tuple[FixRecord, "Patch | None"]
 
 
-_WIDEST = 40
-"""Letters of the leader's description beside the progress bar."""
+_WIDEST = 60
+"""Letters of the leader's remedies beside the progress bar."""
 
 
 class Engine(str, Enum):
@@ -47,8 +47,8 @@ _SEEDS = "Trainings of each kind that a recommendation is proved with."
 _ENGINE = "Where trials run: processes here, or a cluster."
 _ADDRESS = "Of a running Ray or Dask cluster."
 _WORKERS = "Trials at a time. Default: one for each core."
-_APPLY = "Write the recommended change into the files, where git can undo it. Without it nothing of yours is changed."
-_DRY = "Diagnose, list what would be looked at, and train nothing."
+_APPLY = "Write the recommended change into the files, where git can undo it. Without it no file of yours is changed."
+_DRY = "Diagnose, list what would be looked at, and train nothing: nothing is written, either."
 _FORCE = "With --apply: also write files that git does not track, or whose changes are not committed."
 _RUN_DIR = "Folder for the results of trials. Default: runs/NAME. An interrupted search goes on with them."
 
@@ -100,8 +100,11 @@ def fix(
     options = {"steps": steps, "seeds": seeds, "engine": engine.value, "address": address, "workers": workers}
     is_function = not module and names_function(target)
     if dry_run:
+        _tell_idle({"--html": html is not None, "--json": json, "--apply": apply})
         _list(_findings_of_function(target) if is_function else _findings_of_script(script, steps))
         return
+    if apply and not force and not module:
+        _tell_unrestorable(Path(target.rpartition(":")[0] if is_function else target))
     with progress_bar() as tell:
 
         def progress(so_far: SoFar) -> None:
@@ -161,6 +164,24 @@ def _findings_of_function(target: str) -> Sequence[Finding]:
 
     setup = load_setup(target)
     return diagnose(setup.model, setup.batches, setup.loss_fn, optimizer=setup.optimizer).findings
+
+
+def _tell_idle(asked: dict[str, bool]) -> None:
+    """Says which options have nothing to do where nothing is tried."""
+    if idle := [name for name, was in asked.items() if was]:
+        note(f"headwater: --dry-run tries nothing: there is nothing for {' and '.join(idle)}.")
+
+
+def _tell_unrestorable(script: Path) -> None:
+    """Says ahead of a long search that its fix will not be written, if it is one of the script."""
+    from headwater.errors import PatchError
+    from headwater.source.writing import check_restorable
+
+    try:
+        if script.is_file():
+            check_restorable(script.resolve(), tracked=True)
+    except PatchError as error:
+        note(f"headwater: --apply will not write into {script.name}. {error}")
 
 
 def _list(findings: Sequence[Finding]) -> None:

@@ -90,6 +90,11 @@ class Proposal:
     remedies: tuple[str, ...]
 
     @property
+    def name(self) -> str:
+        """Its remedies, as they are told."""
+        return " + ".join(self.remedies)
+
+    @property
     def says(self) -> str:
         """What it does, in one line."""
         return "; ".join(REMEDIES[each.code] + (f" ({each.variant})" if each.variant else "") for each in self.parts)

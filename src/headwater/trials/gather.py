@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, TypeVar
 
+from headwater.errors import InputError
 from headwater.trials.workload import DIED
 
 W = TypeVar("W")
@@ -15,8 +16,11 @@ R = TypeVar("R")
 
 TRIES = 2
 """Times that a task may take its worker along when nothing else runs: then it is the task that kills it."""
-_DIED = ("WorkerCrashedError", "KilledWorker")
-"""What Ray and Dask raise after all their retries; both packages may be absent."""
+_DIED = {
+    "ray": {"WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "ObjectLostError", "OutOfMemoryError"},
+    "distributed": {"KilledWorker"},
+}
+"""What Ray and Dask raise after all their retries, by package; both may be absent."""
 
 
 def gather(
@@ -41,6 +45,9 @@ def gather(
         failed: what stands for the result of a task that ends its worker each time.
         ahead: tasks that are with the executor at a time, so that a worker that dies takes few along; ``None``: all.
         died: whether a result tells of such a death: of a process that the task began itself.
+
+    Raises:
+        InputError: the executor takes no more tasks, as a pool of the standard library does whose worker died.
     """
     waiting = deque(range(len(arguments)))
     running: dict[Future[R], int] = {}
@@ -48,7 +55,7 @@ def gather(
     while waiting or running:
         while waiting and (ahead is None or len(running) < ahead):
             place = waiting.popleft()
-            running[executor.submit(task, work, arguments[place])] = place
+            running[_submitted(executor, task, work, arguments[place])] = place
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             place = running.pop(future)
@@ -70,13 +77,25 @@ def _alone(
 ) -> R:
     told: R | None = None
     for _ in range(TRIES):
-        future = executor.submit(task, work, argument)
+        future = _submitted(executor, task, work, argument)
         told = None if _died(future) else future.result()
         if told is not None and not died(told):
             break
     return failed(argument, f"{DIED} each time: out of memory, or a crash") if told is None else told
 
 
+def _submitted(executor: Executor, task: Callable[[W, A], R], work: W, argument: A) -> Future[R]:
+    try:
+        return executor.submit(task, work, argument)
+    except BrokenExecutor as error:
+        raise InputError(
+            f"A worker of the {type(executor).__name__} died (out of memory, or a crash), and it takes no more tasks. "
+            "Expected an engine that begins another worker, as engine='local' does; with trials= a search goes on "
+            "where this one ended."
+        ) from error
+
+
 def _died(future: Future[Any]) -> bool:
     error = future.exception()
-    return isinstance(error, BrokenExecutor) or type(error).__name__ in _DIED
+    kinds = [(each.__module__.partition(".")[0], each.__name__) for each in type(error).__mro__]
+    return isinstance(error, BrokenExecutor) or any(name in _DIED.get(package, ()) for package, name in kinds)

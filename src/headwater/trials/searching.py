@@ -36,9 +36,9 @@ class SoFar:
     """How far a search is.
 
     Attributes:
-        stage: ``"screening"`` or ``"training"``.
+        stage: ``"diagnosing"`` (a script), ``"screening"`` or ``"training"``.
         done, total: tasks of that stage.
-        best: what the leading candidate does, when there is one.
+        best: remedies of the leading candidate, such as ``"activation-swap:selu"``, when there is one.
         level: what it reached.
         original: what the original reached after as many steps.
     """
@@ -203,7 +203,7 @@ class _Runs:
         """Notes who leads."""
         if table.ranked:
             leader, result = table.ranked[0]
-            self._so_far = replace(self._so_far, best=leader.says, level=result.level, original=table.original.level)
+            self._so_far = replace(self._so_far, best=leader.name, level=result.level, original=table.original.level)
 
     def _one_more(self) -> None:
         self._so_far = replace(self._so_far, done=self._so_far.done + 1)
@@ -252,8 +252,7 @@ def _out(proposal: Proposal, looked: Screening) -> Candidate | None:
     """A proposal that did not pass; of combinations that do not apply their parts tell the reason."""
     if looked.standing == "passed" or (looked.standing == "refused" and len(proposal.remedies) > 1):
         return None
-    name = " + ".join(proposal.remedies)
-    return _unraced(proposal, looked.standing, looked.why.removeprefix(f"{name}: "))
+    return _unraced(proposal, looked.standing, looked.why.removeprefix(f"{proposal.name}: "))
 
 
 def _unraced(proposal: Proposal, standing: Standing, why: str) -> Candidate:

@@ -29,17 +29,31 @@ def apply(patch: Patch, *, force: bool = False, tracked: bool = False) -> None:
     for file in patch.files:
         if not file.path.is_file() or file.path.read_bytes() != file.old.encode(file.encoding):
             raise PatchError(f"{file.path} was changed while its fix was sought. Run headwater fix again.")
-        if not force and tracked and not _is_tracked(file.path):
-            raise PatchError(
-                f"{file.path} is not tracked by git, which could not undo the fix. Commit it first, or insist with "
-                "--force (force=True)."
-            )
-        if not force and _is_dirty(file.path):
-            raise PatchError(
-                f"{file.path} has changes that are not committed. Commit them first, so that git can undo the fix; "
-                "or insist with --force (force=True)."
-            )
+        if not force:
+            check_restorable(file.path, tracked=tracked)
     _written(patch.files)
+
+
+def check_restorable(path: Path, *, tracked: bool) -> None:
+    """Checks that git could undo a change to a file.
+
+    Args:
+        path: of the file.
+        tracked: whether git must know it.
+
+    Raises:
+        PatchError: git does not know the file, or has no copy of changes to it.
+    """
+    if tracked and not _is_tracked(path):
+        raise PatchError(
+            f"{path} is not tracked by git, which could not undo the fix. Commit it first, or insist with --force "
+            "(force=True)."
+        )
+    if _is_dirty(path):
+        raise PatchError(
+            f"{path} has changes that are not committed. Commit them first, so that git can undo the fix; or insist "
+            "with --force (force=True)."
+        )
 
 
 def _written(files: Sequence[PatchedFile]) -> None:
