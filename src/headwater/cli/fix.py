@@ -43,7 +43,9 @@ class Engine(str, Enum):
 
 
 _STEPS = "Optimizer steps of the longest trials."
-_SEEDS = "Trainings of each kind that a recommendation is proved with."
+_SEEDS = (
+    "Trainings of each kind that a fix is proved with: two to the end if it is far ahead, twice as many if unclear."
+)
 _ENGINE = "Where trials run: processes here, or a cluster."
 _ADDRESS = "Of a running Ray or Dask cluster."
 _WORKERS = "Trials at a time. Default: one for each core."

@@ -111,6 +111,44 @@ def test_code_stands_around_the_statement_that_builds_the_optimizer(tmp_path: Pa
     assert patched(path, change(code=BOTH), optimizer=place(path, "# here")) == (head + new).replace("\n", "\r\n")
 
 
+DEFINING = Code(
+    "w = 3\n@cached\ndef wide(x):\n    return x * w\n\nclass Kept:\n    pass\nuse({model})", "def late():\n    pass"
+)
+DEFINED = {
+    "in a file": (
+        "net = Net()\nopt = SGD(net.parameters())  # here\nrun()\n",
+        "net = Net()\nw = 3\n\n\n@cached\ndef wide(x):\n    return x * w\n\n\nclass Kept:\n    pass\n\n\nuse(net)\n"
+        "opt = SGD(net.parameters())  # here\n\n\ndef late():\n    pass\n\n\nrun()\n",
+    ),
+    "where blank lines are, and at an end": (
+        "opt = SGD(net.parameters())  # here\n\n\n\n",
+        "w = 3\n\n\n@cached\ndef wide(x):\n    return x * w\n\n\nclass Kept:\n    pass\n\n\nuse(net)\n"
+        "opt = SGD(net.parameters())  # here\n\n\ndef late():\n    pass\n\n\n\n",
+    ),
+    "in a function": (
+        "def f(net):\n    opt = SGD(net.parameters())  # here\n\n    run()\n",
+        "def f(net):\n    w = 3\n\n    @cached\n    def wide(x):\n        return x * w\n\n"
+        "    class Kept:\n        pass\n\n    use(net)\n"
+        "    opt = SGD(net.parameters())  # here\n\n    def late():\n        pass\n\n    run()\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEFINED)
+def test_blank_lines_stand_around_functions_and_classes(tmp_path: Path, case: str) -> None:
+    old, new = DEFINED[case]
+    head = "from torch.optim import SGD\n"
+    path = written(tmp_path / "train.py", head + old)
+    assert patched(path, change(code=DEFINING), optimizer=place(path, "# here")) == head + new
+
+
+def test_a_function_that_opens_a_block_needs_no_blank_line_ahead(tmp_path: Path) -> None:
+    path = written(tmp_path / "train.py", "def f(net):\n    opt = SGD(net.parameters())  # here\n")
+    code = Code(before="def wide():\n    pass")
+    new = "def f(net):\n    def wide():\n        pass\n\n    opt = SGD(net.parameters())  # here\n"
+    assert patched(path, change(code=code), optimizer=place(path, "# here")) == new
+
+
 REFUSED = {
     "opt = SGD(params)  # here\n": "does not tell what the model is called",
     "make = lambda net: SGD(net.parameters())  # here\n": "does not tell what the optimizer is called",
@@ -336,7 +374,7 @@ def test_a_class_of_the_code_gets_a_name_of_its_own_and_its_methods_keep_theirs(
         tmp_path / "train.py", "opt = make(net.parameters())\nfor step in range(3):\n    opt.step()\nWide = 1\n"
     )
     new = patched(path, change(code=code), optimizer=place(path, "opt ="))
-    assert "class Wide_(Base):\n    def step(self):\n        super().step()\n\nopt.__class__ = Wide_\n" in new
+    assert "class Wide_(Base):\n    def step(self):\n        super().step()\n\n\nopt.__class__ = Wide_\n" in new
 
 
 def test_nothing_is_put_behind_a_return(tmp_path: Path) -> None:
@@ -352,7 +390,7 @@ def test_functions_and_classes_of_the_code_keep_their_insides(tmp_path: Path) ->
     )
     path = written(tmp_path / "train.py", "forward = x = y = Plain = 1\nopt = make(net.parameters())\n")
     new = patched(path, change(code=code), optimizer=place(path, "opt"))
-    assert new.splitlines()[1:6] == [
+    assert [line for line in new.splitlines() if line][1:6] == [
         "class Plain_(Base):",
         "    def forward(self, x):",
         "        y = x",
