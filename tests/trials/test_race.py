@@ -155,6 +155,16 @@ def whole(ledger: Ledger, remedies: tuple[str, ...]) -> set[int]:
     return {trial.seed for trial in trials if trial.steps == 200 and trial.remedies == remedies}
 
 
+def test_seeds_whose_lead_did_not_last_are_looked_at_only_with_others():
+    track = Track({NOTHING: 0.9, SHAPES: 0.2}, paces={SHAPES: 3.0}, relapses={SHAPES: {1: 1.5, 2: 0.7}})
+    _, ledger = ran(track)
+    ours = [(trial.seed, trial.steps) for trial in track.trials if trial.remedies == SHAPES]
+    assert whole(ledger, SHAPES) >= {0, 1, 2}
+    ended = {seed: ours.index((seed, 200)) for seed in (0, 1, 2)}
+    behind = [trial for place, trial in enumerate(ours) if place > max(ended.values()) and trial[0] in ended]
+    assert behind == []
+
+
 def test_that_a_far_lead_lasts_is_shown_by_two_seeds():
     found, ledger = ran(Track({NOTHING: 0.9, SHAPES: 0.2}))
     assert whole(ledger, NOTHING) == whole(ledger, SHAPES) == {0, 1}

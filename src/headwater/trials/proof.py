@@ -73,10 +73,13 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
     found = Comparison(1.0, 1.0)
     tested: Sequence[int] = ()
     others = [ORIGINAL]
+    settled = 0
     for steps, used in looks:
-        ledger.train([ORIGINAL, entrant], seeds[:1], steps)
         worth_more = found.over_seeds < PROMISING and found.over_batches <= ALPHA
-        if not _ahead(entrant, ledger, seeds[:1], steps) or (len(used) > len(seeds) and not worth_more):
+        if len(used) <= settled or (len(used) > len(seeds) and not worth_more):  # the same seeds end as they did
+            continue
+        ledger.train([ORIGINAL, entrant], seeds[:1], steps)
+        if not _ahead(entrant, ledger, seeds[:1], steps):
             continue
         ledger.train([ORIGINAL, entrant], used, steps)
         others = [ORIGINAL]
@@ -88,8 +91,9 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         found = _compared(entrant, ledger, steps, *others)
         if found.p_value > level:
             continue
+        settled = len(used)
         if steps < whole:
-            found = _at_the_end(entrant, ledger, used, found, whole)
+            found = _at_the_end(entrant, ledger, used, found, [each for each in budgets if each > steps])
         if found.p_value <= ALPHA and _ahead(entrant, ledger, _seeds(entrant, ledger, whole), whole):
             why = _words(entrant, ledger, steps, whole, found.p_value)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
@@ -101,15 +105,21 @@ def _twice(seeds: Sequence[int]) -> list[int]:
     return [*seeds, *(max(seeds) + 1 + each for each in range(len(seeds)))]
 
 
-def _at_the_end(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: Comparison, whole: int) -> Comparison:
-    """Whether a lead that was shown early lasts: by two seeds where it is far, else by all."""
-    few = seeds[:FEW_SEEDS]
+def _at_the_end(
+    entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: Comparison, budgets: Sequence[int]
+) -> Comparison:
+    """Whether a lead that was shown early lasts: by two seeds where it is far, else by all.
+
+    All of them are trained budget by budget: if their lead does not last, a look at more seeds asks for them on the way.
+    """
+    few, whole = seeds[:FEW_SEEDS], budgets[-1]
     if not set(seeds) <= set(_seeds(entrant, ledger, whole)):
         ledger.train([ORIGINAL, entrant], few, whole)
         late = _compared(entrant, ledger, whole, ORIGINAL)
         if late.over_batches <= ALPHA and all(_far_ahead(entrant, ledger, seed, whole) for seed in few):
             return Comparison(early.over_seeds, max(early.over_batches, late.over_batches))
-    ledger.train([ORIGINAL, entrant], seeds, whole)
+    for steps in budgets:
+        ledger.train([ORIGINAL, entrant], seeds[FEW_SEEDS:], steps)
     return _compared(entrant, ledger, whole, ORIGINAL)
 
 
