@@ -110,7 +110,8 @@ def _at_the_end(
 ) -> Comparison:
     """Whether a lead that was shown early lasts: by two seeds where it is far, else by all.
 
-    All of them are trained budget by budget: if their lead does not last, a look at more seeds asks for them on the way.
+    All of them are trained budget by budget: if their lead does not last, a look at more seeds asks for what is on the
+    way.
     """
     few, whole = seeds[:FEW_SEEDS], budgets[-1]
     if not set(seeds) <= set(_seeds(entrant, ledger, whole)):
