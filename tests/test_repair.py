@@ -13,8 +13,9 @@ from benchmarks.repair import autotrainer as changes
 from benchmarks.repair import methods
 from benchmarks.repair.autotrainer import CHANGES, altered
 from benchmarks.repair.chosen import BY_NAME, KINDS, broken, healthy, kind
+from benchmarks.repair.examine import examine
 from benchmarks.repair.methods import autotrainer, random_search
-from benchmarks.repair.outcome import Line, is_broken, is_repaired, is_worse, keep, kept
+from benchmarks.repair.outcome import Line, ahead, is_broken, is_close, is_repaired, is_worse, keep, kept
 from benchmarks.repair.training import make_model, material, score_of, with_adam, workloads
 from headwater.records import TrialResult
 from headwater.trials import ObjectsWorkload, Trial
@@ -146,6 +147,23 @@ def test_two_points_are_a_difference(original: float, ours: float, verdict: tupl
     lines = {("a", method): Line("a", method, (score, score), 100) for method, score in scores.items()}
     found = is_broken(lines, "a"), is_repaired(lines, "a", "headwater"), is_worse(lines, "a", "headwater")
     assert found == verdict
+
+
+def test_what_three_seeds_leave_open_is_judged_by_ten() -> None:
+    assert is_close(Line("a", "headwater", (0.87,), 9), Line("a", "twin", (0.9,), 9))
+    assert not is_close(Line("a", "headwater", (0.85,), 9), Line("a", "twin", (0.9,), 9))
+    assert not is_close(Line("a", "headwater", (0.91,), 9), Line("a", "twin", (0.9,), 9))
+    twin = Line(NAME, "twin", (0.9, 0.9, 0.9), 4)
+    known = [twin, Line(NAME, "original", (0.1, 0.1, 0.1), 4), Line(NAME, "headwater", (0.87, 0.88, 0.89), 4)]
+    found = {line.method: line for line in examine(NAME, known, ())}
+    assert {len(line.scores) for line in found.values()} == {10} and set(found) == {"twin", "original", "headwater"}
+    assert found["twin"].scores[:3] == twin.scores  # it goes on from what was judged
+    assert not list(examine(NAME, [twin, Line(NAME, "headwater", (0.95, 0.95, 0.95), 4)], ()))
+
+
+def test_seeds_are_compared_in_pairs() -> None:
+    twin, ours = Line("a", "twin", (0.9, 0.5, 0.4), 9), Line("a", "headwater", (0.89,), 9)
+    assert ahead(ours, twin) == pytest.approx(-0.01)
 
 
 def test_a_training_that_was_lost_scores_as_the_best_constant_answer() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, replace
 
 import torch
 
 from benchmarks.repair.autotrainer import altered
 from benchmarks.repair.chosen import BY_NAME
 from benchmarks.repair.methods import Attempt, autotrainer, headwater, random_search
-from benchmarks.repair.outcome import Line
-from benchmarks.repair.training import FRESH, WHOLE, judged, of_twin, with_adam, workloads
+from benchmarks.repair.outcome import Line, is_close
+from benchmarks.repair.training import ALL_JUDGES, FRESH, JUDGES, WHOLE, judged, of_twin, with_adam, workloads
+from headwater.trials import ObjectsWorkload
 
 ADAM = 1e-3
 BROKEN = ("original", "twin", "headwater", "random", "adam", "autotrainer")
@@ -32,32 +33,50 @@ def _broken(name: str, known: Collection[Line], methods: Collection[str]) -> Ite
     search, training = workloads(name)
     trial = BY_NAME[name].build(0).train_steps
     whole = WHOLE * trial
-    scores = {line.remedies: line.scores for line in known if line.method == "original"}
     spent = next((line.steps for line in known if line.method == "headwater"), 0)
-
-    def line(method: str, found: Attempt) -> Line:
-        if found.remedies not in scores:
-            scores[found.remedies] = judged(training, found.remedies, whole)
-        return Line(name, method, scores[found.remedies], whole, **asdict(found))
-
+    lines = {line.method: line for line in known}
     for method in (each for each in BROKEN if each in methods):
-        if method == "original":
-            yield line(method, Attempt((), False, 0, 0.0))
-        elif method == "twin":
-            twin = of_twin(training, BY_NAME[name].twin or "")
-            yield Line(name, method, judged(twin, (), whole), whole)
-        elif method == "headwater":
+        found = Attempt((), False, 0, 0.0)
+        if method == "headwater":
             found = headwater(name)
             spent = found.steps
-            yield line(method, found)
         elif method == "random":
-            yield line(method, random_search(search, trial, spent))
+            found = random_search(search, trial, spent)
         elif method == "adam":
-            yield Line(name, method, judged(with_adam(training, ADAM), (), whole), whole, claimed=True)
-        else:
+            found = replace(found, claimed=True)
+        elif method == "autotrainer":
             found = autotrainer(name, training, whole)
-            theirs = altered(training, *found.remedies) if found.remedies else training
-            yield Line(name, method, judged(theirs, (), whole), whole, **asdict(found))
+        lines[method] = _judged(Line(name, method, (), whole, **asdict(found)), training, lines.values(), JUDGES)
+    for method in _to_judge_closer(lines):
+        lines[method] = _judged(lines[method], training, lines.values(), ALL_JUDGES)
+    yield from (line for line in lines.values() if line not in known)
+
+
+def _to_judge_closer(lines: Mapping[str, Line]) -> list[str]:
+    """Methods that so few seeds leave open, and what those are compared with."""
+    standards = [lines[each] for each in ("twin", "original") if each in lines]
+    close = [method for method, line in lines.items() if any(is_close(line, each) for each in standards)]
+    return list(dict.fromkeys([*close, *(each.method for each in standards)])) if close else []
+
+
+def _judged(line: Line, training: ObjectsWorkload, known: Collection[Line], seeds: tuple[int, ...]) -> Line:
+    """The line with a score for each seed; the same training is not judged twice."""
+    changed, remedies = training, line.remedies
+    if line.method == "twin":
+        changed = of_twin(training, BY_NAME[line.case].twin or "")
+    elif line.method == "adam":
+        changed = with_adam(training, ADAM)
+    elif line.method == "autotrainer" and remedies:
+        changed, remedies = altered(training, *remedies), ()
+    same = () if changed is not training else (each for each in known if _is_plain(each) and each.remedies == remedies)
+    scores = max((line.scores, *(each.scores for each in same)), key=len)[: len(seeds)]
+    scores += judged(changed, remedies, line.whole, seeds[len(scores) :])
+    return replace(line, scores=scores)
+
+
+def _is_plain(line: Line) -> bool:
+    """Whether it is the case's own training with nothing but remedies."""
+    return line.method in ("original", "headwater", "random") or (line.method == "autotrainer" and not line.remedies)
 
 
 def _healthy(name: str) -> Iterator[Line]:

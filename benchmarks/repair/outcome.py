@@ -63,16 +63,26 @@ def keep(path: Path, lines: Iterable[Line]) -> None:
         file.writelines(json.dumps(asdict(line)) + "\n" for line in lines)
 
 
+def ahead(line: Line, other: Line) -> float:
+    """By how much one line lies above another, the mean over the seeds that judged both."""
+    return fmean(one - its for one, its in zip(line.scores, other.scores, strict=False))
+
+
+def is_close(line: Line, other: Line) -> bool:
+    """Whether a line lies so near to two points below another that a few seeds leave open on which side."""
+    return -2 * POINTS <= ahead(line, other) < 0
+
+
 def is_broken(lines: Lines, case: str) -> bool:
     """Whether the whole training still shows the fault: the original stays behind its twin."""
-    return lines[case, "original"].score < lines[case, "twin"].score - POINTS
+    return ahead(lines[case, "original"], lines[case, "twin"]) < -POINTS
 
 
 def is_repaired(lines: Lines, case: str, method: str) -> bool:
     """Whether the training comes within two points of its healthy twin."""
-    return lines[case, method].score >= lines[case, "twin"].score - POINTS
+    return ahead(lines[case, method], lines[case, "twin"]) >= -POINTS
 
 
 def is_worse(lines: Lines, case: str, method: str) -> bool:
     """Whether it is more than two points behind the original."""
-    return lines[case, method].score < lines[case, "original"].score - POINTS
+    return ahead(lines[case, method], lines[case, "original"]) < -POINTS

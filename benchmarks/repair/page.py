@@ -9,7 +9,7 @@ from scipy import stats
 
 from benchmarks.repair.chosen import BY_NAME, KINDS, broken, healthy, kind
 from benchmarks.repair.outcome import POINTS, Line, Lines, is_broken, is_repaired, is_worse
-from benchmarks.repair.training import FRESH, JUDGES, WHOLE
+from benchmarks.repair.training import ALL_JUDGES, FRESH, JUDGES, WHOLE
 from benchmarks.tables import markdown, write
 from headwater.trials.statistics import ALPHA
 
@@ -26,9 +26,10 @@ anything was repaired.
 
 A search is given one epoch of the training data, of which it may hold a part out, and its trials are short. What it
 recommends is then judged by {judges} whole trainings, {whole} times as long, with other seeds and on test data that it
-never saw. Scores are 0 for the best constant answer and 1 for a perfect one. *Repaired*: within {points} points of the
-twin's score. *Made worse*: more than {points} points below the original's. Headwater and the random search choose
-among the same remedies. What each method does is told in `benchmarks/repair/methods.py`."""
+never saw; by {all_judges}, and what it is compared with too, where it lies up to {twice} points behind. Scores are 0
+for the best constant answer and 1 for a perfect one. *Repaired*: within {points} points of the twin's score, seed by
+seed. *Made worse*: more than {points} points below the original's. Headwater and the random search choose among the
+same remedies. What each method does is told in `benchmarks/repair/methods.py`."""
 _MILD = """
 
 {amount} more are not counted, as the original comes within two points of its twin when it is trained for so long:
@@ -77,7 +78,14 @@ def write_page(lines: Lines) -> None:
 
 
 def _setting(amount: int, mild: Sequence[str]) -> str:
-    said = _SETTING.format(amount=amount, judges=len(JUDGES), whole=WHOLE, points=f"{100 * POINTS:.0f}")
+    said = _SETTING.format(
+        amount=amount,
+        judges=len(JUDGES),
+        all_judges=len(ALL_JUDGES),
+        whole=WHOLE,
+        points=f"{100 * POINTS:.0f}",
+        twice=f"{200 * POINTS:.0f}",
+    )
     return said + (_MILD.format(amount=len(mild), names=", ".join(f"`{name}`" for name in mild)) if mild else "")
 
 
