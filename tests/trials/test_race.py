@@ -180,6 +180,26 @@ def test_a_lead_that_is_not_far_with_both_is_shown_by_all(track: Track):
     assert whole(ledger, NOTHING) >= {0, 1, 2}
 
 
+def test_what_gains_with_each_seed_is_preferred_to_what_gains_with_some():
+    """The smaller change learns with five seeds of six, the larger one with all."""
+    track = Track({NOTHING: 0.9, SHAPES: 0.2, BOTH: 0.25}, relapses={SHAPES: {2: 0.88}})
+    found, ledger = ran(track)
+    assert whole(ledger, SHAPES) == {0, 1}  # far ahead with two: that another one fails is not seen
+    track = Track({NOTHING: 0.9, SHAPES: 0.3, BOTH: 0.35}, relapses={SHAPES: {1: 0.88}})
+    found, ledger = ran(track)
+    assert whole(ledger, SHAPES) == set(range(6))
+    assert found[BOTH].standing == "recommended" and "gains little" not in found[BOTH].why
+    assert found[SHAPES].standing == "beaten" and "with 1 of these seeds it gains little" in found[SHAPES].why
+    proof = found[SHAPES].proof
+    assert proof is not None and proof.holds and proof.failing == (1,)
+
+
+def test_what_gains_with_some_seeds_is_recommended_where_nothing_gains_with_more():
+    found, _ = ran(Track({NOTHING: 0.9, SHAPES: 0.3}, relapses={SHAPES: {1: 0.88}}))
+    assert found[SHAPES].standing == "recommended"
+    assert found[SHAPES].why.endswith("; with 1 of these seeds it gains little")
+
+
 def test_what_is_only_faster_is_not_taken_for_better():
     """It is ahead at the beginning with certainty; at the end seeds differ by a tenth, with no favour."""
     paces = {NOTHING: 40.0, SHAPES: 25.0}

@@ -16,6 +16,7 @@ from headwater.trials.statistics import (
     Comparison,
     Measure,
     better,
+    mean_row,
     measure_of,
     paired,
     share_gone,
@@ -25,6 +26,9 @@ from headwater.trials.statistics import (
 FEW_SEEDS, FAR = 2, 0.5
 """Seeds that show that a lead lasts, where with each of them at least this share of the original's loss is gone: what
 differs between seeds seldom does that once, and hardly twice in the same direction."""
+
+LITTLE = 0.25
+"""Share of the mean gain over all seeds below which a training gains little: some of them learn, and some do not."""
 
 PROMISING = 0.2
 """Where chance is likelier than that, twice as many seeds would hardly tell otherwise."""
@@ -42,12 +46,14 @@ class Proof:
         p_value: of the comparison that decided: of all seeds at the end or, where two showed that the lead lasts, of
             all seeds at the early look and of the batches at the end, the larger; ``None`` where none was made, as the
             candidate was not ahead.
+        failing: seeds with which it gains little at the end, though it is better on the whole.
     """
 
     holds: bool
     why: str
     effect: float
     p_value: float | None = None
+    failing: tuple[int, ...] = ()
 
 
 def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Sequence[int]) -> Proof:
@@ -95,8 +101,9 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         if steps < whole:
             found = _at_the_end(entrant, ledger, used, found, [each for each in budgets if each > steps])
         if found.p_value <= ALPHA and _ahead(entrant, ledger, _seeds(entrant, ledger, whole), whole):
-            why = _words(entrant, ledger, steps, whole, found.p_value)
-            return Proof(True, why, _effect(entrant, ledger, whole), found.p_value)
+            failing = _failing(entrant, ledger, whole)
+            why = _words(entrant, ledger, steps, whole, found.p_value, failing)
+            return Proof(True, why, _effect(entrant, ledger, whole), found.p_value, failing)
     why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested, others)}"
     return Proof(False, why, _effect(entrant, ledger, whole), found.p_value if tested else None)
 
@@ -149,13 +156,28 @@ def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -
     return gone >= LEAST
 
 
+def _failing(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[int, ...]:
+    """Seeds with which a candidate gains little of what it gains on the whole; none where the original was lost."""
+    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    measure = measure_of([each for pair in pairs for each in pair])
+    gains = {ours.seed: mean_row(its, measure) - mean_row(ours, measure) for ours, its in pairs if not its.lost}
+    least = LITTLE * fmean(gains.values()) if gains else 0.0
+    return tuple(seed for seed, gain in gains.items() if gain < least)
+
+
 def _effect(entrant: Entrant, ledger: Ledger, steps: int) -> float:
     pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
     measure = "held-out loss" if any(ours.held_out for ours, _ in pairs) else "training loss"
     return fmean(share_gone(ours, original, measure) for ours, original in pairs)
 
 
-def _words(entrant: Entrant, ledger: Ledger, early: int, whole: int, p_value: float) -> str:
+def _words(entrant: Entrant, ledger: Ledger, early: int, whole: int, p_value: float, failing: Sequence[int]) -> str:
+    return _compared_in_words(entrant, ledger, early, whole, p_value) + (
+        f"; with {len(failing)} of these seeds it gains little" if failing else ""
+    )
+
+
+def _compared_in_words(entrant: Entrant, ledger: Ledger, early: int, whole: int, p_value: float) -> str:
     says, p = _with_seeds(entrant, ledger, whole), f"(p = {p_value:.2g})"
     controls = ledger.trained(CONTROL, early)
     control = _mean(controls, measure_of(controls))

@@ -10,7 +10,7 @@ all seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headwater.records import Standing
 from headwater.trials.candidates import Proposal
@@ -174,7 +174,8 @@ def _note_beaten(run: _Race, now: Table, steps: int, beaten: Sequence[Proposal])
 def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence[int]) -> list[Placed]:
     """Puts the smallest of those as good as the best to the proof; where it fails, the one that comes next.
 
-    Of those that fell behind, first comes what answers a root cause.
+    So it does where the first is better on the whole, but gains little with some seeds: another may gain with all. Of
+    those that fell behind, first comes what answers a root cause.
     """
     equal = [each for each in now.as_good() if each in alive]
     last = [*equal, *(each for each in alive if each not in equal)]
@@ -190,12 +191,24 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
         waiting.remove(each)
         found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
         tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
-        if found.holds:
+        if found.holds and not found.failing:
             break
+    tried = _with_one_recommended(tried)
     helped = bool(tried) and tried[0].standing == "recommended"
     done = [each.proposal for each in tried]
     rest = [_not_proved(each, helped, each in equal) for each in last if each not in done]
     return [*tried, *rest, *(each for proposal, each in behind.items() if proposal not in done)]
+
+
+def _with_one_recommended(tried: Sequence[Placed]) -> list[Placed]:
+    """Of those that hold the one leads that fails with the fewest seeds; of equal ones the first that was tried."""
+    holding = [each for each in reversed(tried) if each.standing == "recommended"]
+    if not holding:
+        return list(tried)
+    best = min(holding, key=lambda each: len(each.proof.failing) if each.proof else 0)
+    why = "the recommended one gains with as many of the seeds, or more"
+    rest = [replace(each, standing="beaten", why=f"{why}: {each.why}") if each in holding else each for each in tried]
+    return [best, *(each for each in rest if each.proposal != best.proposal)]
 
 
 def _not_proved(proposal: Proposal, helped: bool, equal: bool) -> Placed:
