@@ -8,7 +8,7 @@ from statistics import median
 from scipy import stats
 
 from benchmarks.repair.chosen import BY_NAME, KINDS, broken, healthy, kind
-from benchmarks.repair.outcome import POINTS, Line, Lines, is_broken, is_repaired, is_worse
+from benchmarks.repair.outcome import POINTS, Line, Lines, is_broken, is_close, is_repaired, is_worse
 from benchmarks.repair.training import ALL_JUDGES, FRESH, JUDGES, WHOLE
 from benchmarks.tables import markdown, write
 from headwater.trials.statistics import ALPHA
@@ -29,7 +29,7 @@ recommends is then judged by {judges} whole trainings, {whole} times as long, wi
 never saw; by {all_judges}, and what it is compared with too, where it lies up to {twice} points behind. Scores are 0
 for the best constant answer and 1 for a perfect one. *Repaired*: within {points} points of the twin's score, seed by
 seed. *Made worse*: more than {points} points below the original's. Headwater and the random search choose among the
-same remedies. What each method does is told in `benchmarks/repair/methods.py`."""
+same remedies. What each method does is told in `benchmarks/repair/methods.py`.{left}"""
 _MILD = """
 
 {amount} more are not counted, as the original comes within two points of its twin when it is trained for so long:
@@ -59,7 +59,7 @@ def write_page(lines: Lines) -> None:
     judged = [name for name in cases if is_broken(lines, name)]
     mild = [name for name in cases if name not in judged]
     parts = [
-        _setting(len(judged), mild),
+        _setting(len(judged), mild, _open(lines, cases)),
         _methods(lines, judged),
         "## What the search takes",
         _search(lines, judged),
@@ -77,7 +77,7 @@ def write_page(lines: Lines) -> None:
     write("repair", "Repair: what a proved fix does to broken trainings, and to healthy ones", _COMMAND, *parts)
 
 
-def _setting(amount: int, mild: Sequence[str]) -> str:
+def _setting(amount: int, mild: Sequence[str], left: str) -> str:
     said = _SETTING.format(
         amount=amount,
         judges=len(JUDGES),
@@ -85,8 +85,18 @@ def _setting(amount: int, mild: Sequence[str]) -> str:
         whole=WHOLE,
         points=f"{100 * POINTS:.0f}",
         twice=f"{200 * POINTS:.0f}",
+        left=left,
     )
     return said + (_MILD.format(amount=len(mild), names=", ".join(f"`{name}`" for name in mild)) if mild else "")
+
+
+def _open(lines: Lines, cases: Sequence[str]) -> str:
+    """How many verdicts rest on three seeds that leave them open."""
+    standards = {name: [lines[name, each] for each in ("twin", "original")] for name in cases}
+    those = [lines[name, method] for name in cases for method in METHODS]
+    close = [each for each in those if any(is_close(each, standard) for standard in standards[each.case])]
+    left = sum(len(each.scores) < len(ALL_JUDGES) for each in close)
+    return f" Of {len(close)} such lines {left} are judged by {len(JUDGES)} so far." if left else ""
 
 
 def _methods(lines: Lines, cases: Sequence[str]) -> str:

@@ -47,7 +47,7 @@ COMPANIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "remove-output-activation": (("standardise-targets",), ("adaptive-optimizer",)),
     "match-loss": (("adaptive-optimizer",),),
     "match-shapes": (("adaptive-optimizer",),),
-    "scale-logits": (("adaptive-optimizer",),),
+    "scale-logits": (("adaptive-optimizer",), ("init-matched",)),
     "normalise-queries": (("init-matched",),),
     "autocast": (("lower-epsilon",),),
     "gated-recurrence": (("chrono-init",), ("adaptive-optimizer", "clip-gradient")),
