@@ -194,6 +194,12 @@ def test_what_gains_with_each_seed_is_preferred_to_what_gains_with_some():
     assert proof is not None and proof.holds and proof.failing == (1,)
 
 
+def test_after_what_gains_with_some_seeds_comes_what_has_more_beside_it():
+    track = Track({NOTHING: 0.9, CLIP: 0.45, MOMENTUM: 0.45, SLOWER: 0.45, SHAPES: 0.3, BOTH: 0.5})
+    track.relapses = {SHAPES: {1: 0.88}}
+    assert recommended(track) == BOTH
+
+
 def test_what_gains_with_some_seeds_is_recommended_where_nothing_gains_with_more():
     found, _ = ran(Track({NOTHING: 0.9, SHAPES: 0.3}, relapses={SHAPES: {1: 0.88}}))
     assert found[SHAPES].standing == "recommended"

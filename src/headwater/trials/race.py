@@ -184,10 +184,11 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     waiting = [*last, *sorted(beaten, key=lambda each: each not in run.causes)]
     tried: list[Placed] = []
     while waiting and len(tried) < PROVED:
-        # What is ahead with some seeds only may hold at a lower rate.
+        # What is ahead with some seeds only may hold at a lower rate, or with more beside it.
         ahead = [failed.proposal for failed in tried if failed.proof is not None and failed.proof.p_value is not None]
-        calmer = (each for each in waiting if any(each.calms(other) for other in ahead))
-        each = next(calmer, waiting[0])
+        calmer = [each for each in waiting if any(each.calms(other) for other in ahead)]
+        larger = [each for each in waiting if any(set(other.remedies) < set(each.remedies) for other in ahead)]
+        each = [*calmer, *larger, *waiting][0]
         waiting.remove(each)
         found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
         tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
