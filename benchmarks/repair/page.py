@@ -96,7 +96,7 @@ def _open(lines: Lines, cases: Sequence[str]) -> str:
     those = [lines[name, method] for name in cases for method in METHODS]
     close = [each for each in those if any(is_close(each, standard) for standard in standards[each.case])]
     left = sum(len(each.scores) < len(ALL_JUDGES) for each in close)
-    return f" Of {len(close)} such lines {left} are judged by {len(JUDGES)} so far." if left else ""
+    return f"\nOf the {len(close)} lines that lie so near {left} are judged by {len(JUDGES)} so far." if left else ""
 
 
 def _methods(lines: Lines, cases: Sequence[str]) -> str:
