@@ -10,7 +10,8 @@ import pytest
 
 from headwater.records import TrialResult
 from headwater.trials.candidates import Proposal
-from headwater.trials.ledger import Ledger
+from headwater.trials.ledger import ORIGINAL, Entrant, Ledger
+from headwater.trials.proof import _failing
 from headwater.trials.race import Placed, _Race, race, rungs
 from headwater.trials.workload import Trial
 from tests.trials.build import Track
@@ -198,6 +199,26 @@ def test_after_what_gains_with_some_seeds_comes_what_has_more_beside_it():
     track = Track({NOTHING: 0.9, CLIP: 0.45, MOMENTUM: 0.45, SLOWER: 0.45, SHAPES: 0.3, BOTH: 0.5})
     track.relapses = {SHAPES: {1: 0.88}}
     assert recommended(track) == BOTH
+
+
+@pytest.mark.parametrize(("losses", "failing"), [((0.1, 0.1, 0.1), ()), ((0.1, 0.1, 0.49), (2,))])
+def test_near_the_upper_end_of_a_score_the_loss_tells_which_seeds_fail(
+    losses: tuple[float, ...], failing: tuple[int, ...]
+) -> None:
+    """The score rises by a hundredth on the whole, and by nothing with the first seed."""
+
+    def run(trials: Sequence[Trial]) -> list[TrialResult]:
+        held_out = [losses[trial.seed] if trial.remedies else 0.5 for trial in trials]
+        scores = [0.97 if not trial.remedies or trial.seed == 0 else 0.985 for trial in trials]
+        rows = zip(trials, held_out, scores, strict=True)
+        return [
+            TrialResult(trial.remedies, trial.seed, trial.steps, losses=(1.0,), held_out=(loss,), scores=(score,))
+            for trial, loss, score in rows
+        ]
+
+    ledger = Ledger(run, 200)
+    ledger.train([ORIGINAL, Entrant(SHAPES)], range(3), 200)
+    assert _failing(Entrant(SHAPES), ledger, 200) == failing
 
 
 def test_what_gains_with_some_seeds_is_recommended_where_nothing_gains_with_more():

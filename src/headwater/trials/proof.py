@@ -147,19 +147,24 @@ def _compared(entrant: Entrant, ledger: Ledger, steps: int, *others: Entrant) ->
 
 
 def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -> bool:
-    """Whether enough is gone, by the measure that counts; near a score's upper end, of the loss."""
+    """Whether enough is gone, by the measure that tells."""
     pairs = [(ledger.result(entrant, seed, steps), ledger.result(ORIGINAL, seed, steps)) for seed in seeds]
+    return _gone(pairs)[1] >= LEAST
+
+
+def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, float]:
+    """Which share of the original is gone, by what counts; near a score's upper end, by the loss."""
     measure = measure_of([each for pair in pairs for each in pair])
     gone = fmean(share_gone(*pair, measure) for pair in pairs)
-    if measure == "score" and gone > 0:
-        gone = max(gone, fmean(share_gone(*pair, "held-out loss") for pair in pairs))
-    return gone >= LEAST
+    if measure == "score" and 0 < gone < LEAST:
+        return "held-out loss", max(gone, fmean(share_gone(*pair, "held-out loss") for pair in pairs))
+    return measure, gone
 
 
 def _failing(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[int, ...]:
     """Seeds with which a candidate gains little of what it gains on the whole; none where the original was lost."""
     pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
-    measure = measure_of([each for pair in pairs for each in pair])
+    measure, _ = _gone(pairs)
     gains = {ours.seed: mean_row(its, measure) - mean_row(ours, measure) for ours, its in pairs if not its.lost}
     least = LITTLE * fmean(gains.values()) if gains else 0.0
     return tuple(seed for seed, gain in gains.items() if gain < least)
