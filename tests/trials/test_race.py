@@ -207,12 +207,14 @@ def test_near_the_upper_end_of_a_score_the_loss_tells_which_seeds_fail(
 ) -> None:
     """The score rises by a hundredth on the whole, and by nothing with the first seed."""
 
+    done = TrialResult((), 0, 200, losses=(1.0,) * 200)
+
     def run(trials: Sequence[Trial]) -> list[TrialResult]:
         held_out = [losses[trial.seed] if trial.remedies else 0.5 for trial in trials]
         scores = [0.97 if not trial.remedies or trial.seed == 0 else 0.985 for trial in trials]
         rows = zip(trials, held_out, scores, strict=True)
         return [
-            TrialResult(trial.remedies, trial.seed, trial.steps, losses=(1.0,), held_out=(loss,), scores=(score,))
+            replace(done, remedies=trial.remedies, seed=trial.seed, held_out=(loss,), scores=(score,))
             for trial, loss, score in rows
         ]
 
