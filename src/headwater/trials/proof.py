@@ -61,10 +61,12 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
 
     After each of the looks the level is Pocock's. The control trains only where a lead over the original is shown. A
     lead over both that shows early must last. With two seeds the candidate and the original train to the end: that is
-    enough where half of the original's loss is gone with each. Where it is not, all seeds that the lead was shown with
-    go to the end, where it must be significant once more: a change that is only faster has an early lead with
-    certainty, and what seeds do at the end is not known from there. One that is ahead, but not clearly over so few
-    seeds, gets as many again: at the last look before the end, where they are cheaper, and at the end.
+    enough where half of the original's loss is gone with each, and then the candidate trains there alone with the
+    others: one that fails with some seeds does not prove itself by two that it stands. Where so much is not gone, all
+    seeds that the lead was shown with go to the end with both, where it must be significant once more: a change that is
+    only faster has an early lead with certainty, and what seeds do at the end is not known from there. One that is
+    ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where they are
+    cheaper, and at the end.
 
     Args:
         entrant: the candidate.
@@ -100,7 +102,7 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
         settled = len(used)
         if steps < whole:
             found = _at_the_end(entrant, ledger, used, found, [each for each in budgets if each > steps])
-        if found.p_value <= ALPHA and _ahead(entrant, ledger, _seeds(entrant, ledger, whole), whole):
+        if found.p_value <= ALPHA and _gone(_pairs(entrant, ledger, whole))[1] >= LEAST:
             failing = _failing(entrant, ledger, whole)
             why = _words(entrant, ledger, steps, whole, found.p_value, failing)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value, failing)
@@ -121,10 +123,14 @@ def _at_the_end(
     way.
     """
     few, whole = seeds[:FEW_SEEDS], budgets[-1]
-    if not set(seeds) <= set(_seeds(entrant, ledger, whole)):
+    both = paired(ledger.trained(entrant, whole), ledger.trained(ORIGINAL, whole))
+    if not set(seeds) <= {each.seed for each, _ in both}:
         ledger.train([ORIGINAL, entrant], few, whole)
         late = _compared(entrant, ledger, whole, ORIGINAL)
         if late.over_batches <= ALPHA and all(_far_ahead(entrant, ledger, seed, whole) for seed in few):
+            ledger.train([entrant], seeds, whole)
+            if any(each.lost for each in ledger.trained(entrant, whole)):
+                return Comparison(1.0, 1.0)
             return Comparison(early.over_seeds, max(early.over_batches, late.over_batches))
     for steps in budgets:
         ledger.train([ORIGINAL, entrant], seeds[FEW_SEEDS:], steps)
@@ -148,8 +154,14 @@ def _compared(entrant: Entrant, ledger: Ledger, steps: int, *others: Entrant) ->
 
 def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -> bool:
     """Whether enough is gone, by the measure that tells."""
-    pairs = [(ledger.result(entrant, seed, steps), ledger.result(ORIGINAL, seed, steps)) for seed in seeds]
-    return _gone(pairs)[1] >= LEAST
+    return _gone([pair for pair in _pairs(entrant, ledger, steps) if pair[0].seed in seeds])[1] >= LEAST
+
+
+def _pairs(entrant: Entrant, ledger: Ledger, steps: int) -> list[tuple[TrialResult, TrialResult]]:
+    """Each training of a candidate with the original's of the same seed or, where that did not go so far, its first."""
+    originals = ledger.trained(ORIGINAL, steps)
+    by_seed = {each.seed: each for each in originals}
+    return [(each, by_seed.get(each.seed, originals[0])) for each in ledger.trained(entrant, steps)]
 
 
 def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, float]:
@@ -163,7 +175,7 @@ def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, fl
 
 def _failing(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[int, ...]:
     """Seeds with which a candidate gains little of what it gains on the whole; none where the original was lost."""
-    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    pairs = _pairs(entrant, ledger, steps)
     measure, _ = _gone(pairs)
     gains = {ours.seed: mean_row(its, measure) - mean_row(ours, measure) for ours, its in pairs if not its.lost}
     least = LITTLE * fmean(gains.values()) if gains else 0.0
@@ -171,7 +183,7 @@ def _failing(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[int, ...]:
 
 
 def _effect(entrant: Entrant, ledger: Ledger, steps: int) -> float:
-    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    pairs = _pairs(entrant, ledger, steps)
     measure = "held-out loss" if any(ours.held_out for ours, _ in pairs) else "training loss"
     return fmean(share_gone(ours, original, measure) for ours, original in pairs)
 
@@ -193,14 +205,9 @@ def _compared_in_words(entrant: Entrant, ledger: Ledger, early: int, whole: int,
 
 def _with_seeds(entrant: Entrant, ledger: Ledger, steps: int) -> str:
     level, before = _levels(entrant, ledger, steps)
-    seeds = len(_seeds(entrant, ledger, steps))
+    seeds = len(ledger.trained(entrant, steps))
     those = f"{seeds} seed{'s' * (seeds > 1)}"
     return f"{level} {_after(entrant, ledger, steps)} with {those}, and {before} with the original"
-
-
-def _seeds(entrant: Entrant, ledger: Ledger, steps: int) -> list[int]:
-    """Those with which both the candidate and the original trained for so many steps."""
-    return [ours.seed for ours, _ in paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))]
 
 
 def _end(entrant: Entrant, ledger: Ledger, steps: int) -> str:
@@ -210,7 +217,7 @@ def _end(entrant: Entrant, ledger: Ledger, steps: int) -> str:
 
 def _after(entrant: Entrant, ledger: Ledger, steps: int) -> str:
     """After how many steps, and after how many those that ended by themselves."""
-    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    pairs = _pairs(entrant, ledger, steps)
     ends = sorted({len(each.losses) for pair in pairs for each in pair if each.finished})
     own = f" or, where it ended by itself, {_range(ends)}" if ends else ""
     return f"after {steps}{own} steps"
@@ -222,12 +229,12 @@ def _range(ends: Sequence[int]) -> str:
 
 def _levels(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[str, str]:
     """What the candidate reached, with the measure and the range over seeds, and what the original did."""
-    pairs = paired(ledger.trained(entrant, steps), ledger.trained(ORIGINAL, steps))
+    pairs = _pairs(entrant, ledger, steps)
     measure = measure_of([each for pair in pairs for each in pair])
     ours = sorted(shown(each, measure) for each, _ in pairs)
     spread = f" ({_said(ours[0])} to {_said(ours[-1])})" if ours[0] != ours[-1] else ""
-    means = [_mean([pair[side] for pair in pairs], measure) for side in (0, 1)]
-    return f"{measure} {means[0]}{spread}", means[1]
+    originals = {its.seed: its for _, its in pairs}
+    return f"{measure} {_mean([each for each, _ in pairs], measure)}{spread}", _mean([*originals.values()], measure)
 
 
 def _mean(results: Sequence[TrialResult], measure: Measure) -> str:

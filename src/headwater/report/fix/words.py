@@ -16,6 +16,8 @@ UNTRIED: tuple[Standing, ...] = ("screened out", "failed", "refused", "not tried
 """How candidates stand that were in no race."""
 ORIGINAL, CONTROL = "the original", "a do-nothing control"
 
+_MANY = 10
+"""Times the original's loss that a candidate may lie above it, and its share tells something."""
 _DIGITS = 3
 """Of a loss: two hide what tells good candidates apart."""
 
@@ -152,4 +154,6 @@ def _steps(trials: Sequence[TrialResult]) -> str:
 
 
 def _share(effect: float) -> str:
-    return f"{100 * effect:.0f} %" if math.isfinite(effect) else "-"
+    if not effect > -_MANY:  # not a number of any use where a training was all but lost
+        return "-"
+    return f"{100 * effect:.0f} %"
