@@ -38,6 +38,7 @@ class Attempt:
         remedies: keys, or the name of AutoTrainer's change; none to leave the training as it is.
         claimed: whether it says that this helps.
         steps, seconds: what it took.
+        training: those of the seconds that went into steps and evaluations of trainings.
         why: in a sentence.
         exhaustive: steps that training every candidate to the end with every seed would have taken.
     """
@@ -48,6 +49,7 @@ class Attempt:
     seconds: float
     why: str = ""
     exhaustive: int = 0
+    training: float = 0.0
 
 
 def headwater(name: str) -> Attempt:
@@ -67,6 +69,7 @@ def headwater(name: str) -> Attempt:
         engine=Inline(),
     )
     record, best = result.record, result.best
+    trained = [*record.original, *record.control, *(trial for each in record.candidates for trial in each.trials)]
     return Attempt(
         best.remedies if best else (),
         best is not None,
@@ -74,6 +77,7 @@ def headwater(name: str) -> Attempt:
         watch.seconds,
         f"{record.verdict}: {best.why if best else record.reason}",
         record.steps_exhaustive,
+        sum(each.seconds for each in trained),
     )
 
 
@@ -96,13 +100,15 @@ def random_search(search: ObjectsWorkload, trial: int, budget: int, seed: int = 
 def autotrainer(name: str, training: ObjectsWorkload, steps: int) -> Attempt:
     """Retrains for `steps` in the published order, judged by the score on the training data."""
     own = replace(training, validation=material(BY_NAME[name].build(0)).train)
-    watch, spent = Stopwatch(), 0
+    watch, spent, training_seconds = Stopwatch(), 0, 0.0
     for changes in ((), *((each,) for each in CHANGES if alters(own, each))):
         result = (altered(own, *changes) if changes else own).run(Trial((), 0, steps))
         spent += result.spent
+        training_seconds += result.seconds
         if score_of(result) >= THRESHOLD:
-            return Attempt(changes, bool(changes), spent, watch.seconds)
-    return Attempt((), False, spent, watch.seconds, "none of the three reaches the threshold")
+            return Attempt(changes, bool(changes), spent, watch.seconds, training=training_seconds)
+    why = "none of the three reaches the threshold"
+    return Attempt((), False, spent, watch.seconds, why, training=training_seconds)
 
 
 _KEYS = [each.key for code in REMEDIES for each in answering(code) if each.safety != "display-only"]

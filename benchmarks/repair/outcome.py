@@ -22,7 +22,7 @@ class Line:
         scores: on the test data after the whole training, one for each seed.
         steps, seconds: of the search; 0 without one.
         whole: optimizer steps of the whole training.
-        remedies, claimed, why, exhaustive: as in `benchmarks.repair.methods.Attempt`.
+        remedies, claimed, why, exhaustive, training: as in `benchmarks.repair.methods.Attempt`.
     """
 
     case: str
@@ -35,6 +35,7 @@ class Line:
     claimed: bool = False
     why: str = ""
     exhaustive: int = 0
+    training: float = 0.0
 
     @property
     def score(self) -> float:

@@ -45,12 +45,14 @@ _UNTIL_TRAINED = """\
 *Steps until trained*: with one whole training of what was chosen, unless the search ends with one, as AutoTrainer's
 does. *Steps for each repaired*: those of the whole search on all cases, by the trainings that it repaired. A whole
 training takes {whole} times the steps of a trial. Seconds are those of one core, without those in which
-the benchmark draws a case's data and trains its network beforehand; the random search ends with its budget, the
-steps that Headwater took when it was last run.
+the benchmark draws a case's data and trains its network beforehand. Those *in trainings* are spent on their steps and
+evaluations; the rest of a search is diagnosis, looks at candidates, statistics and diffs. The random search ends with
+its budget, the steps that Headwater took when it was last run.
 
 On {idle} of the cases none of AutoTrainer's three changes is about anything in the network, or the original reaches its
 threshold: it trains the original once and stops. On the other {tried} it spends {theirs:,} steps
-({their_seconds:,.0f} s) and repairs {their_repairs}, Headwater {ours:,} ({our_seconds:,.0f} s) and {our_repairs}."""
+({their_seconds:,.0f} s, {their_training:,.0f} s of them in trainings) and repairs {their_repairs}, Headwater {ours:,}
+({our_seconds:,.0f} s, {our_training:,.0f} s of them in trainings) and {our_repairs}."""
 
 
 def write_page(lines: Lines) -> None:
@@ -115,6 +117,7 @@ def _methods(lines: Lines, cases: Sequence[str]) -> str:
                 f"{trained:,}",
                 f"{steps / len(repaired):,.0f}" if steps and repaired else "",
                 "" if method == "random" else f"{sum(line.seconds for line in mine):,.0f}",
+                "" if method == "random" else f"{sum(line.training for line in mine):,.0f}",
             ]
         )
     return markdown(_METHODS_HEAD, rows) + "\n\n" + _against_the_published_order(lines, cases)
@@ -128,6 +131,7 @@ _METHODS_HEAD = [
     "steps until trained",
     "steps for each repaired",
     "seconds of the search",
+    "of them in trainings",
 ]
 
 
@@ -141,6 +145,9 @@ def _against_the_published_order(lines: Lines, cases: Sequence[str]) -> str:
     def seconds(method: str) -> float:
         return sum(lines[name, method].seconds for name in tried)
 
+    def training(method: str) -> float:
+        return sum(lines[name, method].training for name in tried)
+
     def repairs(method: str) -> int:
         return sum(is_repaired(lines, name, method) for name in tried)
 
@@ -150,9 +157,11 @@ def _against_the_published_order(lines: Lines, cases: Sequence[str]) -> str:
         tried=len(tried),
         theirs=spent("autotrainer"),
         their_seconds=seconds("autotrainer"),
+        their_training=training("autotrainer"),
         their_repairs=repairs("autotrainer"),
         ours=spent("headwater"),
         our_seconds=seconds("headwater"),
+        our_training=training("headwater"),
         our_repairs=repairs("headwater"),
     )
 
