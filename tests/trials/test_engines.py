@@ -16,12 +16,44 @@ from torch import Tensor, nn
 
 from headwater.errors import InputError
 from headwater.records import TrialResult
+from headwater.script import Target
 from headwater.trials import Trial, executor
 from headwater.trials.engines import Inline, Processes
 from headwater.trials.gather import gather
+from headwater.trials.script import ScriptWorkload, observe
+from headwater.trials.servers import end_servers
 from headwater.trials.worker import packed, train
 from tests.trials.small import workload
 
+MORTAL = """
+import os, signal
+from pathlib import Path
+import torch
+from torch import nn
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+def kill_worker():
+    pid = os.getpid()
+    while "headwater.script_trial" in Path(f"/proc/{pid}/cmdline").read_text():
+        pid = parent(pid)
+    os.kill(pid, signal.SIGKILL)
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for step in range(20):
+    inputs = torch.randn(32, 8)
+    loss = nn.functional.mse_loss(model(inputs), inputs[:, :1])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if step == 5 and Path("SENTENCE").exists():
+        Path("SENTENCE").unlink(missing_ok=True)
+        kill_worker()
+"""
+"""A script that kills the worker that runs it, where a file says so."""
 TRIALS = tuple(Trial(("match-shapes",), seed, 12) for seed in range(4))
 
 
@@ -138,6 +170,27 @@ def test_dask(dask: Executor):
 def test_dask_with_a_worker_that_is_killed_in_the_middle_of_a_trial(dask: Executor, tmp_path: Path):
     assert outcomes(dask, mortal(tmp_path)) == expected()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["ray", "dask"])
+def test_a_script_on_a_cluster_with_a_worker_that_is_killed_in_the_middle_of_it(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    engine: Executor = request.getfixturevalue(name)
+    sentence, project, target = tmp_path / "sentence", tmp_path / "project", Target("train.py")
+    project.mkdir()
+    (project / "train.py").write_text(MORTAL.replace("SENTENCE", str(sentence)))
+    work = packed(ScriptWorkload(target, str(project), observe(target, str(project), 20)))
+    trials = [Trial((), seed, 12) for seed in range(2)]
+    alone = dict(gather(Inline(), train, work, trials, failed))
+    sentence.touch()
+    found = dict(gather(engine, train, work, trials, failed))
+    assert not sentence.exists()  # it was executed
+    assert [found[each].error for each in trials] == [None, None]
+    assert [found[each].losses for each in trials] == [alone[each].losses for each in trials]
+    end_servers()
 
 
 def test_a_pool_of_the_standard_library_whose_worker_died_is_told(tmp_path: Path):

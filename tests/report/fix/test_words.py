@@ -90,13 +90,15 @@ def test_numbers_that_do_not_exist_are_left_out() -> None:
     row = ranking(FixRecord("nothing helped", "", (), (candidate("residual", effect=None, p_value=None),)))[0]
     assert (row.lower_by, row.p) == ("", "")
     assert ranking(replace(FIXED, candidates=(candidate("residual", effect=math.nan),)))[-1].lower_by == "-"
+    assert ranking(replace(FIXED, candidates=(candidate("residual", effect=-1e12),)))[-1].lower_by == "-"
 
 
 def test_the_cost_stands_beside_that_of_trying_everything() -> None:
     assert cost(FIXED) == (
-        "The search took 4,210 optimizer steps and 34 s; to train every candidate that raced with every seed to the "
-        "end takes 61,200 steps, 15 times as many."
+        "This is shown for trainings of 120 steps. The search took 4,210 optimizer steps and 34 s; to train every "
+        "candidate that raced with every seed to the end takes 61,200 steps, 15 times as many."
     )
+    assert cost(replace(FIXED, candidates=())).startswith("The search took 4,210 ")
     assert cost(HEALTHY) == ""
     # One candidate with one seed: nothing was saved, and nothing is claimed.
     assert cost(replace(FIXED, steps_spent=100, steps_exhaustive=100)) == (

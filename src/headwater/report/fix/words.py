@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -95,10 +94,11 @@ def untried(record: FixRecord) -> list[tuple[Standing, str, list[str]]]:
 
 
 def cost(record: FixRecord) -> str:
-    """What the search took, beside what trying everything would have taken; nothing where nothing was trained."""
+    """How far what is shown reaches, and what it took; nothing where nothing was trained."""
     if not record.steps_spent:
         return ""
-    said = f"The search took {count(record.steps_spent, 'optimizer step')} and {number(record.seconds)} s"
+    reach = f"This is shown for trainings of {count(record.steps, 'step')}. " if record.best else ""
+    said = f"{reach}The search took {count(record.steps_spent, 'optimizer step')} and {number(record.seconds)} s"
     if record.steps_exhaustive <= record.steps_spent:
         return f"{said}."
     times = number(record.steps_exhaustive / record.steps_spent)
