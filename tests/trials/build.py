@@ -25,7 +25,7 @@ class Track:
     """Runs trials whose loss falls from 1 toward a level of each candidate, with a pace of its own.
 
     Attributes:
-        levels: final loss by remedies.
+        levels: final loss by remedies; what has none ends with an error.
         paces: steps in which the way to it shrinks by ``e``; 20 where it is not said.
         lost: remedies that have no level: the step at which their training is lost.
         falls: the same, of those that have one before.
@@ -62,6 +62,8 @@ class Track:
         return found
 
     def _run(self, trial: Trial) -> TrialResult:
+        if trial.remedies not in self.levels | self.lost:
+            return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, error="no level of it is known")
         lost = (self.lost | self.falls).get(trial.remedies, trial.steps + 1)
         if lost <= trial.steps:
             losses = (1.0 + trial.seed,) * (lost - 1) + (float("nan"),)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from headwater import rules
 from headwater.records import REMEDIES, Finding, Where
 from headwater.remedies import answering, remedy
@@ -136,3 +138,14 @@ def test_a_search_can_come_to_every_way_of_every_remedy():
 def test_where_the_rate_is_too_small_both_kinds_of_momentum_are_looked_at():
     found = others([finding("HW401", "warning", "raise-rate")])
     assert list(found) == [(Proposal((each.key,)),) for each in answering("momentum")]
+
+
+@pytest.mark.parametrize(("remedies", "calmer"), [
+    (("activation-swap:selu",), ("activation-swap:selu", "lower-rate:third")),
+    (("lower-rate:third", "clip-gradient"), ("lower-rate:tenth", "clip-gradient")),
+    (("lower-rate:hundredth",), None),
+    (("lower-rate:range-test",), None),
+    (("residual:zero", "raise-rate:tenfold"), None),
+])  # fmt: skip
+def test_the_same_at_a_lower_rate(remedies: tuple[str, ...], calmer: tuple[str, ...] | None):
+    assert Proposal(remedies).calmer() == (None if calmer is None else Proposal(calmer))

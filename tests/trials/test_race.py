@@ -28,7 +28,8 @@ def ran(
     proposals = [Proposal(remedies) for remedies in (*track.levels, *track.lost) if remedies]
     ledger = Ledger(track, steps)
     found = race(proposals, ledger, range(seeds), lambda _: None, [Proposal(each) for each in causes])
-    assert sorted(each.proposal.remedies for each in found) == sorted(each.remedies for each in proposals)
+    placed = [each.proposal for each in found]
+    assert set(proposals) <= set(placed) and len(placed) == len(set(placed))
     return {each.proposal.remedies: each for each in found}, ledger
 
 
@@ -259,6 +260,45 @@ def test_what_is_ahead_with_some_seeds_only_is_tried_at_a_lower_rate():
     relapses = {each: {1: 1.8} for each in (SHAPES, *others)}
     levels = {NOTHING: 0.9, SHAPES: 0.2, calm: 0.3} | dict.fromkeys(others, 0.21)
     assert recommended(Track(levels, paces={SHAPES: 5.0, calm: 30.0}, relapses=relapses)) == calm
+
+
+@pytest.mark.parametrize(("relapse", "level", "chosen"), [
+    ({1: 0.88}, 0.35, ("match-shapes", "lower-rate:third")),
+    ({1: 1.8}, 0.35, ("match-shapes", "lower-rate:third")),
+    ({2: 0.88}, 0.35, ("match-shapes", "lower-rate:third")),
+    ({1: 0.88}, 0.75, CLIP),  # too slow
+    ({}, 0.35, SHAPES),
+], ids=["little", "worse", "the third seed", "too slow", "steady"])  # fmt: skip
+def test_what_gains_with_some_seeds_is_tried_at_a_lower_rate_that_was_not_in_the_race(
+    relapse: dict[int, float], level: float, chosen: tuple[str, ...]
+):
+    calm = ("match-shapes", "lower-rate:third")
+
+    class Known(Track):
+        """Knows what was not proposed."""
+
+        def _run(self, trial: Trial) -> TrialResult:
+            self.levels[calm] = level
+            try:
+                return super()._run(trial)
+            finally:
+                del self.levels[calm]
+
+    track = Known({NOTHING: 0.9, SHAPES: 0.3, CLIP: 0.5}, relapses={SHAPES: relapse})
+    found, _ = ran(track)
+    assert [remedies for remedies, each in found.items() if each.standing == "recommended"] == [chosen]
+    assert (calm in found) == bool(relapse)
+    if level == 0.75:
+        assert found[calm].standing == "beaten" and "0.75" in found[calm].why
+    elif relapse:
+        assert found[calm].proof is not None and not found[calm].proof.failing
+
+
+def test_where_a_lower_rate_cannot_be_set_the_others_come():
+    track = Track({NOTHING: 0.9, SHAPES: 0.3, CLIP: 0.5}, relapses={SHAPES: {1: 0.88}})
+    found, _ = ran(track)
+    assert found["match-shapes", "lower-rate:third"].standing == "failed"
+    assert found[CLIP].standing == "recommended"
 
 
 def test_what_answers_a_root_cause_is_waited_for():

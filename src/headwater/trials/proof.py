@@ -46,7 +46,7 @@ class Proof:
         p_value: of the comparison that decided: of all seeds at the end or, where two showed that the lead lasts, of
             all seeds at the early look and of the batches at the end, the larger; ``None`` where none was made, as the
             candidate was not ahead.
-        failing: seeds with which it gains little at the end, though it is better on the whole.
+        failing: seeds with which it gains little at the end, though it gains with others.
     """
 
     holds: bool
@@ -107,7 +107,8 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
             why = _words(entrant, ledger, steps, whole, found.p_value, failing)
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value, failing)
     why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested, others)}"
-    return Proof(False, why, _effect(entrant, ledger, whole), found.p_value if tested else None)
+    effect = _effect(entrant, ledger, whole)
+    return Proof(False, why, effect, found.p_value if tested else None, _failing(entrant, ledger, whole))
 
 
 def _twice(seeds: Sequence[int]) -> list[int]:
@@ -174,11 +175,13 @@ def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, fl
 
 
 def _failing(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[int, ...]:
-    """Seeds with which a candidate gains little of what it gains on the whole; none where the original was lost."""
+    """Seeds with which a candidate gains little of what it gains with all; none where the original was lost."""
     pairs = _pairs(entrant, ledger, steps)
     measure, _ = _gone(pairs)
     gains = {ours.seed: mean_row(its, measure) - mean_row(ours, measure) for ours, its in pairs if not its.lost}
-    least = LITTLE * fmean(gains.values()) if gains else 0.0
+    if not gains or not any(share_gone(*pair, measure) >= LEAST for pair in pairs):
+        return ()
+    least = LITTLE * fmean(max(gain, 0.0) for gain in gains.values())
     return tuple(seed for seed, gain in gains.items() if gain < least)
 
 

@@ -4,7 +4,7 @@ Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identi
 optimization", AISTATS, arXiv 1502.07943), with one seed: most candidates differ by far more than seeds do. Of a
 combination that leads at last, the parts that raced are trained on, too. The smallest of those that are as good as the
 best is then compared with the original and with a control, in which nothing but the initial weights was changed, over
-all seeds.
+all seeds. One that gains with some of them only is tried at a lower rate, too, and the next one is compared.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     while waiting and len(tried) < PROVED:
         # What is ahead with some seeds only may hold at a lower rate, or with more beside it.
         ahead = [failed.proposal for failed in tried if failed.proof is not None and failed.proof.p_value is not None]
-        calmer = [each for each in waiting if any(each.calms(other) for other in ahead)]
+        calmer = [each for each in waiting if any(each.calms(other) or each == other.calmer() for other in ahead)]
         larger = [each for each in waiting if any(set(other.remedies) < set(each.remedies) for other in ahead)]
         each = [*calmer, *larger, *waiting][0]
         waiting.remove(each)
@@ -194,11 +194,33 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
         tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
         if found.holds and not found.failing:
             break
+        known = [*waiting, *(placed.proposal for placed in [*tried, *run.placed])]
+        if found.failing and len(tried) < PROVED and not any(other.calms(each) for other in known):
+            waiting = [*_calmed(run, each, budgets, known), *waiting]
     tried = _with_one_recommended(tried)
     helped = bool(tried) and tried[0].standing == "recommended"
     done = [each.proposal for each in tried]
     rest = [_not_proved(each, helped, each in equal) for each in last if each not in done]
-    return [*tried, *rest, *(each for proposal, each in behind.items() if proposal not in done)]
+    return [*tried, *rest, *(each for each in reversed(run.placed) if each.proposal not in done)]
+
+
+def _calmed(run: _Race, proposal: Proposal, budgets: Sequence[int], known: Sequence[Proposal]) -> list[Proposal]:
+    """What gains with some seeds only, at a lower rate, though that was not in the race: if it keeps most of the gain.
+
+    Whether a rate is stable depends on the curvature at the initial weights (Gilmer et al. 2021, "A loss curvature
+    perspective on training instability in deep learning", arXiv 2110.04369).
+    """
+    calm = proposal.calmer()
+    if calm is None or calm in known:
+        return []
+    for steps in budgets:  # as the proof does, so that each training goes on where it was
+        run.ledger.train([Entrant(calm.remedies)], run.seeds[:1], steps)
+    now = run.table([proposal, calm], budgets[-1])
+    if calm in now.close():
+        return [calm]
+    _note_lost(run, now, [calm])
+    _note_beaten(run, now, budgets[-1], [calm])
+    return []
 
 
 def _with_one_recommended(tried: Sequence[Placed]) -> list[Placed]:
