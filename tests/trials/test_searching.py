@@ -133,14 +133,14 @@ def test_what_did_not_race_is_told_once_with_its_reason() -> None:
     )
     looked = {each: Screening(each.remedies, "passed") for each in (racing, left)}
     looked[out] = Screening(out.remedies, "screened out", "HW101 still stands")
-    told = [
-        (each.remedies, each.standing, each.why) for each in _not_raced(Field((racing,), (left,), (unseen,), looked))
-    ]
-    assert told == [
+    field = Field((racing,), (left,), (unseen,), looked)
+    assert [(each.remedies, each.standing, each.why) for each in _not_raced(field, [racing])] == [
         (left.remedies, "not tried", "others are likelier to help"),
         (out.remedies, "screened out", "HW101 still stands"),
         (unseen.remedies, "not tried", "not looked at: enough others are likelier to help"),
     ]
+    came_in = [racing, left, out, unseen]
+    assert _not_raced(field, came_in) == []
 
 
 def test_looks_are_counted_over_all_rounds_of_them() -> None:

@@ -77,8 +77,8 @@ ORDER = tuple(
 """In which remedies are applied: the parts of the network, their weights, the optimizer, its rate, its gradient."""
 
 
-_SET_THE_RATE = ("raise-rate", "lower-rate")
-
+_RATES = {"raise-rate", "lower-rate"}
+"""Codes of remedies that set the rate, and what their variants in other remedies are called."""
 _MOST = 12
 """Combinations that are proposed at most: a look at one takes as long as some ten steps of training."""
 _COMBINED = 2
@@ -128,9 +128,9 @@ class Proposal:
         return set(other.remedies) < set(self.remedies) and more <= set(CALMER)
 
     def calmer(self) -> Proposal | None:
-        """The same at a lower rate: a third of it, or the next of `CALMER`; ``None`` where another remedy sets it."""
+        """The same with the first of `CALMER`, or the next if it has one; ``None`` where another remedy sets a rate."""
         own = [key for key in self.remedies if key in CALMER]
-        if any(each.code in _SET_THE_RATE and each.key not in own for each in self.parts):
+        if any(each.key not in own and not _RATES.isdisjoint((each.code, each.variant)) for each in self.parts):
             return None
         lower = CALMER[0] if not own else SLOWER.get(own[0])
         return Proposal(in_order([*(key for key in self.remedies if key not in own), lower])) if lower else None

@@ -46,7 +46,7 @@ class Proof:
         p_value: of the comparison that decided: of all seeds at the end or, where two showed that the lead lasts, of
             all seeds at the early look and of the batches at the end, the larger; ``None`` where none was made, as the
             candidate was not ahead.
-        failing: seeds with which it gains little at the end, though it gains with others.
+        failing: seeds with which it gains little at the end, though it gains with others; much, where it does not hold.
     """
 
     holds: bool
@@ -61,12 +61,11 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
 
     After each of the looks the level is Pocock's. The control trains only where a lead over the original is shown. A
     lead over both that shows early must last. With two seeds the candidate and the original train to the end: that is
-    enough where half of the original's loss is gone with each, and then the candidate trains there alone with the
-    others: one that fails with some seeds does not prove itself by two that it stands. Where so much is not gone, all
-    seeds that the lead was shown with go to the end with both, where it must be significant once more: a change that is
-    only faster has an early lead with certainty, and what seeds do at the end is not known from there. One that is
-    ahead, but not clearly over so few seeds, gets as many again: at the last look before the end, where they are
-    cheaper, and at the end.
+    enough where half of the original's loss is gone with each, and the candidate, which then trains alone with the
+    other seeds, fails with none: two that go well do not show that all do. Elsewhere all seeds that the lead was shown
+    with go to the end with both, where it must be significant once more: a change that is only faster has an early lead
+    with certainty, and what seeds do at the end is not known from there. One that is ahead, but not clearly over so few
+    seeds, gets as many again: at the last look before the end, where they are cheaper, and at the end.
 
     Args:
         entrant: the candidate.
@@ -108,7 +107,7 @@ def proof(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], budgets: Seque
             return Proof(True, why, _effect(entrant, ledger, whole), found.p_value, failing)
     why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested, others)}"
     effect = _effect(entrant, ledger, whole)
-    return Proof(False, why, effect, found.p_value if tested else None, _failing(entrant, ledger, whole))
+    return Proof(False, why, effect, found.p_value if tested else None, _failing(entrant, ledger, whole, FAR))
 
 
 def _twice(seeds: Sequence[int]) -> list[int]:
@@ -118,10 +117,10 @@ def _twice(seeds: Sequence[int]) -> list[int]:
 def _at_the_end(
     entrant: Entrant, ledger: Ledger, seeds: Sequence[int], early: Comparison, budgets: Sequence[int]
 ) -> Comparison:
-    """Whether a lead that was shown early lasts: by two seeds where it is far, else by all.
+    """Whether a lead that was shown early lasts: by two seeds where it is far and the candidate fails with no other.
 
-    All of them are trained budget by budget: if their lead does not last, a look at more seeds asks for what is on the
-    way.
+    Else by all. They are trained budget by budget: if their lead does not last, a look at more seeds asks for what is
+    on the way.
     """
     few, whole = seeds[:FEW_SEEDS], budgets[-1]
     both = paired(ledger.trained(entrant, whole), ledger.trained(ORIGINAL, whole))
@@ -129,10 +128,10 @@ def _at_the_end(
         ledger.train([ORIGINAL, entrant], few, whole)
         late = _compared(entrant, ledger, whole, ORIGINAL)
         if late.over_batches <= ALPHA and all(_far_ahead(entrant, ledger, seed, whole) for seed in few):
-            ledger.train([entrant], seeds, whole)
-            if any(each.lost for each in ledger.trained(entrant, whole)):
-                return Comparison(1.0, 1.0)
-            return Comparison(early.over_seeds, max(early.over_batches, late.over_batches))
+            for steps in budgets:
+                ledger.train([entrant], seeds[FEW_SEEDS:], steps)
+            if not _failing(entrant, ledger, whole):
+                return Comparison(early.over_seeds, max(early.over_batches, late.over_batches))
     for steps in budgets:
         ledger.train([ORIGINAL, entrant], seeds[FEW_SEEDS:], steps)
     return _compared(entrant, ledger, whole, ORIGINAL)
@@ -159,10 +158,11 @@ def _ahead(entrant: Entrant, ledger: Ledger, seeds: Sequence[int], steps: int) -
 
 
 def _pairs(entrant: Entrant, ledger: Ledger, steps: int) -> list[tuple[TrialResult, TrialResult]]:
-    """Each training of a candidate with the original's of the same seed or, where that did not go so far, its first."""
+    """Each training of a candidate with the original's of the same seed or, where that did not go so far, its best."""
     originals = ledger.trained(ORIGINAL, steps)
+    best = min(originals, key=lambda each: mean_row(each, measure_of(originals)))
     by_seed = {each.seed: each for each in originals}
-    return [(each, by_seed.get(each.seed, originals[0])) for each in ledger.trained(entrant, steps)]
+    return [(each, by_seed.get(each.seed, best)) for each in ledger.trained(entrant, steps)]
 
 
 def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, float]:
@@ -174,12 +174,19 @@ def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, fl
     return measure, gone
 
 
-def _failing(entrant: Entrant, ledger: Ledger, steps: int) -> tuple[int, ...]:
-    """Seeds with which a candidate gains little of what it gains with all; none where the original was lost."""
+def _failing(entrant: Entrant, ledger: Ledger, steps: int, far: float = LEAST) -> tuple[int, ...]:
+    """Seeds with which a candidate gains little of what it gains with all, unless the original was lost, or is lost.
+
+    None where there is no seed with which at least the share `far` of the original is gone: nothing is gained.
+    """
     pairs = _pairs(entrant, ledger, steps)
     measure, _ = _gone(pairs)
-    gains = {ours.seed: mean_row(its, measure) - mean_row(ours, measure) for ours, its in pairs if not its.lost}
-    if not gains or not any(share_gone(*pair, measure) >= LEAST for pair in pairs):
+    gains = {
+        ours.seed: -math.inf if ours.lost else mean_row(its, measure) - mean_row(ours, measure)
+        for ours, its in pairs
+        if ours.lost or not its.lost
+    }
+    if not gains or all(share_gone(*pair, measure) < far for pair in pairs):
         return ()
     least = LITTLE * fmean(max(gain, 0.0) for gain in gains.values())
     return tuple(seed for seed, gain in gains.items() if gain < least)
@@ -209,8 +216,9 @@ def _compared_in_words(entrant: Entrant, ledger: Ledger, early: int, whole: int,
 def _with_seeds(entrant: Entrant, ledger: Ledger, steps: int) -> str:
     level, before = _levels(entrant, ledger, steps)
     seeds = len(ledger.trained(entrant, steps))
-    those = f"{seeds} seed{'s' * (seeds > 1)}"
-    return f"{level} {_after(entrant, ledger, steps)} with {those}, and {before} with the original"
+    originals = len({its.seed for _, its in _pairs(entrant, ledger, steps)})
+    its = f"{originals} of the original" if originals < seeds else "the original"
+    return f"{level} {_after(entrant, ledger, steps)} with {seeds} seed{'s' * (seeds > 1)}, and {before} with {its}"
 
 
 def _end(entrant: Entrant, ledger: Ledger, steps: int) -> str:

@@ -174,8 +174,8 @@ def _note_beaten(run: _Race, now: Table, steps: int, beaten: Sequence[Proposal])
 def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence[int]) -> list[Placed]:
     """Puts the smallest of those as good as the best to the proof; where it fails, the one that comes next.
 
-    So it does where the first is better on the whole, but gains little with some seeds: another may gain with all. Of
-    those that fell behind, first comes what answers a root cause.
+    So it does where the first is better on the whole, but gains little with some seeds: it may gain with all at a lower
+    rate, or another may. Of those that fell behind, first comes what answers a root cause.
     """
     equal = [each for each in now.as_good() if each in alive]
     last = [*equal, *(each for each in alive if each not in equal)]
@@ -184,7 +184,7 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     waiting = [*last, *sorted(beaten, key=lambda each: each not in run.causes)]
     tried: list[Placed] = []
     while waiting and len(tried) < PROVED:
-        # What is ahead with some seeds only may hold at a lower rate, or with more beside it.
+        # What is ahead, but not with all seeds, may hold at a lower rate, or with more beside it.
         ahead = [failed.proposal for failed in tried if failed.proof is not None and failed.proof.p_value is not None]
         calmer = [each for each in waiting if any(each.calms(other) or each == other.calmer() for other in ahead)]
         larger = [each for each in waiting if any(set(other.remedies) < set(each.remedies) for other in ahead)]
@@ -195,7 +195,8 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
         if found.holds and not found.failing:
             break
         known = [*waiting, *(placed.proposal for placed in [*tried, *run.placed])]
-        if found.failing and len(tried) < PROVED and not any(other.calms(each) for other in known):
+        is_calmed = any(each == other.proposal.calmer() for other in tried)
+        if found.failing and not is_calmed and len(tried) < PROVED and not any(other.calms(each) for other in known):
             waiting = [*_calmed(run, each, budgets, known), *waiting]
     tried = _with_one_recommended(tried)
     helped = bool(tried) and tried[0].standing == "recommended"
@@ -205,10 +206,10 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
 
 
 def _calmed(run: _Race, proposal: Proposal, budgets: Sequence[int], known: Sequence[Proposal]) -> list[Proposal]:
-    """What gains with some seeds only, at a lower rate, though that was not in the race: if it keeps most of the gain.
+    """What gains with some seeds only, at a lower rate, though that was not in the race; unless it is far behind.
 
-    Whether a rate is stable depends on the curvature at the initial weights (Gilmer et al. 2021, "A loss curvature
-    perspective on training instability in deep learning", arXiv 2110.04369).
+    Which rates a training bears depends on the curvature that it starts in, and so on the seed (Gilmer et al. 2021, "A
+    loss curvature perspective on training instability in deep learning", arXiv 2110.04369).
     """
     calm = proposal.calmer()
     if calm is None or calm in known:
@@ -216,7 +217,7 @@ def _calmed(run: _Race, proposal: Proposal, budgets: Sequence[int], known: Seque
     for steps in budgets:  # as the proof does, so that each training goes on where it was
         run.ledger.train([Entrant(calm.remedies)], run.seeds[:1], steps)
     now = run.table([proposal, calm], budgets[-1])
-    if calm in now.close():
+    if calm in now.close() and now.share_gone >= LEAST:
         return [calm]
     _note_lost(run, now, [calm])
     _note_beaten(run, now, budgets[-1], [calm])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -95,10 +95,11 @@ def search(
             return replace(spent, original=ledger.longest(ORIGINAL), steps=steps, versions=_versions())
     field = drawn_up(findings, run.screen)
     placed = race(field.racing, ledger, range(seeds), run.race, causes(findings, field.racing))
-    candidates = (*(_candidate(each, ledger) for each in placed), *_not_raced(field))
+    raced = [each.proposal for each in placed]
+    candidates = (*(_candidate(each, ledger) for each in placed), *_not_raced(field, raced))
     verdict, reason = _verdict(candidates)
     everyone = [result for each in (ORIGINAL, CONTROL) for result in ledger.longest(each)]
-    raced = [each for each in candidates if each.trials]
+    trained = sum(bool(each.trials) for each in candidates)
     return FixRecord(
         verdict,
         reason,
@@ -111,7 +112,7 @@ def search(
         steps=steps,
         seeds=seeds,
         steps_spent=run.spent,
-        steps_exhaustive=(len(raced) + 1) * steps * seeds,
+        steps_exhaustive=(trained + 1) * steps * seeds,
         seconds=time.perf_counter() - begin,
         versions=_versions(),
     )
@@ -238,14 +239,13 @@ def _crashed_trial(trial: Trial, why: str) -> TrialResult:
     return TrialResult(trial.remedies, trial.seed, trial.steps, trial.control, error=why)
 
 
-def _not_raced(field: Field) -> Iterator[Candidate]:
-    for each in field.left:
-        yield _unraced(each, "not tried", "others are likelier to help")
-    for each, looked in field.looked.items():
-        if (found := _out(each, looked)) is not None:
-            yield found
-    for each in field.unseen:
-        yield _unraced(each, "not tried", "not looked at: enough others are likelier to help")
+def _not_raced(field: Field, raced: Collection[Proposal]) -> list[Candidate]:
+    """What stayed out: of what was left, some may have come into the race later."""
+    told = {each: _unraced(each, "not tried", "others are likelier to help") for each in field.left}
+    told |= {each: found for each, looked in field.looked.items() if (found := _out(each, looked)) is not None}
+    why = "not looked at: enough others are likelier to help"
+    told |= {each: _unraced(each, "not tried", why) for each in field.unseen}
+    return [candidate for proposal, candidate in told.items() if proposal not in raced]
 
 
 def _out(proposal: Proposal, looked: Screening) -> Candidate | None:

@@ -101,6 +101,6 @@ def test_the_cost_stands_beside_that_of_trying_everything() -> None:
     assert cost(replace(FIXED, candidates=())).startswith("The search took 4,210 ")
     assert cost(HEALTHY) == ""
     # One candidate with one seed: nothing was saved, and nothing is claimed.
-    assert cost(replace(FIXED, steps_spent=100, steps_exhaustive=100)) == (
+    assert cost(replace(FIXED, steps_spent=100, steps_exhaustive=100, candidates=())) == (
         "The search took 100 optimizer steps and 34 s."
     )

@@ -16,7 +16,7 @@ UNTRIED: tuple[Standing, ...] = ("screened out", "failed", "refused", "not tried
 ORIGINAL, CONTROL = "the original", "a do-nothing control"
 
 _MANY = 10
-"""Times the original's loss that a candidate may lie above it, and its share tells something."""
+"""From so many times the original's loss on, no share is told: the training was all but lost."""
 _DIGITS = 3
 """Of a loss: two hide what tells good candidates apart."""
 
@@ -154,6 +154,6 @@ def _steps(trials: Sequence[TrialResult]) -> str:
 
 
 def _share(effect: float) -> str:
-    if not effect > -_MANY:  # not a number of any use where a training was all but lost
+    if not effect > -_MANY:  # or no number at all
         return "-"
     return f"{100 * effect:.0f} %"
