@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,7 @@ import pytest
 from headwater.records import TrialResult
 from headwater.trials.candidates import Proposal
 from headwater.trials.ledger import ORIGINAL, Entrant, Ledger
-from headwater.trials.proof import _failing
+from headwater.trials.proof import _failing, _gone
 from headwater.trials.race import Placed, _Race, race, rungs
 from headwater.trials.workload import Trial
 from tests.trials.build import Track, result
@@ -328,6 +329,23 @@ def test_an_original_that_is_lost_with_one_seed_stands_for_no_other():
     ledger.train([Entrant(SHAPES)], range(3), 100)
     ledger.train([ORIGINAL], range(2), 100)
     assert _failing(Entrant(SHAPES), ledger, 100) == (2,)
+
+
+def test_where_the_original_scores_nothing_and_a_training_is_lost_it_is_behind():
+    """Beside a score of zero every gain is infinite."""
+    gains = (result(0.2, seed=0), replace(result(0.9, seed=0), scores=(0.0,)))
+    pairs = [(replace(gains[0], scores=(0.8,)), gains[1]), (result(seed=1, lost=True), replace(gains[1], seed=1))]
+    assert _gone(pairs) == ("score", -math.inf)
+    assert _gone(pairs[:1]) == ("score", math.inf)
+
+
+def test_a_training_that_was_lost_later_was_not_lost_before():
+    track = Track({NOTHING: 0.9}, falls={NOTHING: 150})
+    ledger = Ledger(track, 200)
+    for steps in (200, 100, 180):
+        ledger.train([ORIGINAL], [0], steps)
+    assert [ledger.result(ORIGINAL, 0, steps).lost for steps in (100, 180, 200)] == [False, True, True]
+    assert [trial.steps for trial in track.trials] == [200, 100]
 
 
 def test_where_a_lower_rate_cannot_be_set_the_others_come():

@@ -72,4 +72,4 @@ class Ledger:
     def _over(self, entrant: Entrant, seed: int, steps: int) -> TrialResult | None:
         """A training of it that is over, and would be the same one again."""
         those = (r for (who, of, _), r in self._results.items() if (who, of) == (entrant, seed))
-        return next((r for r in those if r.lost or (r.finished and len(r.losses) <= steps)), None)
+        return next((r for r in those if (r.lost or r.finished) and len(r.losses) <= steps), None)

@@ -168,10 +168,16 @@ def _pairs(entrant: Entrant, ledger: Ledger, steps: int) -> list[tuple[TrialResu
 def _gone(pairs: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[Measure, float]:
     """Which share of the original is gone, by what counts; near a score's upper end, by the loss."""
     measure = measure_of([each for pair in pairs for each in pair])
-    gone = fmean(share_gone(*pair, measure) for pair in pairs)
+    gone = _mean_gone(pairs, measure)
     if measure == "score" and 0 < gone < LEAST:
-        return "held-out loss", max(gone, fmean(share_gone(*pair, "held-out loss") for pair in pairs))
+        return "held-out loss", max(gone, _mean_gone(pairs, "held-out loss"))
     return measure, gone
+
+
+def _mean_gone(pairs: Sequence[tuple[TrialResult, TrialResult]], measure: Measure) -> float:
+    """Mean of what is gone; minus infinity where one is lost, though another has gained infinitely much over zero."""
+    shares = [share_gone(*pair, measure) for pair in pairs]
+    return -math.inf if -math.inf in shares else fmean(shares)
 
 
 def _failing(entrant: Entrant, ledger: Ledger, steps: int, far: float = LEAST) -> tuple[int, ...]:
@@ -195,7 +201,7 @@ def _failing(entrant: Entrant, ledger: Ledger, steps: int, far: float = LEAST) -
 def _effect(entrant: Entrant, ledger: Ledger, steps: int) -> float:
     pairs = _pairs(entrant, ledger, steps)
     measure = "held-out loss" if any(ours.held_out for ours, _ in pairs) else "training loss"
-    return fmean(share_gone(ours, original, measure) for ours, original in pairs)
+    return _mean_gone(pairs, measure)
 
 
 def _words(entrant: Entrant, ledger: Ledger, early: int, whole: int, p_value: float, failing: Sequence[int]) -> str:
