@@ -301,6 +301,17 @@ def test_what_gains_with_some_seeds_is_tried_at_a_lower_rate_that_was_not_in_the
         assert found[CALM].proof is not None and not found[CALM].proof.failing
 
 
+def test_what_mends_some_seeds_is_tried_with_more():
+    """At the lower rate it learns with the first three; what has more beside it learns with all."""
+    relapses = {SHAPES: {1: 0.88}, CALM: {4: 0.88}}
+    found, ledger = ran(Knowing({NOTHING: 0.9, SHAPES: 0.3, CLIP: 0.5}, relapses=relapses, unasked={CALM: 0.32}))
+    assert whole(ledger, CALM) == set(range(6)) and found[CALM].standing == "beaten"
+    assert found[CLIP].standing == "recommended" and whole(ledger, CLIP) == set(range(6))
+    track = Knowing({NOTHING: 0.9, SHAPES: 0.3, BOTH: 0.35}, relapses=relapses, unasked={CALM: 0.32})
+    found, _ = ran(track)
+    assert found[BOTH].standing == "recommended" and CALM not in found
+
+
 @pytest.mark.parametrize("relapse", [1.8, 2.0, 3.5])
 def test_what_is_far_worse_with_the_third_seed_is_not_recommended(relapse: float):
     found, ledger = ran(Track({NOTHING: 0.9, SHAPES: 0.2}, relapses={SHAPES: {2: relapse}}))

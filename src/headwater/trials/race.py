@@ -4,7 +4,7 @@ Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identi
 optimization", AISTATS, arXiv 1502.07943), with one seed: most candidates differ by far more than seeds do. Of a
 combination that leads at last, the parts that raced are trained on, too. The smallest of those that are as good as the
 best is then compared with the original and with a control, in which nothing but the initial weights was changed, over
-all seeds. One that gains with some of them only is tried at a lower rate, too, and the next one is compared.
+all seeds. Where it gains with some of them only, the next one is, with more seeds; the same at a lower rate, too.
 """
 
 from __future__ import annotations
@@ -183,21 +183,21 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     beaten = [each for each, placed in behind.items() if placed.standing == "beaten"]
     waiting = [*last, *sorted(beaten, key=lambda each: each not in run.causes)]
     tried: list[Placed] = []
-    while waiting and len(tried) < PROVED:
+    while len(tried) < PROVED:
         # What is ahead, but not with all seeds, may hold at a lower rate, or with more beside it.
         ahead = [failed.proposal for failed in tried if failed.proof is not None and failed.proof.p_value is not None]
-        calmer = [each for each in waiting if any(each.calms(other) or each == other.calmer() for other in ahead)]
+        calmer = [each for each in waiting if any(each.calms(other) for other in ahead)]
         larger = [each for each in waiting if any(set(other.remedies) < set(each.remedies) for other in ahead)]
-        each = [*calmer, *larger, *waiting][0]
-        waiting.remove(each)
-        found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets)
+        calmed = [] if calmer or larger else _calmed(run, tried, waiting, budgets)
+        each = next(iter([*calmer, *larger, *calmed, *waiting]), None)
+        if each is None:
+            break
+        waiting = [other for other in waiting if other != each]
+        unsteady = any(other.proof is not None and other.proof.failing for other in tried)
+        found = proof(Entrant(each.remedies), run.ledger, run.seeds, budgets, thorough=unsteady)
         tried.insert(0, Placed(each, "recommended" if found.holds else "no better", found.why, found))
         if found.holds and not found.failing:
             break
-        known = [*waiting, *(placed.proposal for placed in [*tried, *run.placed])]
-        is_calmed = any(each == other.proposal.calmer() for other in tried)
-        if found.failing and not is_calmed and len(tried) < PROVED and not any(other.calms(each) for other in known):
-            waiting = [*_calmed(run, each, budgets, known), *waiting]
     tried = _with_one_recommended(tried)
     helped = bool(tried) and tried[0].standing == "recommended"
     done = [each.proposal for each in tried]
@@ -205,22 +205,26 @@ def _proved(run: _Race, now: Table, alive: Sequence[Proposal], budgets: Sequence
     return [*tried, *rest, *(each for each in reversed(run.placed) if each.proposal not in done)]
 
 
-def _calmed(run: _Race, proposal: Proposal, budgets: Sequence[int], known: Sequence[Proposal]) -> list[Proposal]:
-    """What gains with some seeds only, at a lower rate, though that was not in the race; unless it is far behind.
+def _calmed(run: _Race, tried: Sequence[Placed], waiting: Sequence[Proposal], budgets: Sequence[int]) -> list[Proposal]:
+    """What gains with some seeds only, at a lower rate that was not in the race; unless that is far behind.
 
     Which rates a training bears depends on the curvature that it starts in, and so on the seed (Gilmer et al. 2021, "A
     loss curvature perspective on training instability in deep learning", arXiv 2110.04369).
     """
-    calm = proposal.calmer()
-    if calm is None or calm in known:
-        return []
-    for steps in budgets:  # as the proof does, so that each training goes on where it was
-        run.ledger.train([Entrant(calm.remedies)], run.seeds[:1], steps)
-    now = run.table([proposal, calm], budgets[-1])
-    if calm in now.close() and now.share_gone >= LEAST:
-        return [calm]
-    _note_lost(run, now, [calm])
-    _note_beaten(run, now, budgets[-1], [calm])
+    known = [*waiting, *(each.proposal for each in [*tried, *run.placed])]
+    unsteady = [each.proposal for each in reversed(tried) if each.proof is not None and each.proof.failing]
+    for proposal in unsteady:
+        calm = proposal.calmer()
+        is_calm_itself = any(proposal == other.calmer() for other in unsteady)
+        if calm is None or is_calm_itself or any(each == calm or each.calms(proposal) for each in known):
+            continue
+        for steps in budgets:  # as the proof does, so that each training goes on where it was
+            run.ledger.train([Entrant(calm.remedies)], run.seeds[:1], steps)
+        now = run.table([proposal, calm], budgets[-1])
+        if calm in now.close() and now.share_gone >= LEAST:
+            return [calm]
+        _note_lost(run, now, [calm])
+        _note_beaten(run, now, budgets[-1], [calm])
     return []
 
 
