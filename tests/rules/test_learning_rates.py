@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import variance
 from typing import Any
 
 import pytest
@@ -153,6 +154,14 @@ LEVEL = (arm(0.0, 0.5, learned=0.8), arm(1.0, 0.51, learned=0.8), arm(1.0, 0.3, 
 def test_a_plateau() -> None:
     found = plateau.check(record(*LEVEL))
     assert found is not None and found.severity == "warning" and found.remedies[0] == "decaying-rate"
+
+
+@pytest.mark.parametrize(("errors", "fires"), [(3.0, True), (5.0, False)])
+def test_a_plateau_may_seem_to_fall_by_more_than_independent_batches_would(errors: float, fires: bool) -> None:
+    own = LEVEL[1]
+    error = math.sqrt(2 * variance(own.losses) / len(own.losses))
+    fallen = replace(own, early=tuple(each + errors * error for each in own.losses))
+    assert (plateau.check(record(LEVEL[0], fallen, LEVEL[2])) is not None) == fires
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from headwater.records.change import Change, Code, ReplaceCall, Safety
 from headwater.records.explanation import CostlyLine, Explanation, PartExplained
 from headwater.records.finding import Finding, Severity, Where, gravity
 from headwater.records.layer import GainParts, Layer, Profile, ProfilePoint
-from headwater.records.learning_rate import CURVED, KNOWS, TINY_UPDATE, RateArm, RateRecord, clearly_falls
+from headwater.records.learning_rate import CURVED, KNOWS, TINY_UPDATE, RateArm, RateRecord, clearly_falls, under_way
 from headwater.records.magnitudes import MagnitudesRecord, Quantity
 from headwater.records.measurement import (
     LOSS_RISES,
@@ -92,4 +92,5 @@ __all__ = [
     "Where",
     "clearly_falls",
     "gravity",
+    "under_way",
 ]

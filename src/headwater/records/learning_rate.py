@@ -9,6 +9,9 @@ from statistics import fmean, variance
 
 CLEAR = 2.0
 """Standard errors of a difference that counts."""
+FALLS = 4.0
+"""Standard errors of the batches by which the loss of a training that is under way falls. Losses in a row depend on one
+another: among settled trainings the fall from the first third to the last scatters by two of these errors."""
 AHEAD = 2.0
 """Ratio of what two arms have learned from which one is far ahead."""
 KNOWS = 0.1
@@ -144,6 +147,11 @@ class RateRecord:
         error = math.sqrt(variance(gains) / len(gains))
         share = (own.level - falling.level) / abs(self.chance) if self.chance else math.nan
         return Gain(share, fmean(gains) / error if error else math.copysign(math.inf, fmean(gains)))
+
+
+def under_way(arm: RateArm) -> bool:
+    """Whether the loss of an arm clearly falls from its first third to its last."""
+    return clearly_falls(arm.early, arm.losses, FALLS)
 
 
 def clearly_falls(before: Sequence[float], after: Sequence[float], errors: float = CLEAR) -> bool:

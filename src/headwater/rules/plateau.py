@@ -33,7 +33,7 @@ Always a warning: the network has learned, and what it has learned is not lost.
 | what | value | source |
 | --- | --- | --- |
 | learned | 0.1 | what a network is granted that has learned anything at all (stuck ones: at most 0.04) |
-| falls | 2 standard errors | between the first and the last third |
+| falls | 4 standard errors | as losses in a row depend on one another, this scatters by 2 among settled trainings |
 | gain | 1 % of the loss of knowing nothing | converged networks gain at most 0.3 %, most of them lose |
 | sure | 2 standard errors | of the differences by batch |
 
@@ -58,7 +58,7 @@ is what matters.
 
 from __future__ import annotations
 
-from headwater.records import KNOWS, Finding, Measurement, RateRecord, Where, clearly_falls
+from headwater.records import KNOWS, Finding, Measurement, RateRecord, Where, under_way
 from headwater.records.numbers import number
 from headwater.rules.common import percent
 from headwater.rules.rule import Rule
@@ -79,7 +79,7 @@ def check(measurement: Measurement) -> Finding | None:
     start, own, falling = record.arm(0.0), record.arm(1.0), record.arm(1.0, decaying=True)
     if start is None or own is None or falling is None or not KNOWS <= (start.learned or 0.0) < 1.0:
         return None
-    if clearly_falls(own.early, own.losses) or not falling.level < SHOCK * start.level:
+    if under_way(own) or not falling.level < SHOCK * start.level:
         return None
     return _finding(record, start.level, own.level, falling.level)
 
@@ -97,8 +97,8 @@ def _finding(record: RateRecord, level: float, stands: float, falls: float) -> F
         name=NAME,
         severity="warning",
         where=Where(),
-        message=f"At the constant rate {number(record.rate)} the loss stays at {number(stands, 3)}; when the rate "
-        f"falls to zero over as many steps, it reaches {number(falls, 3)} on the same batches, "
+        message=f"At the constant rate {number(record.rate)} the loss comes to {number(stands, 3)}; when the rate "
+        f"falls to zero over as many steps, to {number(falls, 3)} on the same batches, "
         f"{percent(1 - falls / stands)} less.",
         cause="The steps are too long for the distance that is left: they go back and forth across the minimum.",
         evidence=evidence | {name: value for name, value in numbers.items() if value is not None},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean, median
 
-from headwater.records import KNOWS, LOSS_RISES, TINY_UPDATE, RateArm, RateRecord, clearly_falls
+from headwater.records import KNOWS, LOSS_RISES, TINY_UPDATE, RateArm, RateRecord, clearly_falls, under_way
 from headwater.script_trial.job import Original
 
 STEPS = 24
@@ -66,7 +66,7 @@ def _with_level(record: RateRecord, own: Sequence[float], losses: Losses) -> Rat
     """
     last = min(OF_LEVEL, len(own) // 2)
     before, constant = [1.0] * (len(own) - last), _arm(1.0, own[-last:])
-    if last < STEPS or clearly_falls(constant.early, constant.losses):
+    if last < STEPS or under_way(constant):
         return record
     chance = _arm(0.0, losses([0.0] * STEPS)).level
     if not constant.level < (1 - KNOWS) * chance:

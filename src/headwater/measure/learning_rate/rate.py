@@ -16,7 +16,17 @@ from headwater.measure.learning_rate.progress import Progress
 from headwater.measure.learning_rate.sharpness import Sharpness, sharpness
 from headwater.measure.objective import Objective
 from headwater.measure.optimizers import optimise, rate_of
-from headwater.records import CURVED, KNOWS, LOSS_RISES, TINY_UPDATE, Measurement, RateArm, RateRecord, clearly_falls
+from headwater.records import (
+    CURVED,
+    KNOWS,
+    LOSS_RISES,
+    TINY_UPDATE,
+    Measurement,
+    RateArm,
+    RateRecord,
+    clearly_falls,
+    under_way,
+)
 
 LENGTH, LEAST = 3, 8
 """Steps of an arm, in probations of at least so many steps. A plain step costs a quarter to four fifths of a traced."""
@@ -143,8 +153,7 @@ def _arms(record: RateRecord, course: Course, learned: bool, *, blown: bool) -> 
     if _tiny(record) and not blown:
         return (*arms, run(course, 10.0, start))
     if learned and not _nothing(own):
-        stands = not clearly_falls(own.early, own.losses)
-        return (*arms, run(course, 1.0, start, decaying=True)) if stands else arms
+        return arms if under_way(own) else (*arms, run(course, 1.0, start, decaying=True))
     if replace(record, arms=arms).below_chance(own) > KNOWS:
         return _slower(record, course, arms) if _curved(record) or _long(record) else arms
     if start.level - own.level > STANDS * abs(start.level) and not (_curved(record) or _long(record) or blown):
