@@ -38,7 +38,8 @@ class RateArm:
             ``1 - loss / loss with the targets moved on by one sample``. Near 0 for a network that has learned nothing,
             whatever the loss function and its scale. Where the targets cannot be told from the inputs, the share of the
             start's loss that is gone. ``None`` when it lost its way.
-        other: that loss with the targets moved on, or in its place the start's.
+        other: that loss with the targets moved on, or in its place the start's; of the arm that stands still, the loss
+            of the mean output for every sample where that is less.
     """
 
     factor: float
@@ -116,7 +117,10 @@ class RateRecord:
 
     @property
     def chance(self) -> float:
-        """Loss of a network that knows nothing: the least that any arm has with the targets moved on."""
+        """Loss of a network that knows nothing: the least that any arm has with the targets moved on, or less.
+
+        One that is sure of its answers loses more by wrong ones than by one mean answer to everything.
+        """
         return min((arm.other for arm in self.arms if arm.other is not None), default=math.nan)
 
     def below_chance(self, arm: RateArm) -> float:

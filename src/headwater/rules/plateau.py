@@ -22,6 +22,9 @@ All of this must hold:
         of the loss of knowing nothing, and by more than 2 standard errors of the differences by batch
     falling rate: it ends below 1.25 times the loss of standing still
 
+The loss of knowing nothing is that of one mean answer to every sample, or with the targets moved on by one sample,
+whichever is less: a network that is sure of its answers loses far more by wrong ones than by none.
+
 The batches are ones that neither training has seen, as far as there are any, and each loss is that before the step on
 its batch: what is memorised gains nothing. Where the gain is large enough and not certain, both are run three times as
 long. The constant rate's last third is the mean of many places around the minimum, so that no single one decides.
@@ -34,7 +37,7 @@ Always a warning: the network has learned, and what it has learned is not lost.
 | --- | --- | --- |
 | learned | 0.1 | what a network is granted that has learned anything at all (stuck ones: at most 0.04) |
 | falls | 4 standard errors | as losses in a row depend on one another, this scatters by 2 among settled trainings |
-| gain | 1 % of the loss of knowing nothing | converged networks gain at most 0.3 %, most of them lose |
+| gain | 1 % of the loss of knowing nothing | networks that have converged gain at most 0.3 %, most of them lose |
 | sure | 2 standard errors | of the differences by batch |
 
 ## What to do

@@ -64,6 +64,8 @@ def stand_still(course: Course) -> RateArm:
     seed_all(course.seed)
     losses = [_loss(course, model, course.batch(step)) for step in _compared(course.steps)]
     learned, other = _learned(course, model, course.steps, losses)
+    if other is not None:
+        other = min(other, _of_constant_answers(course, model))
     return RateArm(0.0, tuple(losses), steps=course.steps, learned=learned, other=other)
 
 
@@ -138,8 +140,33 @@ def _loss(course: Course, model: nn.Module, batch: Any) -> float:
         return math.nan
 
 
+def _of_constant_answers(course: Course, model: nn.Module) -> float:
+    """Loss of the mean output for every sample; infinite where outputs and targets are not known one by one.
+
+    A network that is sure of its answers loses more by wrong ones than by knowing nothing.
+    """
+    return fmean(_of_constant_answer(course, model, course.batch(step)) for step in _examined(course.steps))
+
+
+def _of_constant_answer(course: Course, model: nn.Module, batch: Any) -> float:
+    loss_fn = course.objective.loss_fn
+    try:
+        found = course.objective(model, batch)
+        if loss_fn is None or not isinstance(found.outputs, torch.Tensor):
+            return math.inf
+        outputs = found.outputs.detach()
+        loss = float(loss_fn(outputs.mean(0, keepdim=True).expand_as(outputs), found.targets).detach())
+    except Exception:  # a loss function of the user's that wants more than a constant answer
+        return math.inf
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _examined(steps: int) -> range:
+    return range(max(0, steps - _EXAMINED), steps)
+
+
 def _learned(course: Course, model: nn.Module, steps: int, start: Sequence[float]) -> tuple[float | None, float | None]:
-    return _share(course, model, [course.batch(step) for step in range(max(0, steps - _EXAMINED), steps)], start)
+    return _share(course, model, [course.batch(step) for step in _examined(steps)], start)
 
 
 def _share(
