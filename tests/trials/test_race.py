@@ -301,6 +301,18 @@ def test_what_gains_with_some_seeds_is_tried_at_a_lower_rate_that_was_not_in_the
         assert found[CALM].proof is not None and not found[CALM].proof.failing
 
 
+def test_what_is_lost_with_one_of_more_seeds_is_not_recommended():
+    class Lost(Knowing):
+        def _run(self, trial: Trial) -> TrialResult:
+            found = super()._run(trial)
+            late = trial.remedies == CALM and trial.seed == 4 and trial.steps == 200
+            return replace(found, losses=(*found.losses[:150], float("nan")), held_out=()) if late else found
+
+    levels = {NOTHING: 0.9, SHAPES: 0.3}
+    found, ledger = ran(Lost(levels, relapses={SHAPES: {1: 1.8}}, unasked={CALM: 0.32}))
+    assert whole(ledger, CALM) == set(range(6)) and found[CALM].standing == "no better"
+
+
 def test_what_mends_some_seeds_is_tried_with_more():
     """At the lower rate it learns with the first three; what has more beside it learns with all."""
     relapses = {SHAPES: {1: 0.88}, CALM: {4: 0.88}}

@@ -22,7 +22,8 @@ numbers: at the rate, a tenth and, if that is lost as well, a hundredth of it. I
 rate is no better than chance and a smaller one is, or has come twice as far, the user's gets four times as long. Where
 the user's rate ends in infinity, it is enough that a smaller one learns.
 
-    chance    = least loss of any of them with the targets moved on by one sample
+    chance    = least loss of any of them with the targets moved on by one sample, or with one mean answer to every
+                sample where that is less
     learned   = 1 - loss / loss with the targets moved on, of one and the same network
     rho       = (L(w) - L(w + dw)) / -<g, dw>                      on one batch, in the last step
     place     = lambda_max(P^-1 H) / threshold                     at the start

@@ -74,8 +74,8 @@ def proof(
         ledger: what was run so far.
         seeds: of the trainings.
         budgets: steps after which to look, fewest first; the last one is the whole training.
-        thorough: what holds trains to the end with twice as many seeds. Where a change fails with some seeds, another
-            may seem to mend that with a few.
+        thorough: what holds trains to the end with twice as many seeds, and does not hold where it is lost with one.
+            Where a change fails with some seeds, another may seem to mend that with a few.
     """
     whole, more = budgets[-1], _twice(seeds)
     looks = [*((steps, seeds) for steps in budgets[:-1]), *((steps, more) for steps in budgets[-2:-1])]
@@ -110,7 +110,8 @@ def proof(
                 ledger.train([entrant], more, whole)
             failing = _failing(entrant, ledger, whole)
             why = _words(entrant, ledger, steps, whole, found.p_value, failing)
-            return Proof(True, why, _effect(entrant, ledger, whole), found.p_value, failing)
+            lost = any(each.lost for each in ledger.trained(entrant, whole))
+            return Proof(not lost, why, _effect(entrant, ledger, whole), found.p_value, failing)
     why = f"{_end(entrant, ledger, whole)}{_chance(entrant, ledger, found, tested, others)}"
     effect = _effect(entrant, ledger, whole)
     return Proof(False, why, effect, found.p_value if tested else None, _failing(entrant, ledger, whole, FAR))
