@@ -44,7 +44,7 @@ class Engine(str, Enum):
 
 _STEPS = "Optimizer steps of the longest trials."
 _SEEDS = (
-    "Trainings of each kind that a fix is proved with: two to the end if it is far ahead, twice as many if unclear."
+    "Trainings with the fix that prove it; two of the original to the end if it is far ahead, twice as many if unclear."
 )
 _ENGINE = "Where trials run: processes here, or a cluster."
 _ADDRESS = "Of a running Ray or Dask cluster."
