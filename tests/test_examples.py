@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scripts import EXAMPLES, RUNS, Run, free_port
+from benchmarks.scripts import EXAMPLES, LAUNCHER, RUNS, Run, free_port
+from tests.ranks import aborted_at_exit
 
 ENVIRONMENT = {
     "PYTHONPATH": str(Path(__file__).parent / "without_cuda"),
@@ -34,7 +35,15 @@ def server() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.command.replace("{port} ", ""))
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(
+            run, id=run.command.replace("{port} ", ""), marks=[aborted_at_exit] * run.command.startswith(LAUNCHER)
+        )
+        for run in RUNS
+    ],
+)
 def test_runs_as_its_author_means(run: Run, server: subprocess.Popen[str], tmp_path: Path) -> None:
     for package in run.needs:
         if find_spec(package) is None:

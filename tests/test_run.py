@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from headwater.store import list_runs, open_run
+from tests.ranks import aborted_at_exit
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -224,6 +225,7 @@ def test_examples(tmp_path: Path, command: str) -> None:
     assert EXAMPLES[command] in done.stdout and "optimizer steps seen" in done.stderr
 
 
+@aborted_at_exit
 def test_two_processes_of_torchrun_write_one_run(tmp_path: Path) -> None:
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(PATHS)}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29617"]

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.zoo.entry import register_missing_operators
 from tests.docs.literate import DOCS, Terminal, blocks, commands, python
+from tests.ranks import aborted_at_exit
 
 register_missing_operators()  # Lightning and Transformers import torchvision
 
@@ -69,7 +70,7 @@ def runs(page: Path, folder: Path, terminal: Terminal) -> dict[str, Any]:
         pytest.param(
             page,
             id=f"{page.parent.name}-{page.stem}",
-            marks=[pytest.mark.cluster, pytest.mark.long] * (page.stem == "cluster"),
+            marks=[pytest.mark.cluster, pytest.mark.long, aborted_at_exit] * (page.stem == "cluster"),
         )
         for page in RUNNING
     ],

@@ -24,11 +24,12 @@ from headwater.cli.app import app
 from headwater.store import open_run
 from headwater.watch import Watch
 from tests.monitor.training import Start, Watched, assert_identical, norm
+from tests.ranks import aborted_at_exit
 
 STEPS = 5
 WORLD = 2
 
-pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="needs gloo")
+pytestmark = [pytest.mark.skipif(not dist.is_gloo_available(), reason="needs gloo"), aborted_at_exit]
 
 
 def _net() -> nn.Sequential:
