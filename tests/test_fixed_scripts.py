@@ -43,7 +43,7 @@ def test_a_script_is_repaired(name: str, tmp_path: Path) -> None:
     workload = ScriptWorkload(Target(path.name), str(path.parent), original)
     trial = workload.run(Trial((REPAIRS[name],), 0, original.steps))
     assert trial.error is None and trial.level < workload.run(Trial((), 0, original.steps)).level
-    written = patch(trial.changes, optimizer=original.built)
+    written = patch(trial.changes, optimizer=original.built, names=original.names)
     assert written.files and not written.not_written
     apply(written)
     _, accuracy = final(ran(path))

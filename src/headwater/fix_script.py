@@ -89,7 +89,7 @@ def fix_script(
     record = judged(record, original.measurement)
     if record.best is None:
         return ScriptFix(record, workload)
-    written = patch(record.best.changes, optimizer=original.built)
+    written = patch(record.best.changes, optimizer=original.built, names=original.names)
     record = replace(record, diff=written.diff, snippet=written.snippet, not_written=written.not_written)
     return ScriptFix(record, workload, written)
 

@@ -18,7 +18,7 @@ from headwater.script_trial.construction import on_built
 def told() -> Iterator[list[SimpleNamespace]]:
     found: list[SimpleNamespace] = []
     before = {kind: kind.__init__ for kind in (Optimizer, SGD, Adam, AdamW)}
-    end = on_built(lambda it, line: found.append(SimpleNamespace(it=it, line=line, state=dict(vars(it)))))
+    end = on_built(lambda it, line, _: found.append(SimpleNamespace(it=it, line=line, state=dict(vars(it)))))
     yield found
     end()
     assert {kind: kind.__init__ for kind in before} == before and "__init_subclass__" not in vars(Optimizer)

@@ -290,3 +290,47 @@ def test_a_training_that_diverges_is_lost_and_ended(workload: ScriptWorkload) ->
     result = diverging.run(Trial((), 0, 40))
     assert result.lost and math.isinf(result.level) and 1 < len(result.losses) < 10 and result.error is None
     assert diverging.screen(()).standing == "passed"  # nothing of the original's stands: it is gone before
+
+
+SCHEDULED = """
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+def build(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1)
+
+model = torch.compile(nn.Linear(4, 1), backend="eager")
+optimizer = build(model)
+{more}
+for step in range(6):
+    {each}
+    loss = model(torch.ones(2, 4)).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "each", "scheduled", "alone"),
+    [
+        ("", "pass", False, True),
+        ("schedule = CosineAnnealingLR(optimizer, 100)", "pass", True, True),
+        ("schedule = ReduceLROnPlateau(optimizer)", "pass", True, True),
+        ("", "optimizer.param_groups[0]['lr'] = 0.1 * min(1, (step + 1) / 4)", True, True),
+        ("other = build(nn.Linear(2, 2))", "pass", False, False),
+    ],
+    ids=["bare", "schedule", "on plateau", "by hand", "two at one line"],
+)
+def test_it_is_seen_who_sets_the_rate_and_what_a_line_builds(
+    tmp_path: Path, more: str, each: str, scheduled: bool, alone: bool
+) -> None:
+    (tmp_path / "train.py").write_text(SCHEDULED.format(more=more, each=each))
+    original = observe(Target("train.py"), str(tmp_path), 10)
+    assert (original.scheduled, original.built is not None) == (scheduled, alone)
+    assert original.names["build"] == {"model": "model._orig_mod"} and original.names["<module>"]["model"]
+    workload = ScriptWorkload(Target("train.py"), str(tmp_path), original)
+    refused = workload.screen(("decaying-rate:cosine",))
+    assert ("a schedule is attached" in refused.why) == scheduled
+    end_servers()

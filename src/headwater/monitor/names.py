@@ -14,13 +14,18 @@ from headwater.graph import class_of
 
 def module_of(model: Any) -> nn.Module:
     """Takes the user's module out of ``torch.compile`` and of data parallel wrappers."""
+    return unwrapped(model)[0]
+
+
+def unwrapped(model: Any) -> tuple[nn.Module, str]:
+    """As `module_of`, with the attributes that lead there: ``".module"`` out of a data parallel wrapper."""
+    way = ""
     while True:
-        inner: Any = getattr(model, "_orig_mod", None)
-        if inner is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            inner = cast(Any, model).module
+        name = "module" if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else "_orig_mod"
+        inner: Any = getattr(model, name, None)
         if not isinstance(inner, nn.Module):
-            return cast(nn.Module, model)
-        model = inner
+            return cast(nn.Module, model), way
+        model, way = inner, f"{way}.{name}"
 
 
 def optimizer_of(optimizer: Any) -> Any:

@@ -27,7 +27,8 @@ class Training:
         findings: what the rules said of it, root cause first.
         steps: optimizer steps that the training will take.
         scheduler: to be stepped after each optimizer step; set by a remedy, ``None`` before.
-        built: the user's source line that built the optimizer, when known.
+        built: the user's source line that built the optimizer, and no other one, when known.
+        scheduled: whether the user's own code will set the learning rate by a schedule, as far as known.
         loss_fn: ``loss_fn(outputs, targets)``, where it is known; a remedy may set another one.
         step: ``step(model, batch)`` that returns the loss, where it is known; as `loss_fn`.
         rehearse: trains a fresh twin, changed as this one is so far, with a rate for each step, and returns the losses;
@@ -42,6 +43,7 @@ class Training:
     steps: int
     scheduler: LRScheduler | ReduceLROnPlateau | None = None
     built: SourceLine | None = None
+    scheduled: bool = False
     loss_fn: Any = None
     step: Any = None
     rehearse: Callable[[Sequence[float]], Sequence[float]] | None = None

@@ -24,7 +24,8 @@ def refusal(training: Training) -> str | None:
         return f"{type(training.optimizer).__name__} has no learning rate above 0"
     if training.scheduler is not None:
         return "another remedy has attached a schedule already"
-    if training.measurement.rate is not None and training.measurement.rate.scheduled is not None:
+    rate = training.measurement.rate
+    if training.scheduled or (rate is not None and rate.scheduled is not None):
         return "a schedule is attached to the optimizer already"
     return None
 

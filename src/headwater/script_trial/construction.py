@@ -15,15 +15,15 @@ from torch.optim import Optimizer
 from headwater.graph.frames import is_users
 from headwater.records import SourceLine
 
-Built = Callable[[Optimizer, SourceLine | None], None]
+Built = Callable[[Optimizer, SourceLine | None, FrameType], None]
 
 
 def on_built(call: Built) -> Callable[[], None]:
     """Calls `call` when the outermost ``__init__`` of an optimizer has returned; returns what ends that.
 
     Every class has its own ``__init__`` wrapped, those that are defined later too: only there it is known that a
-    subclass's is through. `call` gets the optimizer, and the line that builds it where that is the user's own. Each
-    optimizer is told once: a remedy may run ``__init__`` on it again.
+    subclass's is through. `call` gets the optimizer, the line that builds it where that is the user's own, and the
+    frame. Each optimizer is told once: a remedy may run ``__init__`` on it again.
     """
     undo = ExitStack()
     door = _Door(call)
@@ -72,7 +72,8 @@ class _Door:
                 self._real.discard(id(this))
             if real and this not in self._told:  # else it wraps another optimizer and is none itself
                 self._told.add(this)
-                self._call(this, _line(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]
+                frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+                self._call(this, _line(frame), frame)
 
         holder.__init__ = init
         undo.callback(setattr, kind, "__init__", original)

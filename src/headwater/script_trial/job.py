@@ -37,12 +37,15 @@ class Original:
         measurement, findings: the diagnosis of its first steps; of several optimizers the one whose training is worst.
         steps: optimizer steps that it took, up to those that were asked for.
         optimizer: which of the optimizers that the script builds is meant, counted from 0.
-        built: the user's line that builds it, when it is the user's own.
+        built: the user's line that builds it, when it is the user's own, and builds no other one.
         imports: installed modules that the script imports, in that order.
         environment: variables that it sets.
         sources: its files: the script, and what it imports of the user's.
         losses: one for each of these steps.
         spent: optimizer steps that all of its diagnosis took.
+        names: what the model is called where that optimizer is built, and how it is written there
+            (`headwater.script_trial.naming.names_of`).
+        scheduled: whether the script sets the learning rate by a schedule.
     """
 
     measurement: Measurement
@@ -55,6 +58,8 @@ class Original:
     sources: tuple[str, ...] = ()
     losses: tuple[float, ...] = ()
     spent: int = 0
+    names: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    scheduled: bool = False
 
 
 @dataclass(frozen=True)

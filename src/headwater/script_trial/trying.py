@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import torch
@@ -86,7 +87,7 @@ class Trying:
         finite = all(map(math.isfinite, self._own[-1:]))
         return (math.nan,) if finite and not has_numbers(self._training.model) else ()
 
-    def _built(self, optimizer: Optimizer, line: SourceLine | None) -> None:
+    def _built(self, optimizer: Optimizer, line: SourceLine | None, _: FrameType) -> None:
         number, self._count = self._count, self._count + 1
         if number != self._original.optimizer:
             return
@@ -97,7 +98,15 @@ class Trying:
             enough()
         before = RandomState.now(model)
         self._apply(
-            Training(model, optimizer, self._original.measurement, self._original.findings, self._whole, built=line)
+            Training(
+                model,
+                optimizer,
+                self._original.measurement,
+                self._original.findings,
+                self._whole,
+                built=line if self._original.built is not None else None,
+                scheduled=self._original.scheduled,
+            )
         )
         self._own_rates = [rate_of(group) or 0.0 for group in optimizer.param_groups]
         before.again()  # the script draws on as it does without remedies

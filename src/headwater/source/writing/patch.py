@@ -10,7 +10,7 @@ from headwater.errors import PatchError
 from headwater.records import Change, Code, ReplaceCall, SourceLine
 from headwater.source.writing.diff import PatchedFile, unified
 from headwater.source.writing.files import Files
-from headwater.source.writing.inserting.code import with_code
+from headwater.source.writing.inserting.code import Names, with_code
 from headwater.source.writing.replacing.replace import replaced
 from headwater.source.writing.snippet import snippet
 
@@ -33,7 +33,11 @@ class Patch:
 
 
 def patch(
-    changes: Sequence[Change], *, optimizer: SourceLine | None, factory: Callable[..., Any] | None = None
+    changes: Sequence[Change],
+    *,
+    optimizer: SourceLine | None,
+    factory: Callable[..., Any] | None = None,
+    names: Names | None = None,
 ) -> Patch:
     """Writes changes into the user's source: each one whole, or not at all. No file is touched yet; see `apply`.
 
@@ -41,6 +45,8 @@ def patch(
         changes: in the order in which they were applied.
         optimizer: a line of the statement that builds the optimizer, when it is known.
         factory: the user's function that makes the model, where one does; code for the model goes before its return.
+        names: what the model is called in the functions that build the optimizer, and how it is written by that where
+            a library has wrapped it; ``None``: not known, so that the source alone tells.
     """
     edited, written, codes = Files(), Files(), list[Code]()
     left: list[Change] = []
@@ -50,7 +56,7 @@ def patch(
         for edits, more in _ways(change):
             try:
                 trial = _edited(edited, edits)
-                written = with_code(trial, [*codes, *more], optimizer, factory)
+                written = with_code(trial, [*codes, *more], optimizer, factory, names)
             except PatchError as refusal:
                 reasons.append(str(refusal))
                 continue
@@ -59,7 +65,8 @@ def patch(
             break
         else:
             left.append(change)
-            not_written.append(f"{change.says}: {'; '.join([*reasons, *[change.by_hand] * bool(change.by_hand)])}")
+            reasons += [change.by_hand] * bool(change.by_hand)
+            not_written.append(f"{change.says}: {'; '.join(dict.fromkeys(reasons))}")
     return Patch(written.patched, unified(written.patched), snippet(left), tuple(not_written))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,13 +21,19 @@ from headwater.source.writing.inserting.renaming import lasting, renamed, shares
 from headwater.source.writing.inserting.sites import Site, optimizer_site
 from headwater.source.writing.insertion import above, at_end, inserted
 
+Names = Mapping[str, Mapping[str, str]]
+
 _PLACEHOLDERS = ("model", "optimizer")
 
 
 def with_code(
-    files: Files, codes: Sequence[Code], optimizer: SourceLine | None, factory: Callable[..., Any] | None
+    files: Files,
+    codes: Sequence[Code],
+    optimizer: SourceLine | None,
+    factory: Callable[..., Any] | None,
+    names: Names | None = None,
 ) -> Files:
-    """Returns the files with code in them.
+    """Returns the files with code in them; the arguments are those of `headwater.source.writing.patch.patch`.
 
     Raises:
         PatchError: there is no place for one of the codes; the message says why.
@@ -41,15 +48,27 @@ def with_code(
         files = files.spliced(document, _at_return(document, site, in_factory))
     if at_optimizer:
         if optimizer is None:
-            raise PatchError("the line that builds the optimizer is not known")
+            raise PatchError("the line that builds the optimizer is not known, or builds other ones, too")
         document = files.read(optimizer.file)
         site = optimizer_site(document, document.now(optimizer.line))
+        if names is not None:
+            site = _checked(document, site, names)
         files = files.spliced(document, _at_optimizer(document, site, at_optimizer))
     return files
 
 
 def _needs(code: Code) -> set[str]:
     return {name for name in _PLACEHOLDERS if f"{{{name}}}" in code.before + code.after}
+
+
+def _checked(document: Document, site: Site, names: Names) -> Site:
+    """The site with the way to the model, or without its name where that stands for something else."""
+    function = document.within(site.statement, cst.FunctionDef)
+    known = names.get(function.name.value if function is not None else "<module>", {})
+    name = site.names.get("model", "")
+    if name in known:
+        return replace(site, way=known[name].removeprefix(name))
+    return replace(site, names={each: written for each, written in site.names.items() if each != "model"})
 
 
 def _at_return(document: Document, site: Site, codes: Sequence[Code]) -> list[Splice]:
@@ -78,6 +97,8 @@ def _at_optimizer(document: Document, site: Site, codes: Sequence[Code]) -> list
         splices += [*imports_added(document, home.body.body[0], _imports(codes)), *at_end(document, home, ahead)]
         ahead = []
     elif of_model and (loads := loading(document, site)) is not None:
+        if site.way:
+            raise PatchError(f"{document.path.name} loads weights into the model and wraps it: what comes first?")
         splices += above(document, loads, ahead)
         ahead = []
     bound, binding = _bound(document, site) if behind else ([], [])
@@ -119,7 +140,7 @@ def _bound(document: Document, site: Site) -> tuple[list[Splice], list[str]]:
 
 def _lines(site: Site, part: str) -> list[str]:
     for name, written in site.names.items():
-        part = part.replace(f"{{{name}}}", written)
+        part = part.replace(f"{{{name}}}", written + site.way * (name == "model"))
     return part.splitlines()
 
 

@@ -36,11 +36,13 @@ class Site:
         names: what stands for ``{model}`` and ``{optimizer}``; one that has no name is missing.
         bound: what gets a name ahead of the statement, where code behind it would come too late (``return SGD(...)``,
             ``train(opt := SGD(...))``) or would miss one of its names (``a = b = SGD(...)``).
+        way: attributes behind the model's name that lead to it, where a library has wrapped it: ``"._orig_mod"``.
     """
 
     statement: cst.BaseSmallStatement
     names: dict[str, str] = field(default_factory=dict[str, str])
     bound: Bound | None = None
+    way: str = ""
 
 
 def optimizer_site(document: Document, line: int) -> Site:
