@@ -359,3 +359,29 @@ def test_layers_in_a_plain_list_get_other_activations_too() -> None:
     assert chosen.refusal(found) is None
     assert chosen.apply(found).places == ("act",)
     assert isinstance(found.model.act, nn.ReLU)
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(9, 9)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.fc(x))
+
+
+class Parts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Sequential(*(Block() for _ in range(8))), nn.Linear(9, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(x))
+
+
+def test_functions_are_other_ones_where_a_script_calls_the_parts_of_a_model_too() -> None:
+    found = broken_training(Parts())
+    remedy(f"{SWAP}:tanh").apply(found)
+    model: Any = copy.deepcopy(found.model)
+    x = torch.randn(5, 9)
+    assert torch.equal(model.head(model.body(x)), found.model(x)) and bool((model.body[0](x) < 0).any())

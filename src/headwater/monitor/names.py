@@ -21,7 +21,8 @@ def unwrapped(model: Any) -> tuple[nn.Module, str]:
     """As `module_of`, with the attributes that lead there: ``".module"`` out of a data parallel wrapper."""
     way = ""
     while True:
-        name = "module" if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else "_orig_mod"
+        parallel = issubclass(type(model), nn.DataParallel | nn.parallel.DistributedDataParallel)
+        name = "module" if parallel else "_orig_mod"
         inner: Any = getattr(model, name, None)
         if not isinstance(inner, nn.Module):
             return cast(nn.Module, model), way

@@ -167,7 +167,8 @@ def swap(training: Training, found: Sites, to: Activation) -> Swapped:
         replace_modules(training.model, lambda _, module: _new(module, to) if id(module) in meant else None)
     for kind in {kind for kind, _ in found.calls}:
         lines = frozenset(line for each, line in found.calls if each == kind)
-        redirect(training.model, Calls(lines, frozenset(_SPELLINGS[kind][1]), to.function))
+        for owner in _owners(training.model, found, kind):
+            redirect(owner, Calls(lines, frozenset(_SPELLINGS[kind][1]), to.function))
     training.measurement = with_activation(training.measurement, found.units, to.kind)
     if not found.calls:
         return Swapped(_edits(found, to) if found.written else (), loop)
@@ -175,6 +176,17 @@ def swap(training: Training, found: Sites, to: Activation) -> Swapped:
         return Swapped(_edits(found, to))
     calls = tuple(each for each in found.units if path_of(each) not in found.modules)
     return Swapped(_edits(replace(found, units=calls), to), code=loop)
+
+
+def _owners(model: nn.Module, found: Sites, kind: str) -> list[nn.Module]:
+    """The modules whose code calls a function, and others of their classes, which may not have run.
+
+    The model itself may never be called: a script may call its parts.
+    """
+    paths = dict(named(model, every=True))
+    calling = {path_of(each) for each in found.units if each.kind == kind} - set(found.modules)
+    classes = {type(paths.get(path, model)) for path in calling}
+    return [module for _, module in named(model) if type(module) in classes]
 
 
 def _new(module: nn.Module, to: Activation) -> nn.Module:

@@ -91,9 +91,9 @@ class Calls:
         return name in self.names and _line(self.by_modules) in self.lines
 
 
-def redirect(model: nn.Module, calls: Calls) -> None:
-    """Calls other functions from some lines, while `model` runs. Its forward is wrapped; copies keep that."""
-    cast(Any, model).forward = _Redirected(model.forward, calls)
+def redirect(module: nn.Module, calls: Calls) -> None:
+    """Calls other functions from some lines, while a module runs. Its forward is wrapped; copies keep that."""
+    cast(Any, module).forward = _Redirected(module.forward, calls)
 
 
 class _Redirected:
