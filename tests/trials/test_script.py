@@ -320,8 +320,9 @@ for step in range(6):
         ("schedule = ReduceLROnPlateau(optimizer)", "pass", True, True),
         ("", "optimizer.param_groups[0]['lr'] = 0.1 * min(1, (step + 1) / 4)", True, True),
         ("other = build(nn.Linear(2, 2))", "pass", False, False),
+        ("other = build(nn.Linear(4, 1))", "pass", False, True),
     ],
-    ids=["bare", "schedule", "on plateau", "by hand", "two at one line"],
+    ids=["bare", "schedule", "on plateau", "by hand", "another network at its line", "one like it at its line"],
 )
 def test_it_is_seen_who_sets_the_rate_and_what_a_line_builds(
     tmp_path: Path, more: str, each: str, scheduled: bool, alone: bool

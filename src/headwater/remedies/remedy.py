@@ -27,7 +27,7 @@ class Training:
         findings: what the rules said of it, root cause first.
         steps: optimizer steps that the training will take.
         scheduler: to be stepped after each optimizer step; set by a remedy, ``None`` before.
-        built: the user's source line that built the optimizer, and no other one, when known.
+        built: the user's source line that built the optimizer, and none for another network, when known.
         scheduled: whether the user's own code will set the learning rate by a schedule, as far as known.
         loss_fn: ``loss_fn(outputs, targets)``, where it is known; a remedy may set another one.
         step: ``step(model, batch)`` that returns the loss, where it is known; as `loss_fn`.

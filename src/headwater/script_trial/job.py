@@ -37,7 +37,7 @@ class Original:
         measurement, findings: the diagnosis of its first steps; of several optimizers the one whose training is worst.
         steps: optimizer steps that it took, up to those that were asked for.
         optimizer: which of the optimizers that the script builds is meant, counted from 0.
-        built: the user's line that builds it, when it is the user's own, and builds no other one.
+        built: the user's line that builds it, when it is the user's own, and builds none for another network.
         imports: installed modules that the script imports, in that order.
         environment: variables that it sets.
         sources: its files: the script, and what it imports of the user's.

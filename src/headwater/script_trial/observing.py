@@ -9,7 +9,9 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -28,11 +30,12 @@ from headwater.script_trial.naming import names_of
 
 @dataclass
 class _Seen:
-    """An optimizer of the script: its number, the line that built it, the model's names there, and its rates."""
+    """An optimizer of the script: its number, the line that built it, what it trains, and at which rates."""
 
     number: int
     line: SourceLine | None
-    names: dict[str, dict[str, str]]
+    shapes: tuple[torch.Size | None, ...]
+    names: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     rates: set[tuple[float, ...]] = field(default_factory=set[tuple[float, ...]])
     scheduled: bool = False
 
@@ -81,7 +84,7 @@ class Observing(Sink):
             worst.findings,
             len(losses),
             seen.number,
-            seen.line if [each.line for each in self._seen].count(seen.line) == 1 else None,
+            self._line(seen),
             losses=losses,
             names=seen.names,
             scheduled=seen.scheduled or len(seen.rates) > 1,
@@ -89,10 +92,20 @@ class Observing(Sink):
         return Answer(steps=self._session.steps, original=original)
 
     def _note(self, optimizer: Optimizer, line: SourceLine | None, frame: FrameType) -> None:
-        models = models_of(p for group in optimizer.param_groups for p in group["params"])
-        names = names_of(module_of(models[0]), frame) if len(models) == 1 else {}
-        self._built[optimizer] = _Seen(len(self._seen), line, names)
-        self._seen.append(self._built[optimizer])
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        seen = _Seen(len(self._seen), line, tuple(None if is_lazy(p) else p.shape for p in parameters))
+        before = next((each for each in self._seen if each.line == line), None)
+        if before is not None:
+            seen.names = before.names
+        elif len(models := models_of(parameters)) == 1:
+            seen.names = names_of(module_of(models[0]), frame)
+        self._built[optimizer] = seen
+        self._seen.append(seen)
+
+    def _line(self, seen: _Seen) -> SourceLine | None:
+        """The line that built it, unless that builds an optimizer of another network, too: a sweep's are alike."""
+        others = [each for each in self._seen if each.line == seen.line and each.shapes != seen.shapes]
+        return None if others else seen.line
 
     def _stepping(self, optimizer: Optimizer, *_: Any) -> None:
         """Takes note of the rates of each step: a script may set them by itself."""

@@ -405,7 +405,9 @@ def test_what_is_left_to_the_user_is_told_beside_the_diff(tmp_path: Path) -> Non
     made = patch([todo], optimizer=place(path, "opt"))
     assert made.files and made.not_written == ("what was done: write schedule.step(loss) into the loop",)
     lost = patch([todo], optimizer=None)
-    assert lost.not_written[0].endswith("or builds other ones, too; write schedule.step(loss) into the loop")
+    assert lost.not_written[0].endswith(
+        "or builds that of another network, too; write schedule.step(loss) into the loop"
+    )
 
 
 def test_what_is_left_to_the_user_names_a_variable_that_is_there(tmp_path: Path) -> None:

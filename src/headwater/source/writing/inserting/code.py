@@ -48,7 +48,7 @@ def with_code(
         files = files.spliced(document, _at_return(document, site, in_factory))
     if at_optimizer:
         if optimizer is None:
-            raise PatchError("the line that builds the optimizer is not known, or builds other ones, too")
+            raise PatchError("the line that builds the optimizer is not known, or builds that of another network, too")
         document = files.read(optimizer.file)
         site = optimizer_site(document, document.now(optimizer.line))
         if names is not None:
