@@ -27,6 +27,8 @@ class ReplaceCall:
             first argument (a softmax that falls away).
         keep: keyword arguments that are kept; ``None``: all. Positional ones that have no keyword are always kept.
         arguments: keyword arguments that are set, as source.
+        missing: keyword arguments that are set where the call leaves them to their default, as source.
+        groups: how many groups of parameters the optimizer has that is built there; 0: it builds none.
     """
 
     at: SourceLine
@@ -34,6 +36,8 @@ class ReplaceCall:
     to: str
     keep: tuple[str, ...] | None = None
     arguments: dict[str, str] = field(default_factory=dict[str, str])
+    missing: dict[str, str] = field(default_factory=dict[str, str])
+    groups: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The options of an optimizer, changed in place: a schedule, a scaler and the user's own code hold it already.
 
 Each change is returned as the user would write it: other arguments where the optimizer is built, and the same as
-statements behind it. A rate that each group has of its own is no argument of that call, and then there are only the
+statements behind it. An option that a group has of its own is no argument of that call, and then there are only the
 statements.
 """
 
@@ -56,7 +56,7 @@ def set_options(training: Training, remedy: str, says: str, new: Callable[[Group
     if training.built is None or not together or not _is_public(kind):
         return Change(remedy, says, ("",), code=written)
     arguments = {name: repr(value) for name, value in options[0].items()}
-    edit = ReplaceCall(training.built, kind.__name__, full_name(kind), arguments=arguments)
+    edit = ReplaceCall(training.built, kind.__name__, full_name(kind), arguments=arguments, groups=len(options))
     return Change(remedy, says, ("",), (edit,), instead=written)
 
 
@@ -86,14 +86,15 @@ def exchange(
     kept = tuple(name for name in (*keep, *_ALIKE) if name in signature)
     chosen = [new(group) for group in optimizer.param_groups]
     options = [{n: g[n] for n in kept if n in g} | each for g, each in zip(optimizer.param_groups, chosen, strict=True)]
-    together = all(each == options[0] for each in options) and _as_built(optimizer, (*kept, *chosen[0]))
+    together = all(each == options[0] for each in options) and _as_built(optimizer, tuple(optimizer.defaults))
     groups = [_own(optimizer, g) | each for g, each in zip(optimizer.param_groups, options, strict=True)]
     written = _built_anew(to, [{n: v for n, v in each.items() if not _usual(signature, n, v)} for each in groups])
     _become(optimizer, to, groups, options[0] if together else {})
     if training.built is None or not together:
         return Change(remedy, says, ("",), code=written)
     arguments = {name: repr(value) for name, value in chosen[0].items()}
-    edit = ReplaceCall(training.built, kind.__name__, full_name(to), ("params", *kept), arguments)
+    missing = {n: repr(v) for n, v in options[0].items() if n in kept and not _usual(signature, n, v)}
+    edit = ReplaceCall(training.built, kind.__name__, full_name(to), ("params", *kept), arguments, missing, len(groups))
     return Change(remedy, says, ("",), (edit,), instead=written)
 
 
@@ -117,7 +118,7 @@ def _is_public(kind: type[Optimizer]) -> bool:
 
 
 def _as_built(optimizer: Optimizer, names: tuple[str, ...]) -> bool:
-    """Whether every group has what the optimizer was built with, and none an option of its own."""
+    """Whether every group has what the optimizer was built with; only its source tells the same said twice."""
     defaults = optimizer.defaults
     return all(group[name] == defaults.get(name) for group in optimizer.param_groups for name in names if name in group)
 

@@ -84,7 +84,7 @@ def test_a_bare_function_is_imported_beside_the_old_one(tmp_path: Path) -> None:
     assert new == "from torch import sigmoid, relu\ny = relu(x)  # here\n"
 
 
-ARGUMENTS = [
+ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("SGD(net.parameters(), lr=0.1)", {}, "Adam(net.parameters(), lr=0.1)"),
     ("SGD(net.parameters(), 0.1, 0.9)", {"keep": ("lr",)}, "Adam(net.parameters(), lr=0.1)"),
     ("SGD(net.parameters(), 0.1, 0.9)", {"keep": (), "arguments": {"lr": "1e-3"}}, "Adam(net.parameters(), lr=1e-3)"),
@@ -92,6 +92,8 @@ ARGUMENTS = [
     ("SGD(\n    p,\n    lr=0.1,\n)", {"arguments": {"eps": "1e-6"}}, "Adam(\n    p,\n    lr=0.1,\n    eps=1e-6,\n)"),
     ("SGD(\n    p,\n    lr=0.1,\n    momentum=0.9\n)", {"keep": ("lr",)}, "Adam(\n    p,\n    lr=0.1\n)"),
     ("SGD((p), (0.1))", {"keep": ("lr",)}, "Adam((p), lr=(0.1))"),
+    ("SGD(p, momentum=0.9)", {"keep": ("lr",), "missing": {"lr": "1e-3"}}, "Adam(p, lr=1e-3)"),
+    ("SGD(p, 0.1)", {"keep": ("lr",), "missing": {"lr": "1e-3"}}, "Adam(p, lr=0.1)"),
 ]
 
 
@@ -102,6 +104,72 @@ def test_arguments_are_kept_by_their_keyword_dropped_and_set(
     path = written(tmp_path / "train.py", f"import torch\nopt = torch.optim.{old}  # here\n")
     got = patched(path, change(edit(path, "torch.optim", "SGD", "torch.optim.Adam", **more)))
     assert got == f"import torch\nopt = torch.optim.{new}  # here\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("nn.RNN(10, 20)", "nn.GRU(10, 20)"),
+        ('nn.RNN(10, 20, 2, "relu", False)', "nn.GRU(10, 20, num_layers=2, bias=False)"),
+        ("nn.RNN(10, 20, 2, batch_first=True)", "nn.GRU(10, 20, num_layers=2, batch_first=True)"),
+        ('nn.RNN(10, hidden_size=20, nonlinearity="relu")', "nn.GRU(10, hidden_size=20)"),
+    ],
+)
+def test_the_arguments_of_a_recurrent_layer_are_known_though_its_signature_does_not_tell(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    path = written(tmp_path / "train.py", f"from torch import nn\nrnn = {old}\n")
+    made = change(edit(path, "rnn =", "RNN", "torch.nn.GRU", keep=("num_layers", "bias", "batch_first")))
+    assert patched(path, made) == f"from torch import nn\nrnn = {new}\n"
+
+
+def test_names_that_are_all_imported_at_once_are_known(tmp_path: Path) -> None:
+    source = "from math import *\nfrom torch.optim import *\nopt = SGD(p, 0.1, 0.9)\n"
+    path = written(tmp_path / "train.py", source)
+    made = change(edit(path, "opt =", "SGD", "torch.optim.SGD", arguments={"lr": "0.3"}))
+    assert patched(path, made) == source.replace("0.1", "0.3")
+
+
+@pytest.mark.parametrize("imports", ["from mine import SGD", "from mine import *"])
+def test_positional_arguments_without_a_known_name_are_left(tmp_path: Path, imports: str) -> None:
+    path = written(tmp_path / "train.py", f"{imports}\nopt = SGD(p, 0.1)\n")
+    made = refusal(change(edit(path, "opt =", "SGD", "torch.optim.SGD", arguments={"lr": "0.3"})))
+    assert "the names of the arguments of SGD in train.py are not known" in made.not_written[0]
+
+
+GROUPS = [
+    ('[{"params": p, "lr": 1}]', 1, "options of its own"),
+    ('[{"params": p, "lr": 1}, {"params": q}]', 2, "options of its own"),
+    ('[dict(params=p, lr=1), {"params": q}]', 2, "options of its own"),
+    ('({"params": p, **more} for p in net)', 2, "options of its own"),
+    ('[{"params": p}, {"params": q}, *others]', 2, "made elsewhere"),
+    ("groups", 2, "made elsewhere"),
+    ("groups(net.parameters())", 2, "made elsewhere"),
+    ('[{"params": p}, {"params": q, "name": "q"}]', 2, ""),
+    ("net.parameters()", 1, ""),
+    ("net.parameters()", 2, ""),
+    ("groups", 1, ""),
+]
+
+
+@pytest.mark.parametrize(("given", "count", "why"), GROUPS)
+def test_an_option_that_a_group_may_have_of_its_own_is_none_of_the_call(
+    tmp_path: Path, given: str, count: int, why: str
+) -> None:
+    source = f"from torch.optim import SGD\nopt = SGD({given}, lr=1)\n"
+    path = written(tmp_path / "train.py", source)
+    made = change(edit(path, "opt =", "SGD", "torch.optim.SGD", arguments={"lr": "2"}, groups=count))
+    if why:
+        assert why in refusal(made).not_written[0]
+    else:
+        assert patched(path, made) == source.replace("lr=1)", "lr=2)")
+
+
+def test_groups_that_are_named_before_are_looked_at(tmp_path: Path) -> None:
+    source = 'from torch.optim import SGD\ngroups = [{"params": p, "lr": 1}]\nopt = SGD(groups, lr=1)\n'
+    path = written(tmp_path / "train.py", source)
+    made = change(edit(path, "opt =", "SGD", "torch.optim.SGD", arguments={"lr": "2"}, groups=1))
+    assert "options of its own" in refusal(made).not_written[0]
 
 
 def test_the_same_function_gets_another_argument_and_keeps_its_name(tmp_path: Path) -> None:

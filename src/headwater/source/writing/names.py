@@ -43,7 +43,7 @@ def spelled(document: Document, at: cst.BaseExpression, full: str) -> tuple[str,
     if exact is not None:
         return exact, ""
     if isinstance(at, cst.Name) and meaning(document.scope(at), last) == "":
-        if owner in _starred(document):
+        if owner in starred(document):
             return last, ""
         if known.get(at.value, "").rpartition(".")[0] == owner:
             return last, f"from {owner} import {last}"
@@ -66,7 +66,7 @@ def _imported(document: Document, at: cst.BaseExpression) -> Iterator[tuple[str,
                 yield name, meant
 
 
-def _starred(document: Document) -> set[str]:
-    """The modules of which all names are imported."""
-    starred = [each for each in document.of(cst.ImportFrom) if isinstance(each.names, cst.ImportStar) and each.module]
-    return {document.source(each.module) for each in starred if each.module is not None}
+def starred(document: Document) -> set[str]:
+    """Returns the modules of which all names are imported."""
+    found = [each for each in document.of(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)]
+    return {document.source(each.module) for each in found if each.module is not None}

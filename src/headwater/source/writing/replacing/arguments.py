@@ -5,16 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import libcst as cst
+from torch import nn
 
 from headwater.errors import PatchError
 from headwater.records import ReplaceCall
 from headwater.source.writing.document import Document
-from headwater.source.writing.names import named
+from headwater.source.writing.names import named, starred
+from headwater.source.writing.replacing.groups import refuse_own_options
 
-_SUBJECT = ("params", "input")
-"""What an optimizer and a function of PyTorch work on; it is kept whatever else falls away."""
+_SUBJECT = ("params", "input", "input_size", "hidden_size")
+"""What an optimizer, a function or a recurrent layer of PyTorch works on: it comes first in each of them, and is kept
+whatever else falls away."""
+_DOCUMENTED: dict[Any, str] = {
+    nn.RNN: "input_size hidden_size num_layers nonlinearity bias batch_first dropout bidirectional"
+}
+"""The order of arguments that a signature, ``(*args, **kwargs)``, does not tell."""
 
 
 def arguments_written(document: Document, call: cst.Call, edit: ReplaceCall) -> str:
@@ -23,16 +31,21 @@ def arguments_written(document: Document, call: cst.Call, edit: ReplaceCall) -> 
     An argument without its keyword gets it where the order may be another: in another function, or with some left out.
 
     Raises:
-        PatchError: arguments are unpacked (``*args``, ``**settings``), so that their names are not known.
+        PatchError: arguments are unpacked (``*args``, ``**settings``), so that their names are not known; or those of
+            the function are not; or groups of parameters have options of their own.
     """
     if edit.keep is None and not edit.arguments:
         return _inside(document, call)
     if any(arg.star for arg in call.args):
         raise PatchError(f"the arguments of {edit.callee} are unpacked from elsewhere in {document.path.name}")
-    left = dict(edit.arguments)
+    refuse_own_options(document, call, edit)
+    names = _names(document, call, edit)
+    if not all(names[1:]):
+        raise PatchError(f"the names of the arguments of {edit.callee} in {document.path.name} are not known")
+    left = {name: value for name, value in edit.missing.items() if name not in names} | edit.arguments
     ordered = edit.keep is None and edit.to.rpartition(".")[2] == edit.callee
     kept: list[tuple[int, str]] = []
-    for index, (arg, name) in enumerate(zip(call.args, _names(document, call), strict=True)):
+    for index, (arg, name) in enumerate(zip(call.args, names, strict=True)):
         bare = arg.keyword is None and (ordered or not name or name in _SUBJECT)
         if name in left:
             kept.append((index, left.pop(name) if bare else f"{name}={left.pop(name)}"))
@@ -42,16 +55,28 @@ def arguments_written(document: Document, call: cst.Call, edit: ReplaceCall) -> 
     return _joined(document, call, kept, [f"{name}={value}" for name, value in left.items()])
 
 
-def _names(document: Document, call: cst.Call) -> list[str]:
-    """The keyword of each argument; of a positional one, as the signature of the function tells, else empty."""
-    function = named(document.full_name(call.func))
+def _names(document: Document, call: cst.Call, edit: ReplaceCall) -> list[str]:
+    """The keyword of each argument; of a positional one, as the function has it, else empty."""
+    known = [*_order(_function(document, call, edit)), *[""] * len(call.args)]
+    return [arg.keyword.value if arg.keyword else name for arg, name in zip(call.args, known, strict=False)]
+
+
+def _order(function: Any) -> list[str]:
+    """The names of the positional arguments of a function, empty for those that have none."""
+    if function in _DOCUMENTED:
+        return _DOCUMENTED[function].split()
     try:
         parameters = list(inspect.signature(function).parameters.values()) if function is not None else []
     except ValueError:  # written in C
         parameters = []
-    known = [each.name if each.kind is each.POSITIONAL_OR_KEYWORD else "" for each in parameters]
-    known += [""] * len(call.args)
-    return [arg.keyword.value if arg.keyword else name for arg, name in zip(call.args, known, strict=False)]
+    return [each.name if each.kind is each.POSITIONAL_OR_KEYWORD else "" for each in parameters]
+
+
+def _function(document: Document, call: cst.Call, edit: ReplaceCall) -> Any:
+    """What is called; by a bare name that no import names, one of those that ``import *`` brings."""
+    full = document.full_name(call.func)
+    names = [full] if full else [f"{module}.{edit.callee}" for module in sorted(starred(document))]
+    return next((found for found in map(named, names) if found is not None), None)
 
 
 def _inside(document: Document, call: cst.Call) -> str:
