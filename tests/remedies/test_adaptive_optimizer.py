@@ -10,7 +10,7 @@ from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSp
 from headwater.records import OptimizerRecord, PrecisionRecord
 from headwater.remedies import answering, remedy
 from tests.builders import measurement
-from tests.remedies.rewriting import network, training
+from tests.remedies.rewriting import network, same_by_code, training
 
 KEYS = [each.key for each in answering("adaptive-optimizer")]
 
@@ -63,6 +63,23 @@ def test_adamw_comes_with_its_usual_decay() -> None:
     remedy("adaptive-optimizer:adamw").apply(live)
     assert type(live.optimizer) is AdamW
     assert live.optimizer.param_groups[0]["weight_decay"] == 0.01
+
+
+@pytest.mark.parametrize(
+    ("decays", "kept"), [((5e-4, 0.0), (5e-4, 0.0)), ((0.0, 0.0), (0.01, 0.01)), ((0.1, 0.2), (0.1, 0.2))]
+)
+def test_groups_without_decay_beside_one_with_it_stay_so(
+    decays: tuple[float, float], kept: tuple[float, float]
+) -> None:
+    def make(model: nn.Module) -> Optimizer:
+        weight, *others = model.parameters()
+        one, other = decays
+        return SGD([{"params": [weight], "weight_decay": one}, {"params": others, "weight_decay": other}], lr=0.05)
+
+    live = training(make)
+    change = remedy("adaptive-optimizer:adamw").apply(live)
+    assert tuple(group["weight_decay"] for group in live.optimizer.param_groups) == kept
+    assert same_by_code(change, make, live)
 
 
 @pytest.mark.parametrize("kind", [Adam, AdamW, NAdam, RMSprop, Adagrad])

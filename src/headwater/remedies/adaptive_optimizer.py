@@ -66,7 +66,7 @@ _ADAPTIVE = (Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RM
 _USUAL: dict[type[Optimizer], float] = {SGD: 1e-2, Adam: 1e-3, AdamW: 1e-3, RMSprop: 1e-3, Adagrad: 1e-2}
 """Rates to begin with: those of the table above, and 0.01 for gradient descent (Bengio 2012, arXiv 1206.5533)."""
 _DECAY = 0.01
-"""Of AdamW where the user has none."""
+"""Of AdamW where no group of the user's has one; beside one that has, a group without (biases, norms) stays so."""
 
 
 def usual_rate(kind: type[Optimizer]) -> float:
@@ -91,15 +91,16 @@ def _swap(variant: str, to: type[Optimizer], rate: float) -> Remedy:
 
     def apply(training: Training) -> Change:
         highest = max(rates(training.optimizer), default=0.0)
+        decays = any(group.get("weight_decay") for group in training.optimizer.param_groups)
 
         def new(group: Group) -> dict[str, Any]:
             share = float(group["lr"]) / highest if highest else 1.0
-            decay = {"weight_decay": group.get("weight_decay") or _DECAY} if to is AdamW else {}
-            return {"lr": rounded(rate * share), **decay}
+            decay = (group.get("weight_decay") or 0.0) if decays else _DECAY
+            return {"lr": rounded(rate * share), **({"weight_decay": decay} if to is AdamW else {})}
 
         kind = type(training.optimizer).__name__
-        lost = to is not AdamW and any(group.get("weight_decay") for group in training.optimizer.param_groups)
-        says = f"{to.__name__} at a rate of {number(rate)} in place of {kind}{', without its decay' * lost}"
+        lost = ", without its decay" if decays and to is not AdamW else ""
+        says = f"{to.__name__} at a rate of {number(rate)} in place of {kind}{lost}"
         return exchange(training, f"{_CODE}:{variant}", says, to, new=new)
 
     return Remedy(_CODE, variant, "safe", 2, refusal, apply, __doc__ or "")
