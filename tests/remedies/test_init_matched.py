@@ -47,6 +47,25 @@ def test_gains_keep_the_norm_of_the_gradient_at_variance_one(activation: str) ->
     assert gain(kind) == pytest.approx(theory.unit_variance_gains(activation).backward, rel=3e-3)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "hardsigmoid"])
+def test_gains_of_sigmoids_are_one_over_their_largest_slope(activation: str) -> None:
+    at = torch.zeros((), requires_grad=True)
+    getattr(nn.functional, activation)(at).backward()
+    assert at.grad is not None
+    assert gain(activation) == pytest.approx(1.0 / float(at.grad))
+
+
+@pytest.mark.parametrize(("slopes", "used"), [((0.2, 0.2), 0.2), ((0.2, 0.3), 0.01), ((0.01, 0.01), 0.01)])
+@pytest.mark.parametrize("variant", ["he", "orthogonal"])
+def test_leaky_relus_have_the_slope_of_their_modules(variant: str, slopes: tuple[float, float], used: float) -> None:
+    torch.manual_seed(0)
+    first, second = (nn.LeakyReLU(slope) for slope in slopes)
+    model = nn.Sequential(nn.Linear(512, 512), first, nn.Linear(512, 512), second, nn.Linear(512, 10))
+    found = training(model, (torch.randn(64, 512), torch.randint(0, 10, (64,))), nn.CrossEntropyLoss())
+    remedy(f"init-matched:{variant}").apply(found)
+    assert variances(model)[:2] == pytest.approx([2.0 / (1.0 + used**2)] * 2, rel=0.01)
+
+
 @pytest.mark.parametrize(("activation", "wanted"), [("tanh", 1.0), ("selu", 1.0)])
 def test_gains_of_critical_points(activation: str, wanted: float) -> None:
     at = theory.edge_of_chaos(activation) if activation == "tanh" else None

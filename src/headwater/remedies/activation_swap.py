@@ -78,10 +78,7 @@ def _apply(variant: str, training: Training) -> Change:
     found, to = _found(training, variant), REPLACEMENTS[variant]
     before = " and ".join(dict.fromkeys(units.kind for units in found.units))
     swapped = swap(training, found, to)
-    drawn = {
-        name: (matched(layer, training.measurement), *bias_zero(training, name))
-        for name, layer in drawable(training).items()
-    }
+    drawn = {name: (matched(layer, training), *bias_zero(training, name)) for name, layer in drawable(training).items()}
     code = loops(training, drawn) if drawn else Code()
     run(code, training)
     says = f"{to.words} in place of {before} after {count(len(found.layers), 'layer')}"

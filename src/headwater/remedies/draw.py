@@ -11,7 +11,7 @@ The norm of the gradient changes by ``sigma_w sqrt(E[phi'(z)^2])`` a layer, wher
 | ELU, GELU, SiLU, Mish, Hardswish | 1.22, 1.48, 1.62, 1.445, 1.67 | the formula at ``z ~ Normal(0, 1)`` |
 | SELU | 1 | Klambauer, Unterthiner, Mayr, Hochreiter 2017, "Self-normalizing neural networks" |
 | tanh, softsign, hardtanh, none | 1 | Glorot, Bengio 2010; the critical point without biases |
-| sigmoid | 4 | Glorot, Bengio 2010: its slope at zero is a quarter of tanh's |
+| sigmoid, hardsigmoid | 4, 6 | Glorot, Bengio 2010: one over the slope at zero, a quarter or a sixth of tanh's |
 
 A last layer has the gain 1: logits of variance near one. The last layer of each of L branches has ``1 / sqrt(L)``, so
 that the stream keeps its size (Zhang, Dauphin, Ma 2019, "Fixup initialization", arXiv 1901.09321). Biases become zero;
@@ -23,17 +23,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from torch import nn
+
 from headwater.records import Code, Layer, Measurement
 from headwater.remedies.code import picked
 from headwater.remedies.remedy import Training
 from headwater.remedies.rewrite import named
 
 _ROOT_2 = math.sqrt(2.0)
+_LEAK, _PRELU_LEAK = 0.01, 0.25
+"""Slopes of a leaky ReLU and of a PReLU below zero, as they come in PyTorch."""
 _GAINS = {
     "relu": _ROOT_2,
     "relu6": _ROOT_2,
-    "leakyrelu": math.sqrt(2.0 / (1.0 + 0.01**2)),
-    "prelukernel": math.sqrt(2.0 / (1.0 + 0.25**2)),
+    "leakyrelu": math.sqrt(2.0 / (1.0 + _LEAK**2)),
+    "prelukernel": math.sqrt(2.0 / (1.0 + _PRELU_LEAK**2)),
     "elu": 1.22,
     "celu": 1.22,
     "gelu": 1.48,
@@ -41,7 +45,7 @@ _GAINS = {
     "mish": 1.445,
     "hardswish": 1.67,
     "sigmoid": 4.0,
-    "hardsigmoid": 4.0,
+    "hardsigmoid": 6.0,
 }
 GLOROT = frozenset(["tanh", "softsign", "hardtanh", "sigmoid", "hardsigmoid"])
 """Drawn from ``2 / (fan_in + fan_out)``, as their source has it; the others from ``1 / fan_in``."""
@@ -58,32 +62,42 @@ def outputs(measurement: Measurement) -> frozenset[str]:
     return frozenset(layer.name for layer in measurement.layers if layer.name not in below and not layer.branch)
 
 
-def factor(layer: Layer, measurement: Measurement) -> float:
+def factor(layer: Layer, training: Training) -> float:
     """Returns sigma_w for a layer in its place."""
+    measurement = training.measurement
     if layer.name in outputs(measurement):
         return 1.0
     if layer.rejoins and layer.activation is None:
         return sum(each.rejoins for each in measurement.layers) ** -0.5
+    if layer.activation == "leakyrelu":
+        return math.sqrt(2.0 / (1.0 + _leak(training.model) ** 2))
     return gain(layer.activation)
 
 
-def matched(layer: Layer, measurement: Measurement) -> str:
+def _leak(model: nn.Module) -> float:
+    """Slope below zero of the leaky ReLUs of a model, where all that are modules have one; PyTorch's own elsewhere."""
+    slopes = {module.negative_slope for module in model.modules() if isinstance(module, nn.LeakyReLU)}
+    return slopes.pop() if len(slopes) == 1 else _LEAK
+
+
+def matched(layer: Layer, training: Training) -> str:
     """Returns the statement that draws the weight of a layer at random for the activation that follows it."""
-    kind, scale = layer.activation, factor(layer, measurement)
+    kind, scale = layer.activation, factor(layer, training)
     if scale == 1.0 and kind not in GLOROT:
         return 'torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")'
     if kind in ("relu", "relu6"):
         return 'torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")'
     if kind in ("leakyrelu", "prelukernel"):
-        return f"torch.nn.init.kaiming_normal_(layer.weight, a={0.01 if kind == 'leakyrelu' else 0.25})"
+        leak = _leak(training.model) if kind == "leakyrelu" else _PRELU_LEAK
+        return f"torch.nn.init.kaiming_normal_(layer.weight, a={leak})"
     if kind in GLOROT:
         return f"torch.nn.init.xavier_normal_(layer.weight{_option(scale)})"
     return f"torch.nn.init.normal_(layer.weight, std={scale:.4g} / layer.weight[0].numel() ** 0.5)"
 
 
-def orthogonal(layer: Layer, measurement: Measurement) -> str:
+def orthogonal(layer: Layer, training: Training) -> str:
     """Returns the statement that draws the weight orthogonal, with the gain for the activation that follows it."""
-    return f"torch.nn.init.orthogonal_(layer.weight{_option(factor(layer, measurement))})"
+    return f"torch.nn.init.orthogonal_(layer.weight{_option(factor(layer, training))})"
 
 
 def _option(scale: float) -> str:

@@ -109,18 +109,18 @@ def _apply(variant: str, words: str, draw: Draw, training: Training, *, function
 
 
 def _matched(training: Training, name: str, layer: Layer) -> Sequence[str]:
-    return matched(layer, training.measurement), *bias_zero(training, name)
+    return matched(layer, training), *bias_zero(training, name)
 
 
 def _orthogonal(training: Training, name: str, layer: Layer) -> Sequence[str]:
-    return orthogonal(layer, training.measurement), *bias_zero(training, name)
+    return orthogonal(layer, training), *bias_zero(training, name)
 
 
 def _critical(training: Training, name: str, layer: Layer) -> Sequence[str]:
     point = edge_of_chaos(layer.activation, _BIAS_VARIANCE) if layer.activation in _STABLE else None
     zero = bias_zero(training, name)
     if point is None or not zero:
-        return matched(layer, training.measurement), *zero
+        return matched(layer, training), *zero
     weight, bias = math.sqrt(point.weight_variance), math.sqrt(point.bias_variance)
     return (
         f"torch.nn.init.normal_(layer.weight, std={weight:.4g} / layer.weight[0].numel() ** 0.5)",
