@@ -235,3 +235,25 @@ def test_the_finding_goes_away(key: str, name: str) -> None:
     assert "HW501" in codes(live.findings)
     remedy(key).apply(live)
     assert "HW501" not in codes(remedied(problem, live))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_complex_weights_take_their_own_step(key: str) -> None:
+    """Beside narrow ones, as in layers of spectral filters."""
+
+    def model() -> nn.Module:
+        torch.manual_seed(0)
+        made = nn.Linear(3, 2, dtype=BF16)
+        made.filters = nn.Parameter(torch.randn(4, dtype=torch.complex64))
+        return made
+
+    live, plain = training(model(), adamw), training(model(), adamw)
+    remedy(key).apply(live)
+    for each in (live, plain):
+        for _ in range(3):
+            for p in each.model.parameters():
+                p.grad = torch.ones_like(p) * (1j if p.is_complex() else 1)
+            each.optimizer.step()
+    ours, theirs = live.model.get_parameter("filters"), plain.model.get_parameter("filters")
+    assert ours.dtype == torch.complex64
+    assert torch.equal(ours, theirs)

@@ -30,13 +30,13 @@ class WideStep(Optimizer):
     """Takes the step of another optimizer in a wider format than that of the weights."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Widens the weights and their gradients, takes the step, and rounds the weights back."""
+        """Widens the weights and their gradients, takes the step, and rounds the weights back; complex ones stay."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         held = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        own = [(p, p.data, p.grad) for p in held if p.dtype != torch.float64]
+        own = [(p, p.data, p.grad) for p in held if p.is_floating_point() and p.dtype != torch.float64]
         for p, weight, gradient in own:
             wide = torch.float64 if p.dtype == torch.float32 else torch.float32
             p.grad = None  # it must have the format of the weight
