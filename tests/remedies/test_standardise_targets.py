@@ -47,6 +47,19 @@ def test_gradients_are_those_of_standardised_targets(loss_fn, degree: int) -> No
     torch.testing.assert_close(found.model(x), mean + deviation * model(x))
 
 
+@pytest.mark.parametrize(("loss_fn", "power"), [(F.mse_loss, 2), (F.l1_loss, 1), (F.huber_loss, 1)])
+@pytest.mark.parametrize("last", [torch.abs, torch.square])
+def test_the_power_is_that_of_the_loss_whatever_the_model_ends_with(last, loss_fn, power: int) -> None:
+    class Ends(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return last(super().forward(input))
+
+    torch.manual_seed(0)
+    found = training(Ends(4, 1), [spread(90 + torch.randn(64, 1))], loss_fn)
+    assert REMEDY.refusal(found) is None
+    assert f"power={power})" in REMEDY.apply(found).code.before
+
+
 def test_behind_a_sigmoid_targets_with_tails_are_standardised_once_it_is_gone() -> None:
     _, raw = case("sigmoid-on-regression-output")
     assert "drop its activation first" in (REMEDY.refusal(raw) or "")
@@ -83,6 +96,9 @@ def spread(y: Tensor) -> tuple[Tensor, Tensor]:
         (nn.Sequential(nn.Linear(4, 1), nn.ReLU()), 90 + torch.randn(64, 1), F.mse_loss, "bounded below"),
         (nn.Linear(4, 1), torch.full((64, 1), 5.0), F.mse_loss, "the same"),
         (nn.Linear(4, 1), torch.linspace(-1.5, 1.5, 64)[:, None], F.mse_loss, "standardised"),
+        (nn.Linear(4, 1), 90 + torch.randn(64, 1), lambda o, y: F.mse_loss(o, y).sqrt(), "real targets"),
+        (nn.Linear(4, 1), 90 + torch.randn(64, 1), lambda o, y: F.mse_loss(o, y) ** 0.5, "exponent"),
+        (nn.Linear(4, 1), 90 + torch.randn(64, 1), lambda o, y: ((o - y).abs() ** 3).mean(), "exponent"),
         (nn.Linear(4, 10), torch.randint(0, 10, (64,)), lambda o, y: F.mse_loss(o, F.one_hot(y, 10).float()), "real"),
     ],
 )

@@ -57,6 +57,7 @@ EVEN = 1.05 * math.sqrt(12.0)
 ends are tails."""
 _LINEAR = frozenset("L1Loss SmoothL1Loss HuberLoss Abs".split())
 """Losses that grow with the error itself, those of Huber's kind where it is large."""
+_POWERS = frozenset("Pow Square".split())
 
 
 def unstandardise(
@@ -79,6 +80,8 @@ def _refusal(training: Training) -> str | None:
         return "outputs and targets are not known as one tensor each"
     if index is None or not compares_like(head, index) or {op.kind for op in head.ops} & CLASSIFICATION:
         return "the loss does not compare the outputs with real targets"
+    if _power(training) is None:
+        return "the loss is a power of another one, with an exponent that is not known"
     limits = _limits(training)
     if limits is not None and math.isinf(limits[1]):
         return "the output is bounded below: drop its activation instead"
@@ -91,6 +94,15 @@ def _refusal(training: Training) -> str | None:
     if limits is None and abs(mean) < 1 / NEAR and 1 / NEAR < deviation < NEAR:
         return f"the targets have mean {mean:.2g} and standard deviation {deviation:.2g}: they are standardised"
     return None
+
+
+def _power(training: Training) -> int | None:
+    """The power of the error that the loss grows with; ``None`` where it is not known: an exponent is not recorded."""
+    head = training.measurement.head
+    above = {op.kind for op in head.ops[: (regression(head) or 0) + 1]}
+    if above & _POWERS and above & {"MseLoss", *_LINEAR}:
+        return None
+    return 1 if above & _LINEAR else 2
 
 
 def _limits(training: Training) -> tuple[float, float] | None:
@@ -115,9 +127,9 @@ def _affine(training: Training) -> tuple[float, float]:
 
 
 def _apply(training: Training) -> Change:
-    head = training.measurement.head
     mean, deviation = _affine(training)
-    power = 1 if any(op.kind in _LINEAR for op in head.ops) else 2
+    power = _power(training)
+    assert power is not None
     training.model.register_forward_hook(partial(unstandardise, mean=mean, deviation=deviation, power=power))
     hook = f"partial(unstandardise, mean={mean!r}, deviation={deviation!r}, power={power})"
     return Change(
