@@ -24,7 +24,8 @@ def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
         outputs: what the model returned; read when it is a tensor.
         targets: what the loss compares it with; read when it is a tensor.
     """
-    ops = tuple(_head_op(graph, trace, index) for index in _above_layers(trace)[:_MOST_OPS])
+    above = _above_layers(trace)
+    ops = tuple(_head_op(graph, trace, index, frozenset(above)) for index in above[:_MOST_OPS])
     record = _with_targets(_with_output(HeadRecord(ops), outputs), targets)
     if targets is None:
         record = replace(record, target_shape=_broadcast_against(record))
@@ -41,8 +42,10 @@ def _above_layers(trace: Trace) -> list[int]:
     return [op.index for op in trace.ops if reached[op.index] and not is_layer(op)]
 
 
-def _head_op(graph: Graph, trace: Trace, index: int) -> HeadOp:
+def _head_op(graph: Graph, trace: Trace, index: int, above: frozenset[int]) -> HeadOp:
     op = trace.ops[index]
+    alike = [each for each in trace.ops if each.kind == op.kind]
+    others = [each for each in alike if each.index not in above or each.shape[1:] != op.shape[1:]]
     return HeadOp(
         kind=op.kind,
         role=op.role,
@@ -52,6 +55,8 @@ def _head_op(graph: Graph, trace: Trace, index: int) -> HeadOp:
         file=op.file,
         line=op.line,
         module=op.module,
+        shared_module=any(each.module == op.module for each in others),
+        shared_line=op.line is not None and any((each.file, each.line) == (op.file, op.line) for each in others),
     )
 
 

@@ -134,7 +134,10 @@ class HeadOp:
         kind, role, shape, module, file, line: as in `Op`.
         input_shapes: shapes of the signals that it reads.
         constant_operand: whether it reads something besides that carries no gradient, such as the targets.
-        built: the user's source line that built the module, when it holds no other one and the line is known.
+        built: the user's source line that built the module, when it holds no other one, the line is known and it builds
+            none of the same class besides.
+        shared_module, shared_line: whether the module, or the line, makes another operation of the kind that is none of
+            the output's: below a layer, or with features of another shape.
     """
 
     kind: str
@@ -146,6 +149,8 @@ class HeadOp:
     line: int | None = None
     module: str = ""
     built: SourceLine | None = None
+    shared_module: bool = False
+    shared_line: bool = False
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ def refusal(training: Training, op: HeadOp) -> str | None:
         return None
     if op.line is None:
         return f"the line that calls {words(op)} is not known"
-    if any((units.file, units.line, units.kind) == (op.file, op.line, op.kind.lower()) for units in _hidden(training)):
+    if op.shared_line or any(
+        (units.file, units.line, units.kind) == (op.file, op.line, op.kind.lower()) for units in _hidden(training)
+    ):
         return f"{op.file}:{op.line} calls {words(op)} for hidden layers as well: give the output a line of its own"
     return None
 
@@ -85,7 +87,7 @@ def _hidden(training: Training) -> list[UnitsRecord]:
 
 def own_module(training: Training, op: HeadOp) -> nn.Module | None:
     """The module that does nothing but this operation; ``None`` where a call does it, of a function or of a module."""
-    shared = any(units.name == op.module for units in _hidden(training))
+    shared = op.shared_module or any(units.name == op.module for units in _hidden(training))
     return None if shared else _module(training, op)
 
 

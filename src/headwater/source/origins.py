@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ def with_origins(measurement: Measurement, model: nn.Module) -> Measurement:
         measurement: of a copy of the model; copies keep the modules' paths.
         model: the user's own.
     """
-    known: dict[str, Built] = {}
+    known, head = dict[str, Built](), measurement.head
 
     def at(path: str) -> Built:
         if path not in known:
@@ -33,9 +34,16 @@ def with_origins(measurement: Measurement, model: nn.Module) -> Measurement:
 
     layers = [replace(e, built=at(e.name).own, built_inside=at(e.name).inside) for e in measurement.layers]
     units = [replace(e, built=at(e.name).own) if _is_leaf(model, e.name) else e for e in measurement.units]
-    ops = [replace(e, built=at(e.module).own) if _is_leaf(model, e.module) else e for e in measurement.head.ops]
-    head = replace(measurement.head, ops=tuple(ops))
-    return replace(measurement, layers=tuple(layers), units=tuple(units), head=head)
+    ops = [replace(e, built=_alone(model, e.module, at)) if _is_leaf(model, e.module) else e for e in head.ops]
+    return replace(measurement, layers=tuple(layers), units=tuple(units), head=replace(head, ops=tuple(ops)))
+
+
+def _alone(model: nn.Module, path: str, at: Callable[[str], Built]) -> SourceLine | None:
+    """The line that built a module; ``None`` where it builds another one of the class as well."""
+    line, module = at(path).own, model.get_submodule(path)
+    named = cast("Iterator[tuple[str, nn.Module]]", model.named_modules())
+    others = (name for name, other in named if name and other is not module and class_of(other) is class_of(module))
+    return None if any(at(name).own == line for name in others) else line
 
 
 def built(model: nn.Module, path: str) -> Built:
