@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -45,6 +46,35 @@ def test_groups_of_one_channel_become_one_group_and_their_weights_stay() -> None
     assert new.weight is weights[0] and new.bias is weights[1]
     x = torch.randn(4, 32, 1, 1)
     assert float(new(x).detach().std(0).mean()) > 0.3  # one value for each channel: all of it was taken away before
+
+
+class Twice(nn.Module):
+    """An instance normalisation that has learnt, under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.InstanceNorm2d(4, affine=True)
+        self.inner = nn.Sequential(self.norm)
+        with torch.no_grad():
+            self.norm.weight.copy_(torch.arange(1.0, 5.0))
+            self.norm.bias.copy_(torch.arange(4.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(self.norm(x))
+
+
+@pytest.mark.parametrize("place", [{}, {"dtype": torch.float64}, {"device": "meta"}])
+def test_what_a_normalisation_has_learnt_is_written_too(place: dict[str, Any]) -> None:
+    _, broken = case("instance-norm-then-mean")
+    broken.model = Twice()
+    written = copy.deepcopy(broken.model).to(**place)
+    weight = written.norm.weight
+    executed(REMEDY.apply(broken), written)
+    assert isinstance(written.norm, nn.GroupNorm) and written.inner[0] is written.norm
+    assert written.norm.weight is weight and broken.model.inner[0] is broken.model.norm
+    x = torch.randn(2, 4, 3, 3)
+    if not place:
+        assert torch.equal(written(x), broken.model(x))
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,28 @@ def test_a_gated_layer_takes_the_place_of_a_plain_one(each: Any, kind: Any, opti
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize(("model", "each"), [(Reader("RNN"), GRU), (Reader("RNN"), LSTM), (Loop("RNNCell"), GRU)])
+@pytest.mark.parametrize("place", [{"dtype": torch.float64}, {"dtype": torch.bfloat16}, {"device": "meta"}])
+def test_a_written_layer_is_where_the_old_one_is(model: nn.Module, each: Any, place: dict[str, Any]) -> None:
+    """The change was tried on another device, with another dtype."""
+    change = each.apply(training(copy.deepcopy(model), built=False))
+    written = copy.deepcopy(model).to(**place)
+    executed(change.code, written, sgd(written))
+    wanted = torch.empty(0, **place)
+    assert {(p.dtype, p.device) for p in written.parameters()} == {(wanted.dtype, wanted.device)}
+
+
+@pytest.mark.parametrize("each", [GRU, LSTM])
+def test_a_layer_in_double_precision_is_written_as_it_was_tried(each: Any) -> None:
+    model, x = Reader("RNN").double(), torch.randn(3, 5, 2).double()
+    written, live = copy.deepcopy(model), training(model, built=False)
+    torch.manual_seed(3)
+    change = each.apply(live)
+    torch.manual_seed(3)
+    executed(change.code, written, sgd(written))
+    assert torch.equal(live.model(x), written(x))
+
+
 def test_the_lstm_computes_what_one_with_both_states_does() -> None:
     live = training(Reader("RNN"))
     LSTM.apply(live)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,9 +46,19 @@ def make():
 """
 X = torch.randn(32, 5, 8, generator=torch.Generator().manual_seed(0))
 LABELS, BITS = X[:, 0, :3].argmax(1), (X[:, :1, 0] > 0).float()
-CASES = [
-    ("remove-softmax", F.cross_entropy, LABELS, lambda x: x),
-    ("match-loss:log-softmax", F.nll_loss, LABELS, lambda x: x.log_softmax(1)),
+
+
+def same(x: Tensor) -> Tensor:
+    return x
+
+
+def log_softmax(x: Tensor) -> Tensor:
+    return x.log_softmax(1)
+
+
+CASES: list[tuple[str, Any, Tensor, Callable[[Tensor], Tensor]]] = [
+    ("remove-softmax", F.cross_entropy, LABELS, same),
+    ("match-loss:log-softmax", F.nll_loss, LABELS, log_softmax),
     ("match-loss:sigmoid", F.binary_cross_entropy, BITS, torch.sigmoid),
 ]
 SHARED = "self.softmax = nn.Softmax(-1)"

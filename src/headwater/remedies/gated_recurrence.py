@@ -106,9 +106,8 @@ def _apply(variant: str) -> Callable[[Training], Change]:
 
 
 def _like(layer: recurrent.Recurrent, to: type[nn.Module]) -> Any:
-    """A gated layer of the size of a plain one."""
-    weight = next(layer.parameters())
-    return to(*_sizes(layer), **_options(layer), device=weight.device, dtype=weight.dtype).train(layer.training)
+    """A gated layer of the size of a plain one, drawn as the written one is: on the CPU, and moved where that was."""
+    return to(*_sizes(layer), **_options(layer)).to(next(layer.parameters())).train(layer.training)
 
 
 def _sizes(layer: recurrent.Recurrent) -> tuple[int, int]:
@@ -159,9 +158,9 @@ def _assigned(model: nn.Module, places: dict[str, Any], new: dict[str, nn.Module
         kind = type(new[path])
         name = kind.__name__ if kind is PlainLSTM else f"torch.nn.{kind.__name__}"
         arguments = [*map(str, _sizes(layer)), *(f"{option}={value!r}" for option, value in _options(layer).items())]
-        made = f"{name}({', '.join(arguments)})"
-        device = next(layer.parameters()).device.type
-        lines.append(f"{_slot(held[0])} = {made}" + (f".to({device!r})" if device != "cpu" else ""))
+        weight = "weight_ih" if isinstance(layer, nn.RNNCellBase) else "weight_ih_l0"
+        moved = f".to({_slot(held[0])}.{weight})"  # device and dtype are those that the old one has where this runs
+        lines.append(f"{_slot(held[0])} = {name}({', '.join(arguments)}){moved}")
         lines += [f"{_slot(other)} = {_slot(held[0])}" for other in held[1:]]
     return Code(before="\n".join(lines), imports=imports)
 

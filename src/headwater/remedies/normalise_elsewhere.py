@@ -76,8 +76,8 @@ def _apply(training: Training) -> Change:
     found = _found(training)
     if not found:
         raise RemedyError("Looked for normalisations over single numbers, or before an average, and found none.")
+    lines = [line for path, built in found.items() for line in _written(training.model, path, built)]
     replace_modules(training.model, lambda path, module: _made(found[path], module) if path in found else None)
-    lines = [f"{{model}}.set_submodule({path!r}, {built})" for path, built in found.items()]
     return Change(
         remedy=_CODE,
         says="; ".join(f"{built} in the place of {path}" for path, built in found.items()),
@@ -86,9 +86,28 @@ def _apply(training: Training) -> Change:
     )
 
 
+def _written(model: nn.Module, path: str, built: str) -> list[str]:
+    """Statements that put it wherever the old one is held, with the parameters of that one."""
+    old = model.get_submodule(path)
+    held = [name for name, module in named(model, every=True) if module is old]
+    owned = [name for name, _ in _built(built).named_parameters()]
+    if not owned:
+        return [f"{{model}}.set_submodule({name!r}, {built})" for name in held]
+    before = ", ".join(f"old.{name}" for name in owned)
+    return [
+        f"old, new = {{model}}.get_submodule({path!r}), {built}",
+        f"{', '.join(f'new.{name}' for name in owned)} = {before}",
+        *(f"{{model}}.set_submodule({name!r}, new)" for name in held),
+    ]
+
+
+def _built(built: str) -> nn.Module:
+    return eval(built, {"nn": nn})
+
+
 def _made(built: str, old: nn.Module) -> nn.Module:
     """What the source builds, with the parameters that the optimizer knows."""
-    new: nn.Module = eval(built, {"nn": nn})
+    new = _built(built)
     for name in dict(new.named_parameters()):
         setattr(new, name, old.get_parameter(name))
     return new
