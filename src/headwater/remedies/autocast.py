@@ -61,7 +61,8 @@ def _apply(training: Training) -> Change:
     device = next(model.parameters()).device.type
     model.float()
     cast(Any, model).forward = partial(under_autocast, model.forward, device)
-    wrapped = f"{{model}}.forward = partial(under_autocast, {{model}}.forward, {device!r})"
+    at = "next({model}.parameters()).device.type"  # where the script runs may not be where this was tried
+    wrapped = f"{{model}}.forward = partial(under_autocast, {{model}}.forward, {at})"
     imports = ("from collections.abc import Callable", "from functools import partial", "from typing import Any")
     return Change(
         _CODE,

@@ -61,14 +61,14 @@ def _refusal(training: Training) -> str | None:
 def _apply(training: Training) -> Change:
     model = training.model
     device = next(model.parameters()).device.type
-    lines = [source(in_bfloat16), "for module in {model}.modules():"]
+    lines = [source(in_bfloat16), "device = next({model}.parameters()).device.type", "for module in {model}.modules():"]
     if torch.float16 in narrow(training):
         model.bfloat16()
         lines.insert(1, "{model}.bfloat16()")
     modules = [module for _, module in named(model)]
     for module in modules:
         cast(Any, module).forward = partial(in_bfloat16, module.forward, device)
-    lines.append(f"    module.forward = partial(in_bfloat16, module.forward, {device!r})")
+    lines.append("    module.forward = partial(in_bfloat16, module.forward, device)")
     imports = ("from collections.abc import Callable", "from functools import partial", "from typing import Any")
     return Change(
         _CODE,
