@@ -7,7 +7,8 @@ import libcst as cst
 from headwater.errors import PatchError
 from headwater.source.writing.document import Document
 
-_LITERAL = (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString)
+_SPELLINGS = {"hardtanh": ("relu6",), "sigmoid": ("expit",)}
+"""Other functions of PyTorch's that make the same operation."""
 
 
 def calls_at(document: Document, line: int, callee: str) -> list[cst.Call]:
@@ -21,12 +22,17 @@ def calls_at(document: Document, line: int, callee: str) -> list[cst.Call]:
     Raises:
         PatchError: there are several in that statement.
     """
-    calls = [call for call in document.of(cst.Call) if own_name(document, call.func) == callee]
+    calls = [call for call in document.of(cst.Call) if is_named(document, call.func, callee)]
     on_line = [call for call in calls if line in (_first_line(document, call), _name_line(document, call))]
     around = on_line or [call for call in calls if line in statement_lines(document, call)]
     if len(around) > 1 and not on_line:
         raise PatchError(f"line {line} of {document.path.name} stands among several calls of {callee}")
     return around
+
+
+def is_named(document: Document, name: cst.BaseExpression, callee: str) -> bool:
+    """Whether a class or a function is the one that is called `callee`, or another spelling of it."""
+    return own_name(document, name) in (callee, *_SPELLINGS.get(callee, ()))
 
 
 def own_name(document: Document, name: cst.BaseExpression) -> str:

@@ -6,19 +6,22 @@ the places that name the class. To change those is safe where all calls of the n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 
 import libcst as cst
 
 from headwater.errors import PatchError
-from headwater.source.writing.calls import last_part, own_name, refuse_choice, results, statement_lines
+from headwater.source.writing.calls import is_named, last_part, own_name, refuse_choice, results, statement_lines
 from headwater.source.writing.document import Document
 
 _Binding = tuple[str, cst.BaseExpression]
 """A name, and what it stands for; attributes have a point before their name: ``".act"``."""
 
 
-def references_of(document: Document, line: int, callee: str, lines: set[int]) -> list[cst.BaseExpression]:
+def references_of(
+    document: Document, line: int, callee: str, lines: set[int], fits: Callable[[cst.Call], bool] | None = None
+) -> list[cst.BaseExpression]:
     """Returns where the class is named that a line of code calls by another name.
 
     Args:
@@ -26,26 +29,57 @@ def references_of(document: Document, line: int, callee: str, lines: set[int]) -
         line: number of the line that makes the module, as the file is now.
         callee: name of the class.
         lines: numbers of all lines that the change means.
+        fits: whether a call can stay as it is when another one is called there; ``None``: all can, whatever else is
+            done with the names.
 
     Raises:
-        PatchError: it cannot be followed, or the same names make modules on lines that are not meant.
+        PatchError: it cannot be followed, or the same names make modules on lines that are not meant; or a call does
+            not fit, or one of the names goes where its calls are not seen.
     """
     bindings = [binding for node in document.nodes for binding in _bindings(document, node)]
     calls = [(_key(call.func), call) for call in document.of(cst.Call) if not document.full_name(call.func)]
     names = {name for name, call in calls if line in statement_lines(document, call)} - {""}
     while more := {_key(value) for name, value in bindings if name in names} - names - {""}:
         names |= more
-    places = [(name, value) for name, value in bindings if name in names and own_name(document, value) == callee]
+    places = [(name, value) for name, value in bindings if name in names and is_named(document, value, callee)]
     if not places:
         raise PatchError(f"{document.path.name}:{line} does not say by name that it makes a {callee}")
-    holding = {name for name, _ in places}
+    holding = {name for name, value in bindings if any(value is place for _, place in places)}
     while more := {name for name, value in bindings if _key(value) in holding} - holding:
         holding |= more
     if any(name in holding and not lines & {*document.lines(call)} for name, call in calls):
         raise PatchError(f"the {callee} of {document.path.name}:{line} is made in other places too")
     for _, place in places:
-        refuse_choice(document, place, callee)
+        refuse_choice(document, place, own_name(document, place))
+    if fits is not None:
+        if not all(fits(call) for name, call in calls if name in holding):
+            raise PatchError(f"{document.path.name}:{line} does not name {callee}, whose arguments would change")
+        bound = [value for name, value in bindings if name]
+        held = [node for node in document.nodes if isinstance(node, cst.Name | cst.Attribute) and _key(node) in holding]
+        for node in (*held, *(place for _, place in places)):
+            if not _is_followed(document, node, bound):
+                at = document.line(document.start(node))
+                raise PatchError(f"{document.path.name}:{at} hands {callee} on to where its calls are not seen")
     return [value for _, value in places]
+
+
+def _is_followed(document: Document, node: cst.BaseExpression, bound: Collection[cst.BaseExpression]) -> bool:
+    """Whether a name that holds a class or a function is called there, bound to by name, handed on so, or compared."""
+    parent, above = islice(document.parents(node), 2)
+    if isinstance(parent, cst.Attribute) and parent.attr is node:
+        return True  # the attribute is looked at itself
+    if isinstance(parent, cst.Arg) and isinstance(above, cst.Call) and last_part(above.func) == "dict":
+        return False
+    if any(node is each for each in bound):
+        own = document.within(node, cst.ClassDef, cst.FunctionDef, cst.Lambda)
+        return not isinstance(own, cst.ClassDef) or last_part(node)[:1].isupper()  # functions become methods there
+    return (
+        (isinstance(parent, cst.Call) and parent.func is node)
+        or (isinstance(parent, cst.AssignTarget | cst.AnnAssign) and parent.target is node)
+        or (isinstance(parent, cst.Param) and parent.name is node)
+        or (isinstance(parent, cst.Arg) and parent.keyword is node)
+        or isinstance(parent, cst.Comparison)
+    )
 
 
 def _key(name: cst.BaseExpression) -> str:

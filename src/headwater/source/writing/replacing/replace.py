@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import libcst as cst
 import torch
 
 from headwater.errors import PatchError
 from headwater.records import ReplaceCall
-from headwater.source.writing.calls import calls_at, last_part, refuse_choice
+from headwater.source.writing.calls import calls_at, last_part, own_name, refuse_choice
 from headwater.source.writing.document import Document, Splice
 from headwater.source.writing.imports import imports_added
 from headwater.source.writing.names import meaning, named, spelled
@@ -38,15 +39,26 @@ def _replaced(document: Document, edit: ReplaceCall, edits: Sequence[ReplaceCall
     calls = calls_at(document, document.now(edit.at.line), edit.callee)
     if calls:
         for call in calls:
-            refuse_choice(document, call, edit.callee)
+            refuse_choice(document, call, own_name(document, call.func))
         return [splice for call in calls for splice in _call(document, call, edit)]
     lines = {document.now(each.at.line) for each in edits if each.callee == edit.callee}
-    names = references_of(document, document.now(edit.at.line), edit.callee, lines)
-    if edit.keep is not None or edit.arguments:
+    fits = partial(_fits, edit, isinstance(named(edit.to), type)) if edit.keep is not None else None
+    names = references_of(document, document.now(edit.at.line), edit.callee, lines, fits)
+    if edit.arguments:
         raise PatchError(f"{where} does not name {edit.callee}, whose arguments would change")
+    if not all(_is_known(document, name) for name in names):
+        raise PatchError(f"{document.path.name} has a {edit.callee} of its own")
     if not edit.to:
         raise PatchError(f"{where} hands on {edit.callee} as a function, and calls it elsewhere")
-    return [splice for name in names for splice in _name(document, name, edit.to)]
+    return [splice for name in names for splice in _name(document, name, _home(document, name, edit))]
+
+
+def _fits(edit: ReplaceCall, builds: bool, call: cst.Call) -> bool:
+    """Whether a call has no arguments but those that are kept, and what a function works on."""
+    subjects = [arg for arg in call.args if arg.keyword is None or (arg.keyword.value == "input" and not builds)]
+    others = [arg.keyword.value for arg in call.args if arg.keyword is not None and arg not in subjects]
+    alone = len(subjects) == (0 if builds else 1) and not any(arg.star for arg in call.args)
+    return alone and edit.keep is not None and all(other in edit.keep for other in others)
 
 
 def _call(document: Document, call: cst.Call, edit: ReplaceCall) -> list[Splice]:
@@ -58,7 +70,8 @@ def _call(document: Document, call: cst.Call, edit: ReplaceCall) -> list[Splice]
         raise PatchError(f"{document.path.name} has a {edit.callee} of its own")
     splices: list[Splice] = []
     if edit.to.rpartition(".")[2] != edit.callee:
-        splices = _name(document, call.func, _home(document, call, edit))
+        simple = len(call.args) == 1 and not edit.arguments
+        splices = _name(document, call.func, _home(document, call.func, edit) if simple else edit.to)
     return [*splices, *_arguments(document, call, edit)]
 
 
@@ -83,12 +96,11 @@ def _arguments(document: Document, call: cst.Call, edit: ReplaceCall) -> list[Sp
     return [Splice(start, end, new)] if new != document.text[start:end] else []
 
 
-def _home(document: Document, call: cst.Call, edit: ReplaceCall) -> str:
+def _home(document: Document, name: cst.BaseExpression, edit: ReplaceCall) -> str:
     """The new name from where the old one came, when it is there too: ``torch.relu`` for ``torch.sigmoid``."""
     owner, _, last = edit.to.rpartition(".")
-    old = document.full_name(call.func).rpartition(".")[0]
-    simple = len(call.args) == 1 and not edit.arguments
-    if simple and owner in _HOMES and old in _HOMES and named(f"{old}.{last}") is not None:
+    old = document.full_name(name).rpartition(".")[0]
+    if owner in _HOMES and old in _HOMES and named(f"{old}.{last}") is not None:
         return f"{old}.{last}"
     return edit.to
 
