@@ -42,6 +42,14 @@ CHANGED = {
     "handed on by keyword": (", act", "self.act = act", CALL, "Net(act=torch.sigmoid)", "Net(act=F.gelu)"),
     "handed on by position": (", act", "self.act = act", CALL, "Net(torch.sigmoid)", "Net(F.gelu)"),
     "constant": ("", "pass", "ACT(layer(x))", "Net()\n\n\nACT = torch.sigmoid", "ACT = F.gelu"),
+    "base class": (
+        "",
+        "pass",
+        CALL,
+        "Heir()\n\n\nclass Base(Net):\n    def __init__(self, act):\n        super().__init__()\n        self.act = act"
+        "\n\n\nclass Heir(Base):\n    def __init__(self):\n        super().__init__(act=torch.sigmoid)",
+        "super().__init__(act=F.gelu)",
+    ),
     "class by default": (", act=nn.Sigmoid", "self.act = act()", CALL, "Net()", "act=nn.GELU"),
     "class by keyword": (", act", "self.act = act()", CALL, "Net(act=nn.Sigmoid)", "Net(act=nn.GELU)"),
 }
@@ -59,6 +67,13 @@ LEFT = {
     ),
     "called by another": (ATTRIBUTE, CALL, "x = x + next(map(self.act, [self.gate(x)])) * self.gate(x)", "", UNSEEN),
     "an entry of a table": ("self.act = ACTS['s']", CALL, "", "ACTS = {'s': torch.sigmoid}", "by name"),
+    "handed to a library": (
+        f"{ATTRIBUTE}; self.block = nn.TransformerEncoderLayer(9, 3, activation=self.act)",
+        CALL,
+        "",
+        "",
+        UNSEEN,
+    ),
     "an argument": (ATTRIBUTE, "self.act(layer(x), out=None)", "", "", "whose arguments would change"),
     "a method": ("self.act = Config().act", CALL, "", "class Config:\n    act = torch.sigmoid", UNSEEN),
     "a table by keyword": ("self.act = act = CFG['act']", CALL, "", "CFG = dict(act=torch.sigmoid)", "by name"),

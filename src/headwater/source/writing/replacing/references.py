@@ -6,7 +6,7 @@ the places that name the class. To change those is safe where all calls of the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 import libcst as cst
@@ -54,13 +54,19 @@ def references_of(
     if fits is not None:
         if not all(fits(call) for name, call in calls if name in holding):
             raise PatchError(f"{document.path.name}:{line} does not name {callee}, whose arguments would change")
-        bound = [value for name, value in bindings if name]
         held = [node for node in document.nodes if isinstance(node, cst.Name | cst.Attribute) and _key(node) in holding]
-        for node in (*held, *(place for _, place in places)):
-            if not _is_followed(document, node, bound):
-                at = document.line(document.start(node))
-                raise PatchError(f"{document.path.name}:{at} hands {callee} on to where its calls are not seen")
+        _refuse_unseen(document, callee, [*held, *(value for _, value in places)], [v for name, v in bindings if name])
     return [value for _, value in places]
+
+
+def _refuse_unseen(
+    document: Document, callee: str, held: Iterable[cst.BaseExpression], bound: Collection[cst.BaseExpression]
+) -> None:
+    """Raises where one of the names that hold it goes where its calls are not seen."""
+    for node in held:
+        if not _is_followed(document, node, bound):
+            at = f"{document.path.name}:{document.line(document.start(node))}"
+            raise PatchError(f"{at} hands {callee} on to where its calls are not seen")
 
 
 def _is_followed(document: Document, node: cst.BaseExpression, bound: Collection[cst.BaseExpression]) -> bool:
@@ -68,7 +74,8 @@ def _is_followed(document: Document, node: cst.BaseExpression, bound: Collection
     parent, above = islice(document.parents(node), 2)
     if isinstance(parent, cst.Attribute) and parent.attr is node:
         return True  # the attribute is looked at itself
-    if isinstance(parent, cst.Arg) and isinstance(above, cst.Call) and last_part(above.func) == "dict":
+    is_argument = isinstance(parent, cst.Arg) and parent.value is node
+    if is_argument and isinstance(above, cst.Call) and not _is_own(document, above):
         return False
     if any(node is each for each in bound):
         own = document.within(node, cst.ClassDef, cst.FunctionDef, cst.Lambda)
@@ -80,6 +87,15 @@ def _is_followed(document: Document, node: cst.BaseExpression, bound: Collection
         or (isinstance(parent, cst.Arg) and parent.keyword is node)
         or isinstance(parent, cst.Comparison)
     )
+
+
+def _is_own(document: Document, call: cst.Call) -> bool:
+    """Whether what is called is defined in this file, where the names of its parameters can be followed."""
+    own = {each.name.value for each in (*document.of(cst.ClassDef), *document.of(cst.FunctionDef))} - {"__init__"}
+    if last_part(call.func) != "__init__":
+        return last_part(call.func) in own
+    heir = document.within(call, cst.ClassDef)
+    return heir is not None and all(last_part(base.value) in own for base in heir.bases)
 
 
 def _key(name: cst.BaseExpression) -> str:
