@@ -90,6 +90,15 @@ def test_the_code_does_the_same(each: Any, dtype: torch.dtype) -> None:
     assert trained(live.model, live.optimizer, dtype, 3) == trained(model, optimizer, dtype, 3)
 
 
+@pytest.mark.parametrize("key", ["autocast", "bfloat16"])
+def test_the_code_computes_on_the_device_of_where_it_runs(key: str) -> None:
+    model = Mixed().half()
+    change = remedy(key).apply(training(copy.deepcopy(model), UNDERFLOW))
+    written: Any = model.to("meta")
+    executed(change.code, written, sgd(written))
+    assert written.forward.args[1] == "meta"
+
+
 @pytest.mark.parametrize("each", [AUTOCAST, BFLOAT16, SCALING])
 def test_a_copy_computes_with_its_own_weights(each: Any) -> None:
     model = network() if each is SCALING else network().half()
