@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict, namedtuple
+from contextlib import suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -91,12 +93,16 @@ def test_the_code_does_the_same(each: Any, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("key", ["autocast", "bfloat16"])
-def test_the_code_computes_on_the_device_of_where_it_runs(key: str) -> None:
-    model = Mixed().half()
+def test_the_code_computes_on_the_device_of_where_it_runs(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = Mixed().half()
     change = remedy(key).apply(training(copy.deepcopy(model), UNDERFLOW))
-    written: Any = model.to("meta")
-    executed(change.code, written, sgd(written))
-    assert written.forward.args[1] == "meta"
+    executed(change.code, model, sgd(model))
+    device = Mock(wraps=torch.autocast)
+    monkeypatch.setattr(torch, "autocast", device)
+    model.to("meta")  # as a script does after it has loaded the weights
+    with suppress(Exception):
+        model(torch.ones(2, 5, device="meta"))
+    assert device.call_args.args[0] == "meta"
 
 
 @pytest.mark.parametrize("each", [AUTOCAST, BFLOAT16, SCALING])

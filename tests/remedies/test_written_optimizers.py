@@ -30,6 +30,10 @@ torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
 w = [p for p in net.parameters() if p.ndim > 1]
 b = [p for p in net.parameters() if p.ndim < 2]
+split = [{"params": w, "weight_decay": 5e-4}]
+split.append(dict(params=b, weight_decay=0.0))
+rated = [{"params": w, "lr": 0.1}, {"params": b, "lr": 0.1}]
+told = {"params": 3, "lr": 0.5}
 opt = OPTIMIZER
 """
 DECAY = '[{"params": w, "weight_decay": 5e-4}, {"params": b, "weight_decay": 0}]'
@@ -47,6 +51,9 @@ BUILT = [
     'SGD([{"params": [p], "lr": 0.1} for p in net.parameters()], lr=0.1)',
     "SGD(decayed(net, weight_decay=5e-4), lr=0.1)",
     "SGD(decayed(net, lr=0.1), lr=0.1)",
+    "SGD(split, lr=0.1)",
+    "SGD(rated, lr=0.1)",
+    "SGD(list(rated), lr=0.1)",
     "SGD(net.parameters(), 0.1)",
     "torch.optim.SGD(net.parameters(), 0.1, weight_decay=1e-3)",
     'Adam([{"params": w, "lr": 1e-3}, {"params": b, "lr": 1e-3}])',
@@ -118,6 +125,9 @@ def test_the_patched_file_builds_the_groups_that_were_tried(tmp_path: Path, buil
         (f"SGD({DECAY}, 0.1)", "raise-rate:tenfold", f"SGD({DECAY}, 1.0)"),
         ("SGD(net.parameters(), 0.1, 0.9)", "adaptive-optimizer:adam", "Adam(net.parameters(), lr=0.001)"),
         ('SGD([{"params": w}, {"params": b}], 0.1)', "lower-rate:tenth", 'SGD([{"params": w}, {"params": b}], 0.01)'),
+        ("SGD(split, lr=0.1)", "raise-rate:tenfold", "SGD(split, lr=1.0)"),
+        ("SGD(w + b, lr=0.1)", "raise-rate:tenfold", "SGD(w + b, lr=1.0)"),
+        ("SGD(filter(id, net.parameters()), 0.1)", "momentum", "SGD(filter(id, net.parameters()), 0.1, momentum=0.9)"),
         (
             "RMSprop(net.parameters(), weight_decay=1e-2)",
             "decoupled-decay",

@@ -20,17 +20,22 @@ def called(frame: FrameType) -> str:
     return frame.f_code.co_name
 
 
+def seen(model: nn.Module, frame: FrameType) -> dict[str, str]:
+    """What reaches it in a frame."""
+    return {name: written for name, written in names_of(model, frame)[called(frame)].items() if written}
+
+
 def test_a_wrapper_is_named_with_the_way_into_it() -> None:
     net, other = nn.Linear(2, 2), nn.Linear(2, 2)
     compiled = torch.compile(net, backend="eager")
     both = nn.DataParallel(compiled)
     assert both.module is compiled
-    assert names_of(net, here())[called(here())] == {
+    assert seen(net, here()) == {
         "net": "net",
         "compiled": "compiled._orig_mod",
         "both": "both.module._orig_mod",
     }
-    assert names_of(other, here())[called(here())] == {"other": "other"}
+    assert seen(other, here()) == {"other": "other"}
 
 
 def test_attributes_of_plain_objects_are_named_and_properties_are_not_asked() -> None:
@@ -44,10 +49,8 @@ def test_attributes_of_plain_objects_are_named_and_properties_are_not_asked() ->
 
     agent = Agent()
     run = SimpleNamespace(agent=agent, deep=SimpleNamespace(deeper=SimpleNamespace(actor=agent.actor)))
-    assert names_of(agent.actor, here())[called(here())] == {
-        "agent.actor": "agent.actor",
-        "run.agent.actor": "run.agent.actor",
-    }
+    names = seen(agent.actor, here())
+    assert names == {"agent.actor": "agent.actor", "run.agent.actor": "run.agent.actor"}
     assert run.deep.deeper.actor is agent.actor  # deeper than anybody writes
 
 
@@ -55,7 +58,22 @@ def test_each_function_has_names_of_its_own() -> None:
     def build(model: nn.Module) -> dict[str, dict[str, str]]:
         return names_of(model, here())
 
-    net = nn.Linear(2, 2)
+    net, number = nn.Linear(2, 2), 3
     names = build(net)
-    assert names["build"] == {"model": "model"}
-    assert names[called(here())]["net"] == "net" and "model" not in names[called(here())]
+    assert names["build"]["model"] == "model" and not names["build"]["here"]
+    inside = names[called(here())]
+    assert inside["net"] == "net" and "model" not in inside and inside["number"] == "" and number
+
+
+def test_objects_that_raise_when_they_are_asked_are_passed_over() -> None:
+    class Odd(nn.Module):
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+    class Odder:
+        @property
+        def __dict__(self) -> Any:
+            raise RuntimeError("no")
+
+    odd, odder, net = Odd.__new__(Odd), Odder(), nn.Linear(2, 2)
+    assert seen(net, here()) == {"net": "net"} and [odd, odder]

@@ -333,5 +333,5 @@ def test_it_is_seen_who_sets_the_rate_and_what_a_line_builds(
     assert original.names["build"] == {"model": "model._orig_mod"} and original.names["<module>"]["model"]
     workload = ScriptWorkload(Target("train.py"), str(tmp_path), original)
     refused = workload.screen(("decaying-rate:cosine",))
-    assert ("a schedule is attached" in refused.why) == scheduled
+    assert ("a schedule sets the learning rate" in refused.why) == scheduled
     end_servers()

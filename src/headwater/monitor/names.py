@@ -23,7 +23,8 @@ def unwrapped(model: Any) -> tuple[nn.Module, str]:
     while True:
         parallel = issubclass(type(model), nn.DataParallel | nn.parallel.DistributedDataParallel)
         name = "module" if parallel else "_orig_mod"
-        inner: Any = getattr(model, name, None)
+        held = cast("dict[str, Any]", vars(model).get("_modules", {})) if issubclass(type(model), nn.Module) else {}
+        inner = held.get(name)  # without the code of a user who has a say in attributes
         if not isinstance(inner, nn.Module):
             return cast(nn.Module, model), way
         model, way = inner, f"{way}.{name}"

@@ -40,13 +40,13 @@ from headwater.remedies.wide_step import narrow
 _CODE = "autocast"
 
 
-def under_autocast(forward: Callable[..., Any], device: str, *args: Any, **options: Any) -> Any:
+def under_autocast(forward: Callable[..., Any], model: torch.nn.Module, *args: Any, **options: Any) -> Any:
     """Computes in bfloat16 where that is safe; what comes in half precision is widened to that of the weights."""
 
     def wide(x: Any) -> Any:
         return x.float() if isinstance(x, torch.Tensor) and x.dtype in (torch.float16, torch.bfloat16) else x
 
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(next(model.parameters()).device.type, torch.bfloat16):
         return forward(*map(wide, args), **dict(zip(options, map(wide, options.values()), strict=True)))
 
 
@@ -58,11 +58,9 @@ def _apply(training: Training) -> Change:
     model = training.model
     formats = ", ".join(sorted(str(each).removeprefix("torch.") for each in narrow(training)))
     places = tuple(name for name, p in model.named_parameters() if p.dtype in narrow(training))
-    device = next(model.parameters()).device.type
     model.float()
-    cast(Any, model).forward = partial(under_autocast, model.forward, device)
-    at = "next({model}.parameters()).device.type"  # where the script runs may not be where this was tried
-    wrapped = f"{{model}}.forward = partial(under_autocast, {{model}}.forward, {at})"
+    cast(Any, model).forward = partial(under_autocast, model.forward, model)
+    wrapped = "{model}.forward = partial(under_autocast, {model}.forward, {model})"
     imports = ("from collections.abc import Callable", "from functools import partial", "from typing import Any")
     return Change(
         _CODE,

@@ -39,13 +39,13 @@ from headwater.remedies.wide_step import narrow
 _CODE = "bfloat16"
 
 
-def in_bfloat16(forward: Callable[..., Any], device: str, *args: Any, **options: Any) -> Any:
+def in_bfloat16(forward: Callable[..., Any], model: torch.nn.Module, *args: Any, **options: Any) -> Any:
     """Computes in bfloat16, whatever is set around it."""
 
     def ranged(x: Any) -> Any:
         return x.bfloat16() if isinstance(x, torch.Tensor) and x.dtype == torch.float16 else x
 
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(next(model.parameters()).device.type, torch.bfloat16):
         return forward(*map(ranged, args), **dict(zip(options, map(ranged, options.values()), strict=True)))
 
 
@@ -60,15 +60,14 @@ def _refusal(training: Training) -> str | None:
 
 def _apply(training: Training) -> Change:
     model = training.model
-    device = next(model.parameters()).device.type
-    lines = [source(in_bfloat16), "device = next({model}.parameters()).device.type", "for module in {model}.modules():"]
+    lines = [source(in_bfloat16), "for module in {model}.modules():"]
     if torch.float16 in narrow(training):
         model.bfloat16()
         lines.insert(1, "{model}.bfloat16()")
     modules = [module for _, module in named(model)]
     for module in modules:
-        cast(Any, module).forward = partial(in_bfloat16, module.forward, device)
-    lines.append("    module.forward = partial(in_bfloat16, module.forward, device)")
+        cast(Any, module).forward = partial(in_bfloat16, module.forward, model)
+    lines.append("    module.forward = partial(in_bfloat16, module.forward, {model})")
     imports = ("from collections.abc import Callable", "from functools import partial", "from typing import Any")
     return Change(
         _CODE,

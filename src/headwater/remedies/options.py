@@ -118,7 +118,10 @@ def _is_public(kind: type[Optimizer]) -> bool:
 
 
 def _as_built(optimizer: Optimizer, names: tuple[str, ...]) -> bool:
-    """Whether every group has what the optimizer was built with; only its source tells the same said twice."""
+    """Whether every group has what the optimizer was built with.
+
+    A group that has the same as an option of its own looks alike; that is told where the call is edited.
+    """
     defaults = optimizer.defaults
     return all(group[name] == defaults.get(name) for group in optimizer.param_groups for name in names if name in group)
 

@@ -26,7 +26,7 @@ def refusal(training: Training) -> str | None:
         return "another remedy has attached a schedule already"
     rate = training.measurement.rate
     if training.scheduled or (rate is not None and rate.scheduled is not None):
-        return "a schedule is attached to the optimizer already"
+        return "a schedule sets the learning rate already"
     return None
 
 

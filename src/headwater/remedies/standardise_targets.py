@@ -97,7 +97,10 @@ def _refusal(training: Training) -> str | None:
 
 
 def _power(training: Training) -> int | None:
-    """The power of the error that the loss grows with; ``None`` where it is not known: an exponent is not recorded."""
+    """The power of the error that the loss grows with; ``None`` where that of another loss is raised to one.
+
+    An exponent is not recorded: a power by itself is taken for a square.
+    """
     head = training.measurement.head
     above = {op.kind for op in head.ops[: (regression(head) or 0) + 1]}
     if above & _POWERS and above & {"MseLoss", *_LINEAR}:

@@ -20,8 +20,8 @@ def names_of(model: nn.Module, frame: FrameType | None) -> dict[str, dict[str, s
     """Returns by which expressions the user's functions reach a model, and how it is written by them.
 
     By the name of the function (``"<module>"`` outside of all): ``{"net": "net"}`` or, where ``net`` is what
-    ``torch.compile`` made of it, ``{"net": "net._orig_mod"}``. What a library wraps around a model has other names for
-    its layers.
+    ``torch.compile`` made of it, ``{"net": "net._orig_mod"}``: what a library wraps around a model has other names for
+    its layers. What stands for something else is empty: ``{"self": ""}``.
 
     Args:
         model: as it is, without wrappers.
@@ -38,11 +38,13 @@ def names_of(model: nn.Module, frame: FrameType | None) -> dict[str, dict[str, s
 def _in_frame(model: nn.Module, frame: FrameType) -> dict[str, str]:
     code, found = frame.f_code, dict[str, str]()
     for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars, *code.co_names):
-        value = frame.f_locals.get(name, frame.f_globals.get(name))
-        for written, each in _reached(name, value):
-            inner, way = unwrapped(each)
-            if inner is model:
-                found[written] = f"{written}{way}"
+        if name not in frame.f_locals and name not in frame.f_globals:
+            continue
+        found[name] = ""
+        with suppress(Exception):  # a user's object may answer whatever it likes
+            for written, each in _reached(name, frame.f_locals.get(name, frame.f_globals.get(name))):
+                inner, way = unwrapped(each)
+                found[written] = f"{written}{way}" if inner is model else ""
     return found
 
 

@@ -36,7 +36,7 @@ class _Seen:
     line: SourceLine | None
     shapes: tuple[torch.Size | None, ...]
     names: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    rates: set[tuple[float, ...]] = field(default_factory=set[tuple[float, ...]])
+    rates: list[float] = field(default_factory=list[float])
     scheduled: bool = False
 
 
@@ -87,14 +87,14 @@ class Observing(Sink):
             self._line(seen),
             losses=losses,
             names=seen.names,
-            scheduled=seen.scheduled or len(seen.rates) > 1,
+            scheduled=seen.scheduled,
         )
         return Answer(steps=self._session.steps, original=original)
 
     def _note(self, optimizer: Optimizer, line: SourceLine | None, frame: FrameType) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         seen = _Seen(len(self._seen), line, tuple(None if is_lazy(p) else p.shape for p in parameters))
-        before = next((each for each in self._seen if each.line == line), None)
+        before = next((each for each in self._seen if line is not None and each.line == line), None)
         if before is not None:
             seen.names = before.names
         elif len(models := models_of(parameters)) == 1:
@@ -112,9 +112,11 @@ class Observing(Sink):
         seen = self._built.get(optimizer)
         if seen is None or under_way(optimizer) > 1:
             return
+        rates = [rate_of(group) or 0.0 for group in optimizer.param_groups]
         if not seen.rates:
             seen.scheduled = _has_schedule(optimizer)
-        seen.rates.add(tuple(rate_of(group) or 0.0 for group in optimizer.param_groups))
+        seen.scheduled |= any(now != before for now, before in zip(rates, seen.rates, strict=False))
+        seen.rates = rates  # of more groups, where some were added
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
         if optimizer in self._built and under_way(optimizer) == 1:

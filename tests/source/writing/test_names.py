@@ -17,11 +17,11 @@ DRAW = Code(before="draw({model}.weight)")
 @pytest.mark.parametrize(
     ("source", "names"),
     [
-        ("net = make()\nopt = SGD(net.parameters())\n", {"<module>": {"other": "other"}}),
+        ("net = make()\nopt = SGD(net.parameters())\n", {"<module>": {"other": "other", "net": ""}}),
         ("class Agent:\n    def f(self):\n        opt = SGD(self.net.parameters() + self.twin.parameters())\n", {}),
-        ("def f(net):\n    opt = SGD(net.parameters())\n", {"<module>": {"net": "net"}}),
+        ("def f(net):\n    opt = SGD(net.parameters())\n", {"<module>": {"net": "net"}, "f": {"net": ""}}),
     ],
-    ids=["another object", "no module", "another function"],
+    ids=["another object", "no module", "another in this function"],
 )
 def test_a_name_that_is_not_that_of_the_model_is_not_written(tmp_path: Path, source: str, names: Any) -> None:
     path = written(tmp_path / "train.py", source)
@@ -41,3 +41,18 @@ def test_a_wrapped_model_that_loads_weights_is_left_alone(tmp_path: Path) -> Non
     path = written(tmp_path / "train.py", source)
     made = patch([change(code=DRAW)], optimizer=place(path, "opt"), names={"<module>": {"net": "net._orig_mod"}})
     assert not made.files and made.snippet
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        ({"agent": "agent"}, "draw(agent.weight)"),
+        ({"agent": "", "other": "other"}, "draw(agent.net.weight)"),
+        ({"agent": "", "agent.net": "agent.net"}, "draw(agent.net.weight)"),
+    ],
+    ids=["a part of the model", "a property", "an attribute"],
+)
+def test_a_part_and_what_was_not_seen(tmp_path: Path, known: dict[str, str], wanted: str) -> None:
+    path = written(tmp_path / "train.py", "opt = SGD(agent.net.parameters())\n")
+    made = patch([change(code=DRAW)], optimizer=place(path, "opt"), names={"<module>": known})
+    assert wanted in made.files[0].new

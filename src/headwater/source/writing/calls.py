@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import libcst as cst
+from libcst.metadata import Assignment
 
 from headwater.errors import PatchError
 from headwater.source.writing.document import Document
@@ -100,3 +101,14 @@ def statement_lines(document: Document, call: cst.Call) -> range:
     if isinstance(statement, cst.BaseCompoundStatement) and isinstance(body, cst.BaseSuite):
         return range(lines.start, max(lines.start + 1, document.lines(body).start))
     return lines
+
+
+def assigned(document: Document, name: cst.Name) -> list[cst.CSTNode]:
+    """Returns the statements that give a local variable its value, and what is appended to it."""
+    scope = document.scope(name)
+    if scope is None or name.value not in scope:
+        return []
+    places = [each.node for each in scope[name.value] if isinstance(each, Assignment)]
+    places += [access.node for each in scope[name.value] for access in each.references if access.node is not name]
+    found = [document.within(place, cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Expr) for place in places]
+    return [statement for statement in found if statement is not None]

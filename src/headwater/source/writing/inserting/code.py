@@ -62,13 +62,20 @@ def _needs(code: Code) -> set[str]:
 
 
 def _checked(document: Document, site: Site, names: Names) -> Site:
-    """The site with the way to the model, or without its name where that stands for something else."""
+    """The site with the way to the model, or to what it is a part of; without a name that stands for something else.
+
+    A name that was not seen there, such as that of a property, is taken for what the source says.
+    """
     function = document.within(site.statement, cst.FunctionDef)
     known = names.get(function.name.value if function is not None else "<module>", {})
     name = site.names.get("model", "")
-    if name in known:
-        return replace(site, way=known[name].removeprefix(name))
-    return replace(site, names={each: written for each, written in site.names.items() if each != "model"})
+    parts = name.split(".")
+    for prefix in (".".join(parts[:count]) for count in range(len(parts), 0, -1)):
+        if known.get(prefix):
+            return replace(site, names=site.names | {"model": prefix}, way=known[prefix].removeprefix(prefix))
+    if name in known or not any(written for each in names.values() for written in each.values()):
+        return replace(site, names={each: written for each, written in site.names.items() if each != "model"})
+    return site
 
 
 def _at_return(document: Document, site: Site, codes: Sequence[Code]) -> list[Splice]:

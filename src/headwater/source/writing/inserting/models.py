@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 import libcst.matchers as m
-from libcst.metadata import Assignment
 
+from headwater.source.writing.calls import assigned
 from headwater.source.writing.document import Document, is_dotted
 
 _PARAMETERS = ("parameters", "named_parameters")
@@ -24,7 +24,7 @@ def model_of(document: Document, call: cst.Call) -> str:
     owners = _owners(document, call.args)
     if not owners:
         for name in (arg.value for arg in call.args if isinstance(arg.value, cst.Name)):
-            owners += _owners(document, _assigned(document, name))
+            owners += _owners(document, assigned(document, name))
     if not owners or not all(map(is_dotted, owners)):
         return ""
     parts = [document.source(owner).split(".") for owner in owners]
@@ -42,17 +42,6 @@ def _owners(document: Document, nodes: Sequence[cst.CSTNode]) -> list[cst.BaseEx
     asked = m.Call(func=m.Attribute(attr=m.OneOf(*map(m.Name, _PARAMETERS))))
     found = [call for node in nodes for call in m.findall(node, asked)]
     return [call.func.value for call in found if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute)]
-
-
-def _assigned(document: Document, name: cst.Name) -> list[cst.CSTNode]:
-    """The statements that give a local variable its value, and what is appended to it."""
-    scope = document.scope(name)
-    if scope is None or name.value not in scope:
-        return []
-    places = [each.node for each in scope[name.value] if isinstance(each, Assignment)]
-    places += [access.node for each in scope[name.value] for access in each.references if access.node is not name]
-    found = [document.within(place, cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Expr) for place in places]
-    return [statement for statement in found if statement is not None]
 
 
 def _shared(parts: Sequence[list[str]]) -> list[str]:

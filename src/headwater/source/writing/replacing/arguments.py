@@ -31,8 +31,8 @@ def arguments_written(document: Document, call: cst.Call, edit: ReplaceCall) -> 
     An argument without its keyword gets it where the order may be another: in another function, or with some left out.
 
     Raises:
-        PatchError: arguments are unpacked (``*args``, ``**settings``), so that their names are not known; or those of
-            the function are not; or groups of parameters have options of their own.
+        PatchError: arguments are unpacked (``*args``, ``**settings``), or the names of positional ones cannot be told;
+            or groups of parameters have options of their own.
     """
     if edit.keep is None and not edit.arguments:
         return _inside(document, call)
