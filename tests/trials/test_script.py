@@ -330,7 +330,7 @@ def test_it_is_seen_who_sets_the_rate_and_what_a_line_builds(
     (tmp_path / "train.py").write_text(SCHEDULED.format(more=more, each=each))
     original = observe(Target("train.py"), str(tmp_path), 10)
     assert (original.scheduled, original.built is not None) == (scheduled, alone)
-    assert original.names["build"] == {"model": "model._orig_mod"} and original.names["<module>"]["model"]
+    assert original.names["build"]["model"] == "model._orig_mod" and original.names["<module>"]["model"]
     workload = ScriptWorkload(Target("train.py"), str(tmp_path), original)
     refused = workload.screen(("decaying-rate:cosine",))
     assert ("a schedule sets the learning rate" in refused.why) == scheduled

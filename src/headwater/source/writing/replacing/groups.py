@@ -52,7 +52,7 @@ def _written(document: Document, given: cst.BaseExpression, deep: int = 0) -> li
         handed = given.args[last_part(given.func) == "filter" :]  # behind its function
         return _joined([_written(document, arg.value, deep + 1) for arg in handed])
     if isinstance(given, cst.ListComp | cst.GeneratorExp):
-        return _joined([_written(document, given.for_in.iter, deep + 1), _dictionaries([given.elt])])
+        return _dictionaries([given.elt]) or _written(document, given.for_in.iter, deep + 1)
     if isinstance(given, cst.List | cst.Tuple):
         return _joined([_written(document, each.value, deep + 1) for each in given.elements])
     return _dictionaries([given])
