@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from headwater.graph import Graph
 from headwater.measure.norms import frobenius
 from headwater.measure.structure import is_layer
-from headwater.records import HeadOp, HeadRecord, Trace
+from headwater.records import HeadOp, HeadRecord, Op, Trace
 
 _MOST_OPS = 64
 
@@ -25,7 +26,8 @@ def head(graph: Graph, trace: Trace, outputs: Any, targets: Any) -> HeadRecord:
         targets: what the loss compares it with; read when it is a tensor.
     """
     above = _above_layers(trace)
-    ops = tuple(_head_op(graph, trace, index, frozenset(above)) for index in above[:_MOST_OPS])
+    within, alike = frozenset(above), _by_kind(trace, above[:_MOST_OPS])
+    ops = tuple(_head_op(graph, trace, index, alike, within) for index in above[:_MOST_OPS])
     record = _with_targets(_with_output(HeadRecord(ops), outputs), targets)
     if targets is None:
         record = replace(record, target_shape=_broadcast_against(record))
@@ -42,10 +44,20 @@ def _above_layers(trace: Trace) -> list[int]:
     return [op.index for op in trace.ops if reached[op.index] and not is_layer(op)]
 
 
-def _head_op(graph: Graph, trace: Trace, index: int, above: frozenset[int]) -> HeadOp:
+def _by_kind(trace: Trace, indices: Sequence[int]) -> dict[str, list[Op]]:
+    """All operations of the kinds that some of them have."""
+    found: dict[str, list[Op]] = {trace.ops[index].kind: [] for index in indices}
+    for op in trace.ops:
+        if op.kind in found:
+            found[op.kind].append(op)
+    return found
+
+
+def _head_op(
+    graph: Graph, trace: Trace, index: int, alike: Mapping[str, Sequence[Op]], above: Container[int]
+) -> HeadOp:
     op = trace.ops[index]
-    alike = [each for each in trace.ops if each.kind == op.kind]
-    others = [each for each in alike if each.index not in above or each.shape[1:] != op.shape[1:]]
+    others = [each for each in alike[op.kind] if each.index not in above or each.shape[1:] != op.shape[1:]]
     return HeadOp(
         kind=op.kind,
         role=op.role,
