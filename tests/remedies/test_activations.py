@@ -21,7 +21,7 @@ from headwater.errors import RemedyError
 from headwater.records import Change, SourceLine
 from headwater.remedies import Training, remedy
 from headwater.source import recording
-from headwater.source.writing import patch
+from headwater.source.writing import Patch, patch
 from tests.remedies.trainings import case, codes, diagnosed, executed, run, training
 
 SWAP, LEAKY = "activation-swap", "leaky-activation"
@@ -159,6 +159,18 @@ def broken_training(model: nn.Module) -> Training:
     return training(model, (torch.randn(32, 9), torch.randint(0, 3, (32,))), nn.CrossEntropyLoss())
 
 
+def computes_as_written(edited: Patch, change: Change, path: Path, live: nn.Module) -> bool:
+    """Whether the edited file, drawn as the live model was, makes a model with the same outputs."""
+    assert edited.not_written == () and len(edited.files) == 1
+    path.write_text(edited.files[0].new)
+    torch.manual_seed(0)
+    written = imported(path).model()
+    torch.manual_seed(1)
+    run(change.code, written)
+    x = torch.randn(5, 9)
+    return torch.equal(written(x), live(x))
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_the_source_says_what_was_tried(style: str, tmp_path: Path) -> None:
     path = file_of(style, tmp_path)
@@ -173,14 +185,7 @@ def test_the_source_says_what_was_tried(style: str, tmp_path: Path) -> None:
     assert {units.kind for units in again.measurement.units} == {"gelu"}
 
     edited = patch([Change(change.remedy, change.says, change.places, change.edits)], optimizer=None)
-    assert edited.not_written == () and len(edited.files) == 1
-    path.write_text(edited.files[0].new)
-    torch.manual_seed(0)
-    written = imported(path).model()
-    torch.manual_seed(1)
-    run(change.code, written)
-    x = torch.randn(5, 9)
-    assert torch.equal(written(x), found.model(x))
+    assert computes_as_written(edited, change, path, found.model)
 
 
 class Mixed(nn.Module):
