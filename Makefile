@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed-demo  ## see the problem and its diagnosis on real data (two minutes)
+demo: $(VENV)/.installed-demo  ## see the problem and its diagnosis on real data (three minutes)
 	$(BIN)/headwater demo
 
 test: $(VENV)/.installed-test  ## run the tests

@@ -23,7 +23,7 @@ from headwater.errors import HeadwaterError
 
 _HELP = """Find where a PyTorch network's gradient vanishes, why, and on which line.
 
-Start with [bold]headwater demo[/bold]: the problem and its diagnosis on real handwritten digits, in two minutes.
+Start with [bold]headwater demo[/bold]: the problem and its diagnosis on real handwritten digits, in three minutes.
 
 Exit codes: 0 fine; 1 findings at or above --fail-on; 2 usage or input error.
 """

@@ -29,7 +29,7 @@ def demo(
     data: Annotated[Data, typer.Option(help="What the networks learn.")] = Data.auto,
     seed: Annotated[int, typer.Option(help="Of the weights and of the order of the images.")] = 0,
 ) -> None:
-    """See a gradient vanish, its diagnosis and its cure on real handwritten digits (two minutes, offline).
+    """See a gradient vanish, its diagnosis and its cure on real handwritten digits (three minutes, offline).
 
     Four networks: 2 sigmoid layers; 50 of them; 50 ReLU layers; and these with
     He initialisation. Each is trained by plain gradient descent and diagnosed.
