@@ -77,3 +77,17 @@ def test_objects_that_raise_when_they_are_asked_are_passed_over() -> None:
 
     odd, odder, net = Odd.__new__(Odd), Odder(), nn.Linear(2, 2)
     assert seen(net, here()) == {"net": "net"} and [odd, odder]
+
+
+def test_of_two_functions_of_one_name_the_inner_one_tells() -> None:
+    class Inner:
+        def __init__(self, net: nn.Module) -> None:
+            self.names = names_of(net, here())
+
+    class Outer:
+        def __init__(self, whole: nn.Module) -> None:
+            net = nn.Identity()
+            self.inner, self.net = Inner(whole), net
+
+    names = Outer(nn.Linear(2, 2)).inner.names["__init__"]
+    assert (names["net"], names["whole"], names["self"]) == ("net", "whole", "")

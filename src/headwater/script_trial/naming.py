@@ -25,12 +25,14 @@ def names_of(model: nn.Module, frame: FrameType | None) -> dict[str, dict[str, s
 
     Args:
         model: as it is, without wrappers.
-        frame: that builds the optimizer; those that called it are looked at, too.
+        frame: that builds the optimizer; those that called it are looked at, too. Of two functions of one name the
+            inner one tells.
     """
     names: dict[str, dict[str, str]] = {}
     while frame is not None:
         if is_users(frame.f_code.co_filename):
-            names.setdefault(frame.f_code.co_name, {}).update(_in_frame(model, frame))
+            function = frame.f_code.co_name
+            names[function] = _in_frame(model, frame) | names.get(function, {})
         frame = frame.f_back
     return names
 
